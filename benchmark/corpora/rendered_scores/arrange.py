@@ -1,0 +1,235 @@
+"""A work becomes a clip: every choice that must not leak a label is drawn here, from the track id alone.
+
+Transposition, tempo, instruments, register, accompaniment, room and level are independent of the work and of each
+other, so that no label can be read off another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from benchmark.corpora.rendered_scores.palette import (
+    FAMILIES,
+    HATS,
+    KICKS,
+    REGISTERS,
+    SNARES,
+    TRAINING_PROGRAMS,
+    held_out_register,
+)
+from benchmark.corpora.rendered_scores.works import METRES, Work
+
+CLIP_SECONDS = 8.0
+#: rendered before the clip and cut away, so that notes and rooms are already sounding when it starts
+PREROLL_SECONDS = 1.0
+TONICS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
+
+#: (start s, end s, MIDI pitch, velocity)
+Note = tuple[float, float, int, int]
+
+
+@dataclass(frozen=True)
+class Room:
+    """Reverberation time in s, wet level in dB, pass band in Hz, and the seed of its impulse response."""
+
+    rt60: float
+    wet_db: float
+    low_hz: float
+    high_hz: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """How one clip is played. Stem levels are dB below the lead."""
+
+    labels: dict[str, object]
+    programs: dict[str, int]
+    notes: dict[str, list[Note]]
+    levels: dict[str, float]
+    room: Room
+    level_dbfs: float
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Seconds of each beat: the clip starts at beat `start`, time 0."""
+
+    first: int
+    times: np.ndarray
+
+    def seconds(self, beats: np.ndarray) -> np.ndarray:
+        return np.interp(beats, self.first + np.arange(len(self.times)), self.times)
+
+
+def generator(*parts: object) -> np.random.Generator:
+    """A generator that follows from names alone."""
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+
+
+def arrange(work: Work, track: str, split: str, version: int) -> Arrangement:
+    """Draw the clip `track` of `work`.
+
+    Args:
+        split: `train`, `val`; `test` plays known programs in a register that training did not hear them in;
+            `transfer` plays programs that training did not hear at all.
+    """
+    rng = generator("rendered_scores", version, track)
+    transposition, bpm = int(rng.integers(-6, 6)), float(np.exp(rng.uniform(np.log(60), np.log(180))))
+    family, program, register = _lead(rng, split)
+    name, beat, beats = METRES[work.signature]
+    grid = _grid(rng, work, bpm)
+    played = _looped(work, grid, rng)
+    lead = played[played["part"] == 0]
+    shift = transposition + _octaves(lead, transposition, REGISTERS[register])
+    accents = rng.uniform(0, 15)
+    notes = {
+        "lead": _voice(rng, lead, shift, accents),
+        "accompaniment": _accompaniment(rng, played, grid, transposition, beats, accents),
+        "drums": _drums(rng, grid, beats, 3 if name.startswith("compound") else 2),
+    }
+    labels = {
+        "key": f"{TONICS[(work.tonic + transposition) % 12]} {work.mode}",
+        "mode": work.mode,
+        "metre": name,
+        "family": family,
+        "program": program,
+        "register": register,
+        "tempo": bpm,
+        "transposition": transposition,
+        "beats": _inside(grid, range(grid.first, grid.first + len(grid.times))),
+        "downbeats": _inside(grid, [k for k in range(grid.first, grid.first + len(grid.times)) if k % beats == 0]),
+    }
+    return Arrangement(
+        labels=labels,
+        programs={"lead": program, "accompaniment": int(rng.choice([*TRAINING_PROGRAMS, 32, 33, 48])), "drums": 0},
+        notes=notes,
+        levels={"lead": 0.0, "accompaniment": float(rng.uniform(-16, -6)), "drums": float(rng.uniform(-14, -3))},
+        room=_room(rng),
+        level_dbfs=float(rng.uniform(-32, -18)),
+    )
+
+
+def _lead(rng: np.random.Generator, split: str) -> tuple[str, int, int]:
+    family = str(rng.choice(list(FAMILIES)))
+    seen, unseen = FAMILIES[family]
+    program = int(rng.choice(unseen if split == "transfer" else seen))
+    held_out = held_out_register(program)
+    if split == "test":
+        return family, program, held_out
+    return family, program, int(rng.choice([r for r in range(len(REGISTERS)) if r != held_out]))
+
+
+def _grid(rng: np.random.Generator, work: Work, bpm: float) -> _Grid:
+    """Beat times with slow drift of some percent; the clip may start anywhere, also between beats."""
+    start = rng.uniform(0, _length(work))
+    first = int(np.floor(start)) - int(np.ceil(PREROLL_SECONDS * bpm / 60 * 1.2)) - 1
+    count = int(np.ceil((CLIP_SECONDS + 2 * PREROLL_SECONDS) * bpm / 60 * 1.3)) + 4
+    steps = rng.normal(0, 0.008, count)
+    drift = np.zeros(count)
+    for k in range(1, count):  # AR(1): a player who drifts and comes back
+        drift[k] = 0.9 * drift[k - 1] + steps[k]
+    times = np.concatenate([[0.0], np.cumsum(60 / bpm * (1 + drift.clip(-0.06, 0.06)))])
+    grid = _Grid(first, times)
+    return _Grid(first, times - grid.seconds(np.array([start]))[0])
+
+
+def _length(work: Work) -> int:
+    """Beats of the work, to a full bar."""
+    _, beat, beats = METRES[work.signature]
+    end = float((work.notes["onset"] + work.notes["duration"]).max()) - work.downbeat
+    return max(1, int(np.ceil(end / beat / beats - 0.01))) * beats
+
+
+def _looped(work: Work, grid: _Grid, rng: np.random.Generator) -> pd.DataFrame:
+    """Notes of the clip in seconds, the work repeated as long as the clip lasts; onsets jitter by some ms."""
+    beat = METRES[work.signature][1]
+    length = _length(work)
+    onset = (work.notes["onset"].to_numpy() - work.downbeat) / beat
+    end = onset + work.notes["duration"].to_numpy() / beat
+    last = grid.first + len(grid.times)
+    repeats = range(grid.first // length - 1, last // length + 1)
+    table = pd.concat(
+        [work.notes[["part", "pitch"]].assign(beat=onset + r * length, until=end + r * length) for r in repeats]
+    )
+    table["start"] = grid.seconds(table["beat"].to_numpy())
+    table["end"] = grid.seconds(table["until"].to_numpy())
+    table = table[(table["end"] > -PREROLL_SECONDS) & (table["start"] < CLIP_SECONDS)]
+    table = table[(table["beat"] >= grid.first) & (table["until"] <= last - 1)].sort_values("beat", kind="stable")
+    return table.assign(start=(table["start"] + rng.normal(0, 0.008, len(table))).clip(lower=-PREROLL_SECONDS))
+
+
+def _octaves(lead: pd.DataFrame, transposition: int, low: int) -> int:
+    median = float(lead["pitch"].median()) + transposition if len(lead) else low
+    return 12 * int(np.floor((low + 12 - 1e-6 - median) / 12))
+
+
+def _voice(rng: np.random.Generator, part: pd.DataFrame, shift: int, accents: float) -> list[Note]:
+    on_beat = np.abs(part["beat"] - part["beat"].round()) < 0.02
+    velocity = 85 + accents * on_beat.to_numpy() + rng.normal(0, 5, len(part))
+    legato = 0.92
+    return [
+        (float(s), float(s + max(legato * (e - s), 0.03)), int(np.clip(p + shift, 21, 108)), int(np.clip(v, 30, 120)))
+        for s, e, p, v in zip(part["start"], part["end"], part["pitch"], velocity, strict=True)
+    ]
+
+
+def _accompaniment(
+    rng: np.random.Generator, played: pd.DataFrame, grid: _Grid, transposition: int, beats: int, accents: float
+) -> list[Note]:
+    """The lower voices of a chorale; under a tune, a bass on the melody's own beat notes (no added harmony)."""
+    present, every = rng.random() < 0.8, int(rng.choice([1, beats]))
+    if not present:
+        return []
+    lower = played[played["part"] > 0]
+    if len(lower):
+        return _voice(rng, lower, transposition, accents)
+    lead = played[played["part"] == 0]
+    on = lead[(np.abs(lead["beat"] - lead["beat"].round()) < 0.02) & (lead["beat"].round() % every == 0)]
+    until = grid.seconds(on["beat"].to_numpy() + every)
+    bass = on.assign(pitch=41 + (on["pitch"] - 41) % 12, end=until)
+    return _voice(rng, bass, transposition, accents)
+
+
+def _drums(rng: np.random.Generator, grid: _Grid, beats: int, subdivisions: int) -> list[Note]:
+    """A bar-long pattern: low drum on the downbeat, high one on the others, perhaps a shaker on the subdivisions."""
+    present, shaker = rng.random() < 0.75, rng.random() < 0.7
+    kick, snare, hat = (int(rng.choice(drums)) for drums in (KICKS, SNARES, HATS))
+    if not present:
+        return []
+    notes: list[Note] = []
+    for k in range(grid.first, grid.first + len(grid.times) - 1):
+        strong = k % beats == 0 or (beats == 4 and k % 4 == 2)
+        notes += _hit(rng, grid, float(k), kick if strong else snare, 100 if k % beats == 0 else 85)
+        if shaker:
+            for i in range(subdivisions):
+                notes += _hit(rng, grid, k + i / subdivisions, hat, 75 if i == 0 else 60)
+    return notes
+
+
+def _hit(rng: np.random.Generator, grid: _Grid, beat: float, drum: int, velocity: int) -> list[Note]:
+    played = rng.random() > 0.08
+    start = float(grid.seconds(np.array([beat]))[0] + rng.normal(0, 0.008))
+    if not played or not -PREROLL_SECONDS <= start < CLIP_SECONDS:
+        return []
+    return [(start, start + 0.1, drum, int(np.clip(velocity + rng.normal(0, 6), 30, 120)))]
+
+
+def _room(rng: np.random.Generator) -> Room:
+    return Room(
+        rt60=float(np.exp(rng.uniform(np.log(0.15), np.log(0.9)))),
+        wet_db=float(rng.uniform(-24, -6)),
+        low_hz=float(rng.uniform(30, 200)),
+        high_hz=float(rng.uniform(2500, 7500)),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def _inside(grid: _Grid, beats: range | list[int]) -> list[float]:
+    times = grid.seconds(np.asarray(list(beats), dtype=float))
+    return [round(float(t), 4) for t in times if 0 <= t < CLIP_SECONDS]

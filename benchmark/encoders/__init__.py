@@ -1,0 +1,1 @@
+"""Encoders: waveform to frame embeddings, one file each."""

@@ -1,0 +1,1 @@
+"""One strategy on one task: train, embed, draw fractions, probe, score."""

@@ -1,0 +1,1 @@
+"""The answer: statistics, tables, figures and the page, from the scores table alone."""

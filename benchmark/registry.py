@@ -1,0 +1,102 @@
+"""One registry per axis, filled from entry points: the one way in, for built-ins and plugins alike."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib.util
+import re
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from benchmark.interfaces import Corpus, Executor, Task, UserError
+
+T = TypeVar("T")
+
+#: names reach paths and pages: letters, digits, `_` and `-`, at most 64
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+class Registry(Generic[T]):
+    """The entries of one axis, by name.
+
+    Args:
+        axis: `strategies`, `encoders`, `tasks`, `corpora` or `executors`; entry points of group `benchmark.<axis>`.
+    """
+
+    def __init__(self, axis: str) -> None:
+        self.axis = axis
+
+    @cached_property
+    def _entries(self) -> dict[str, EntryPoint]:
+        found: dict[str, EntryPoint] = {}
+        for entry in sorted(entry_points(group=f"benchmark.{self.axis}"), key=lambda e: (e.name, e.value)):
+            if not NAME.fullmatch(entry.name):
+                raise UserError(f"{_origin(entry)} declares {self.axis} {entry.name!r}: a name is 1-64 of A-Za-z0-9_-")
+            known = found.get(entry.name)
+            if known is not None and known.value != entry.value:
+                raise UserError(
+                    f"{self.axis} {entry.name!r} is declared twice: {known.value} by {_origin(known)} and "
+                    f"{entry.value} by {_origin(entry)}; uninstall or rename one"
+                )
+            found[entry.name] = entry
+        return found
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted(self._entries)
+
+    def get(self, name: str) -> type[T]:
+        """Import and return the class called `name`.
+
+        Raises:
+            UserError: no such name (the nearest one is suggested), or its import failed (the distribution is named).
+        """
+        entry = self._entry(name)
+        try:
+            loaded: type[T] = entry.load()
+        except Exception as error:
+            raise UserError(f"{self.axis} {name!r} ({entry.value}, from {_origin(entry)}) cannot be loaded: {error}") from error
+        return loaded
+
+    def describe(self, name: str) -> dict[str, str]:
+        """Name, first docstring line and origin, read from the source: nothing is imported, so it takes no time."""
+        entry = self._entry(name)
+        return {"name": name, "summary": _summary(entry), "entry_point": entry.value, "distribution": _origin(entry)}
+
+    def _entry(self, name: str) -> EntryPoint:
+        if name not in self._entries:
+            raise unknown(self.axis, name, self.names())
+        return self._entries[name]
+
+
+def unknown(axis: str, name: str, names: list[str]) -> UserError:
+    """The error for a name that nobody registered."""
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+    return UserError(f"unknown name {name!r} among the {axis}; {hint} ('python -m benchmark list {axis}')")
+
+
+def _origin(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else "an unknown distribution"
+
+
+def _summary(entry: EntryPoint) -> str:
+    try:
+        spec = importlib.util.find_spec(entry.module)
+    except ImportError:
+        spec = None
+    if spec is None or spec.origin is None:
+        return "(not importable)"
+    docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+    return (docstring or "").partition("\n")[0]
+
+
+#: strategies and encoders subclass torch modules, so their classes are named in their own packages, not here
+strategies: Registry[Any] = Registry("strategies")
+encoders: Registry[Any] = Registry("encoders")
+tasks: Registry[Task] = Registry("tasks")
+corpora: Registry[Corpus] = Registry("corpora")
+executors: Registry[Executor] = Registry("executors")

@@ -1,0 +1,1 @@
+"""Many experiments: grid, plan, jobs, walk, store."""

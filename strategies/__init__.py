@@ -1,0 +1,1 @@
+"""Pretext tasks, one file per entry; losses, heads and EMA are shared and pure."""
