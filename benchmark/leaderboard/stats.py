@@ -27,7 +27,7 @@ CELL = [*ENTRY, "task", "fraction", "probe", "metric"]
 #: what every scores table has, beside `test_stderr`
 NAMES = [*ENTRY, "task", "corpus", "split_hash", "probe", "metric"]
 NUMBERS = ["fraction", "resample", "seed", "value", "n_train", "n_test"]
-#: the two-sided 95 % quantile of the normal distribution
+#: the two-sided 95% quantile of the normal distribution
 Z = 1.96
 
 
@@ -62,7 +62,7 @@ def prepare(scores: pd.DataFrame) -> pd.DataFrame:
         raise UserError(f"it lacks the column(s) {', '.join(absent)}")
     table = scores.assign(**{name: scores[name].fillna("").astype(str) for name in NAMES})
     # Tables from before test_stderr was stored stay loadable: their intervals are unknown, not zero.
-    table["test_stderr"] = table["test_stderr"] if "test_stderr" in table else np.nan
+    table["test_stderr"] = table.get("test_stderr", np.nan)
     for name in [*NUMBERS, "test_stderr"]:
         try:
             table[name] = pd.to_numeric(table[name]).astype(float)
@@ -88,11 +88,11 @@ def _check_comparable(table: pd.DataFrame) -> None:
 
 
 def half_width(rms_stderr: ArrayLike, spread: ArrayLike, runs: ArrayLike) -> NDArray[np.float64]:
-    """Half-width of the 95 % interval of a mean over runs.
+    """Half-width of the 95% interval of a mean over runs.
 
-    `sqrt((1.96 rms_stderr)^2 + (t_{.975, R-1} spread / sqrt(R))^2)`. All runs are scored on one test set, so its
-    sampling error does not shrink with R; the error from label draws and pre-training seeds does. A single run
-    shows no spread: its interval is test sampling only.
+    `sqrt((1.96 rms_stderr)^2 + (t_{.975, R-1} spread / sqrt(R))^2)`. All runs are scored on one test
+    set, so its sampling error does not shrink with R; the error from label draws and pre-training seeds does.
+    A single run shows no spread: its interval is test sampling only.
 
     Args:
         rms_stderr: root mean square over runs of the test set's bootstrap standard error.
@@ -146,7 +146,8 @@ def marks(mean: ArrayLike, half: ArrayLike, higher_is_better: bool = True) -> li
         higher_is_better: direction of the metric.
 
     Returns:
-        Per strategy `best` (exact ties share it), `tied` (its interval overlaps that of a best one), "" or `missing`.
+        Per strategy `best` (exact ties share it), `tied` (its interval overlaps the interval of a best one),
+        `missing` or "".
     """
     means = np.round(np.asarray(mean, dtype=np.float64), 12)
     halves = np.asarray(half, dtype=np.float64)
@@ -167,13 +168,13 @@ def add_ranks(cells: pd.DataFrame, higher_is_better: Mapping[str, bool]) -> pd.D
     """Rank strategies on each task's main metric, 1 = best, ties averaged.
 
     Args:
-        cells: planned cells with `CELL`, `main` (is this the task's main metric?) and `mean`, NaN where missing.
+        cells: planned cells: `CELL`, `main` (is this the task's main metric?) and `mean`, NaN where missing.
         higher_is_better: direction of the main metric by task; up where a task is not listed.
 
     Returns:
-        The cells with `rank` (among all scores of that task, fraction and probe) and `mean_rank` (over tasks, per
-        fraction and probe). A strategy with a missing cell gets no mean rank; mean ranks are taken among the
-        complete strategies only, so that a partial one shifts nobody.
+        The cells with `rank` (among all scores of that task, fraction and probe) and `mean_rank` (over tasks,
+        per fraction and probe). A strategy with a missing cell gets no mean rank; mean ranks are taken among
+        the complete strategies only, so that a partial one shifts nobody.
     """
     main = cells[cells["main"]]
     sign = main["task"].map(lambda task: -1.0 if higher_is_better.get(task, True) else 1.0)

@@ -6,6 +6,7 @@ A planned cell without a score stays in every table as *missing*; nothing is ave
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +25,16 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 #: columns of leaderboard.csv, in order
-CSV = [
-    *stats.CELL, "main", "status", "mean", "low", "high", "runs", "seeds", "n_train", "n_test", "rank", "mean_rank",
-]  # fmt: skip
+CSV = [*stats.CELL, "main", "status", "mean", "low", "high", "runs", "seeds", "n_train", "n_test"]
+CSV += ["rank", "mean_rank"]
 #: task columns side by side in a terminal of 100 characters
-TERMINAL_TASKS = 5
+TERMINAL_TASKS = 4
 #: how a mark is written where there is no color: beside the value, so that nothing hangs on style alone
 SIGN = {"best": "*", "tied": "≈", "": " ", "missing": ""}
-LEGEND = "mean ± 95% interval;  * best, ≈ interval overlaps the best one's, † one run: test sampling only"
+LEGEND = (
+    "mean ± 95% interval; * best, ≈ interval overlaps that of the best,\n"
+    "† one run: test sampling only, — a cell is missing: no mean rank"
+)
 
 
 class StrategyNote(BaseModel):
@@ -78,7 +81,7 @@ class Pretraining(BaseModel):
 
 
 class Run(BaseModel):
-    """`run.json`: what was planned and how it went. Every field may be absent, and unknown ones are ignored."""
+    """`run.json`: what was planned and how it went. Every field may be absent; unknown ones are ignored."""
 
     grid: str = ""
     command: str = ""
@@ -196,8 +199,8 @@ def cells(scores: pd.DataFrame, run: Run) -> pd.DataFrame:
     The plan is what `run` lists, and whatever the scores hold beyond it.
 
     Returns:
-        One row per cell in the plan's order: `stats.CELL`, `main`, `status` (scored, one_run or missing) and the
-        columns of `stats.summarize` and `stats.add_ranks`.
+        One row per cell in the plan's order: `stats.CELL`, `main`, `status` (scored, one_run or missing), and
+        the columns of `stats.summarize` and `stats.add_ranks`.
     """
     table = stats.prepare(scores)
     plan = _plan(table, run).merge(stats.summarize(table), on=stats.CELL, how="left")
@@ -303,7 +306,7 @@ def _scores(shown: pd.DataFrame, column: Column, main: bool) -> list[Score]:
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write all cells, missing ones included, one per row; floats in full, so that reading returns them exactly."""
+    """Write all cells, one per row, missing ones included; floats in full, so that they read back exactly."""
     table[CSV].to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
 
 
@@ -348,23 +351,26 @@ def _terminal_table(shown: Standing, start: int) -> Table:
     table = Table(
         title=Text(of_labels, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1)
     )
-    table.add_column("strategy", vertical="bottom", max_width=22)
-    table.add_column("mean\nrank", vertical="bottom", justify="right", no_wrap=True)
+    table.add_column("strategy", max_width=22)
+    table.add_column("mean\nrank", justify="right", no_wrap=True)
     for column in shown.columns[start : start + TERMINAL_TASKS]:
         arrow = "↑" if column.higher_is_better else "↓"
-        header = Text(f"{shorten(column.task, 12)}\n{shorten(column.metric, 12)}{arrow}")
-        table.add_column(header, vertical="bottom", justify="right", no_wrap=True)
+        header = Text(f"{shorten(column.task, 14)}\n{shorten(column.metric, 14)}{arrow}")
+        table.add_column(header, justify="right", no_wrap=True)
+    names = Counter(row.entry.strategy for row in shown.rows)
     for row in shown.rows:
         rank = "—" if row.mean_rank is None else f"{row.mean_rank:.1f}"
         scores = row.scores[start : start + TERMINAL_TASKS]
-        table.add_row(_terminal_name(row), rank, *map(_terminal_score, scores))
+        table.add_row(_terminal_name(row, names[row.entry.strategy] > 1), rank, *map(_terminal_score, scores))
     return table
 
 
-def _terminal_name(row: Row) -> Text:
+def _terminal_name(row: Row, ambiguous: bool) -> Text:
     from rich.text import Text
 
     name = Text(shorten(row.entry.strategy, 22))
+    if ambiguous:
+        name.append("".join(f"\n  {shorten(part, 20)}" for part in row.entry[1:]), style="dim")
     return name.append("\n  collapsed", style="yellow") if row.collapsed else name
 
 

@@ -25,7 +25,7 @@ from benchmark.corpora.rendered_scores.works import METRES, Work
 
 CLIP_SECONDS = 8.0
 #: rendered before the clip and cut away, so that notes and rooms are already sounding when it starts
-PREROLL_SECONDS = 1.0
+PREROLL_SECONDS = 0.5
 TONICS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
 #: (start s, end s, MIDI pitch, velocity)
@@ -174,7 +174,7 @@ def _voice(rng: np.random.Generator, part: pd.DataFrame, shift: int, accents: fl
     velocity = 85 + accents * on_beat.to_numpy() + rng.normal(0, 5, len(part))
     legato = 0.92
     return [
-        (float(s), float(s + max(legato * (e - s), 0.03)), int(np.clip(p + shift, 21, 108)), int(np.clip(v, 30, 120)))
+        (float(s), float(min(s + max(legato * (e - s), 0.03), CLIP_SECONDS)), int(np.clip(p + shift, 21, 108)), int(np.clip(v, 30, 120)))
         for s, e, p, v in zip(part["start"], part["end"], part["pitch"], velocity, strict=True)
     ]
 

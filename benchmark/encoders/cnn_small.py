@@ -1,0 +1,89 @@
+"""A small residual CNN on log-mel: 2-D over pitch first, then 1-D over time with growing dilation, frames kept."""
+
+from __future__ import annotations
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+
+from benchmark.interfaces import Info
+from benchmark.modules import Encoder
+
+SAMPLE_RATE, N_FFT, HOP, BANDS = 16_000, 1024, 320, 64
+F_MIN, F_MAX = 60.0, SAMPLE_RATE / 2
+
+
+class LogMel(nn.Module):
+    """(B, T) to (B, 64, T / 320 + 1): log-mel power, roughly zero mean and unit deviation on music."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        bank = torchaudio.functional.melscale_fbanks(
+            N_FFT // 2 + 1, F_MIN, F_MAX, BANDS, SAMPLE_RATE, norm="slaney", mel_scale="slaney"
+        )
+        self.register_buffer("bank", bank.T.contiguous(), persistent=False)
+        self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Float32 inside, whatever autocast says: power spans many decades."""
+        with torch.autocast(waveform.device.type, enabled=False):
+            spectrum = torch.stft(waveform.float(), N_FFT, HOP, window=self.window, return_complex=True)
+            power = torch.view_as_real(spectrum).square().sum(dim=-1)
+            return (torch.log(self.bank @ power + 1e-7) + 5.0) / 4.0
+
+
+class _Block(nn.Module):
+    """Residual bottleneck over time: 3 taps at `dilation`, so that few blocks hear seconds."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        inner = width // 2
+        self.layers = nn.Sequential(
+            nn.Conv2d(width, inner, (1, 3), padding=(0, dilation), dilation=(1, dilation), bias=False),
+            nn.BatchNorm2d(inner),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(inner, width, 1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.layers(x))
+
+
+class CNNSmall(Encoder):
+    """0.5 M parameters, 25 frames/s, receptive field about 3 s, 256 dimensions."""
+
+    info = Info(name="cnn_small", title="Small residual CNN on log-mel (64 bands)", citation="this project")
+    sample_rate = SAMPLE_RATE
+    embedding_dim = 256
+    frame_rate = SAMPLE_RATE / HOP / 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = 192
+        self.front_end = LogMel()
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, 16, (5, 3), stride=(1, 2), padding=(2, 1), bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d((2, 1)),
+            nn.Conv2d(16, 32, 3, stride=(2, 1), padding=1, bias=False),
+            nn.BatchNorm2d(32),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(32, width, (16, 1), bias=False),  # all bands at once: absolute pitch is kept
+            nn.BatchNorm2d(width),
+            nn.ReLU(inplace=True),
+        )
+        self.blocks = nn.Sequential(*(_Block(width, dilation) for dilation in (1, 2, 4, 8, 16)))
+        self.head = nn.Conv2d(width, self.embedding_dim, 1)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def features(self, waveform: Tensor) -> Tensor:
+        """Log-mel, (B, 64, frames at 50 per second)."""
+        features: Tensor = self.front_end(waveform)
+        return features
+
+    def body(self, features: Tensor) -> Tensor:
+        """(B, 64, frames) to (B, frames / 2, 256)."""
+        x = self.stem(features.unsqueeze(1).contiguous(memory_format=torch.channels_last))
+        return self.head(self.blocks(x)).squeeze(2).transpose(1, 2)

@@ -1,0 +1,62 @@
+"""BYOL: predict the other view's projection by a slow teacher, without negatives (Grill et al. 2020)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from benchmark.interfaces import Info
+from benchmark.modules import Encoder, Strategy
+from strategies.ema import cosine_decay, follow, teacher_of
+from strategies.heads import mlp, pool
+from strategies.losses import byol_regression
+from strategies.views import ViewConfig, augmented
+
+
+class BYOLConfig(ViewConfig):
+    """Options of BYOL. The decay suits short runs; the paper's 0.996 suits 300 epochs of ImageNet."""
+
+    decay: float = 0.98
+    projection: int = 128
+    hidden: int = 512
+
+
+class _Body(nn.Module):
+    """The encoder's body as a module, so that the teacher is a copy of it and of the projector alone."""
+
+    def __init__(self, encoder: Encoder, projector: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.projector = encoder, projector
+
+    def forward(self, features: Tensor) -> Tensor:
+        projection: Tensor = self.projector(pool(self.encoder.body(features)))
+        return projection
+
+
+class BYOL(Strategy):
+    """A student predicts what its own moving average says of the other view."""
+
+    info = Info("byol", "BYOL", "Grill et al. 2020; Niizumi et al. 2021 (BYOL-A)", version=1)
+    Config = BYOLConfig
+
+    def __init__(self, encoder: Encoder, config: BYOLConfig) -> None:
+        super().__init__(encoder, config)
+        self.options = config
+        self.student = _Body(encoder, mlp([encoder.embedding_dim, config.hidden, config.projection], norm=True))
+        self.predictor = mlp([config.projection, config.hidden, config.projection], norm=True)
+        self.teacher = teacher_of(self.student)
+
+    def views(self, crops: Tensor, generator: torch.Generator) -> list[Tensor]:
+        """Two views, (B, bands, frames) each."""
+        return [augmented(crops[:, i], self.encoder, self.options, generator) for i in range(2)]
+
+    def loss(self, views: list[Tensor]) -> dict[str, Tensor]:
+        """Both directions; one forward per view, as in the paper: BatchNorm never mixes the views."""
+        predictions = [self.predictor(self.student(view)) for view in views]
+        with torch.no_grad():
+            targets = [self.teacher(view) for view in views]
+        return {"loss": byol_regression(predictions[0], targets[1]) + byol_regression(predictions[1], targets[0])}
+
+    def after_step(self, step: int, total: int) -> None:
+        """Move the teacher, after each optimizer step."""
+        follow(self.teacher, self.student, cosine_decay(self.options.decay, step, total))

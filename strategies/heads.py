@@ -1,0 +1,21 @@
+"""Projection and prediction heads, and the one pooling that strategies share."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+def mlp(sizes: list[int], norm: bool) -> nn.Sequential:
+    """Linear layers of these sizes with (BatchNorm and) ReLU between them; the last one is plain."""
+    layers: list[nn.Module] = []
+    for i, (inside, outside) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        last = i == len(sizes) - 2
+        layers.append(nn.Linear(inside, outside, bias=last or not norm))
+        if not last:
+            layers += [nn.BatchNorm1d(outside)] * norm + [nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
+
+
+def pool(frames: Tensor) -> Tensor:
+    """(B, F, D) to (B, D), the mean over time: the clip embedding that probes will see."""
+    return frames.mean(dim=1)
