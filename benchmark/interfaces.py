@@ -61,8 +61,8 @@ class Corpus(ABC):
         """Versions of everything the audio and the labels follow from (part of the content key)."""
 
     @abstractmethod
-    def catalog(self, folder: Path) -> pd.DataFrame:
-        """List all tracks in order: columns `id`, `group`, `split`, and one per label.
+    def catalog(self, folder: Path, size: int) -> pd.DataFrame:
+        """List the first `size` tracks of the order: columns `id`, `group`, `split`, and one per label.
 
         `folder` is a place for files that `render` will need again (note tables, say).
         """
@@ -91,9 +91,13 @@ class Task(ABC):
     def targets(self, tracks: pd.DataFrame) -> list[Any]:
         """One target per track: a class index, a list of beat times in seconds ...; None where it has no label."""
 
-    @abstractmethod
+    def item_scores(self, predictions: list[Any], targets: list[Any]) -> dict[str, NDArray[np.float64]]:
+        """Per-item values of the metrics that are means over items, by metric, through mir_eval or scikit-learn."""
+        return {}
+
     def score(self, predictions: list[Any], targets: list[Any]) -> dict[str, float]:
-        """Score decoded predictions against targets, through mir_eval or scikit-learn."""
+        """Score decoded predictions against targets; override for metrics that are not means over items."""
+        return {name: float(values.mean()) for name, values in self.item_scores(predictions, targets).items()}
 
     @abstractmethod
     def decode(self, outputs: NDArray[np.float32], frame_rate: float) -> list[Any]:

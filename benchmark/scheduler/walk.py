@@ -9,7 +9,7 @@ from __future__ import annotations
 import graphlib
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -76,12 +76,9 @@ def missing(
     Args:
         jobs: all jobs by key.
         done: whether a job's artefact is there.
-        targets: what is wanted; by default every job that no other one needs.
+        targets: keys of what is wanted; by default every job that no other one needs.
     """
-    _check_needs(jobs)
-    if targets is None:
-        targets = jobs.keys() - {key for job in jobs.values() for key in job.needs}
-    waiting, seen, result = list(targets), set[str](), set[str]()
+    waiting, seen, result = list(sinks(jobs) if targets is None else targets), set[str](), set[str]()
     while waiting:
         key = waiting.pop()
         if key not in seen and not done(jobs[key]):
@@ -89,6 +86,18 @@ def missing(
             waiting.extend(jobs[key].needs)
         seen.add(key)
     return result
+
+
+def sinks(jobs: Mapping[str, Job]) -> list[str]:
+    """Keys of the jobs that no other one needs.
+
+    Raises:
+        ValueError: if a job needs one that is not among `jobs`.
+    """
+    needed = {need: job for job in jobs.values() for need in job.needs}
+    for key in needed.keys() - jobs.keys():
+        raise ValueError(f"{needed[key].name} needs {key[:12]}, which is not among the jobs")
+    return [key for key in jobs if key not in needed]
 
 
 def walk(
@@ -115,9 +124,9 @@ def walk(
     Raises:
         ValueError: if a job needs one that is not among `jobs`, or itself (graphlib.CycleError).
     """
-    state = _Walk(jobs, done, run, executor, on_event, retries)
+    wanted = sinks(jobs) if targets is None else list(targets)
     try:
-        return state.report(list(targets) if targets is not None else None)
+        return _Walk(jobs, done, run, executor, on_event, retries).to(wanted)
     except BaseException:
         # Ctrl-C or a bug: nobody is left to take the results of what is running
         executor.shutdown()
@@ -139,18 +148,116 @@ class _Walk:
         self._jobs, self._done, self._run, self._executor = jobs, done, run, executor
         self._on_event, self._retries = on_event, retries
         self._limit = 2 * getattr(executor, "capacity", 32)
-        self._attempts: Counter[str] = Counter()
+        self._retried: Counter[str] = Counter()
         self._finished: set[str] = set()
         self._failed: dict[str, Failure] = {}
         self._damaged: set[str] = set()
 
-    def report(self, targets: list[str] | None) -> Report:
+    def to(self, targets: list[str]) -> Report:
+        """Run what the targets lack."""
         planned = todo = missing(self._jobs, self._done, targets)
-        for key in self._jobs.keys() - planned:
-            self._on_event(Event("skipped", self._jobs[key]))
+        for job in self._named(self._jobs.keys() - planned):
+            self._on_event(Event("skipped", job))
         while todo:
-            self._damaged = set()
             self._round(todo)
-            todo = self._again(todo) if self._damaged else set()
+            todo = self._to_repair(targets)
             planned = planned | todo
-        return self._conclude(planned)
+        return self._report(planned)
+
+    def _to_repair(self, targets: list[str]) -> set[str]:
+        """What is missing now that inputs were found damaged: those, what they need, what waited for them."""
+        damaged, self._damaged = self._damaged, set()
+        if not damaged:
+            return set()
+        self._finished -= damaged
+
+        def is_there(job: Job) -> bool:
+            return job.key not in damaged and (job.key in self._finished or self._done(job))
+
+        return missing(self._jobs, is_there, [*targets, *damaged])
+
+    def _round(self, todo: set[str]) -> None:
+        """Run the jobs of `todo` until nothing more can be: what remains is behind a failed or damaged one."""
+        # all jobs are in the graph, so that order also holds across those that are not run
+        sorter = graphlib.TopologicalSorter({key: job.needs for key, job in self._jobs.items()})
+        rank = _ranks(self._jobs, todo)
+        sorter.prepare()
+        ready: list[tuple[int, str]] = []
+        running: dict[Future[Any], Job] = {}
+        while True:
+            for key in _unlocked(sorter, todo):
+                if key not in self._failed:
+                    heapq.heappush(ready, (rank[key], key))
+            while ready and len(running) < self._limit:
+                self._submit(self._jobs[heapq.heappop(ready)[1]], running)
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                job = running.pop(future)
+                error = future.exception()
+                if error is None:
+                    self._finish(job)
+                    sorter.done(job.key)
+                elif self._is_retry(job, error):
+                    heapq.heappush(ready, (rank[job.key], job.key))
+
+    def _submit(self, job: Job, running: dict[Future[Any], Job]) -> None:
+        self._on_event(Event("submitted", job))
+        running[self._executor.submit(self._run, job)] = job
+
+    def _finish(self, job: Job) -> None:
+        self._finished.add(job.key)
+        self._on_event(Event("finished", job))
+
+    def _is_retry(self, job: Job, error: BaseException) -> bool:
+        """Whether to run a job again at once; if not, it has failed, or waits for the repair of an input."""
+        damaged = isinstance(error, CorruptArtefact) and error.key in self._jobs and error.key != job.key
+        if not (damaged or isinstance(error, WorkerDied)) or self._retried[job.key] >= self._retries:
+            self._failed[job.key] = Failure(job, _one_line(error), _log_tail(error))
+            self._on_event(Event("failed", job, _one_line(error)))
+            return False
+        self._retried[job.key] += 1
+        self._on_event(Event("retried", job, _one_line(error)))
+        if isinstance(error, CorruptArtefact):
+            self._damaged.add(error.key)
+        return not damaged
+
+    def _report(self, planned: set[str]) -> Report:
+        blocked = self._named(planned - self._finished - self._failed.keys())
+        for job in blocked:
+            self._on_event(Event("blocked", job))
+        skipped = self._named(self._jobs.keys() - planned)
+        return Report(self._named(self._finished), skipped, list(self._failed.values()), blocked)
+
+    def _named(self, keys: Set[str]) -> list[Job]:
+        # in the order of the plan: sets of strings come in another order in every process
+        return [job for key, job in self._jobs.items() if key in keys]
+
+
+def _ranks(jobs: Mapping[str, Job], todo: set[str]) -> dict[str, int]:
+    """Order of submission: the job with the longest chain of jobs behind it first, then as planned."""
+    behind = dict.fromkeys(jobs, 0)
+    order = list(graphlib.TopologicalSorter({key: job.needs for key, job in jobs.items()}).static_order())
+    for key in reversed(order):
+        for need in jobs[key].needs:
+            behind[need] = max(behind[need], behind[key] + (key in todo))
+    return {key: rank for rank, key in enumerate(sorted(jobs, key=lambda key: -behind[key]))}
+
+
+def _unlocked(sorter: graphlib.TopologicalSorter[str], todo: set[str]) -> Iterator[str]:
+    """Jobs of `todo` whose needs are met; those outside of it count as met on the way."""
+    while keys := sorter.get_ready():
+        for key in keys:
+            if key in todo:
+                yield key
+            else:
+                sorter.done(key)
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _log_tail(error: BaseException) -> str:
+    lines = "\n".join(getattr(error, "__notes__", [])).splitlines()
+    return "\n".join(lines[-_LOG_LINES:])

@@ -40,7 +40,7 @@ def test_classes_keep_their_proportions_and_none_is_lost() -> None:
     for (fraction, _), subset in drawn().items():
         for split, tracks in (("train", subset.train), ("val", subset.val)):
             for label in range(4):
-                total = int(((split == SPLITS) & (label == STRATA)).sum())
+                total = int(np.sum(STRATA[split == SPLITS] == label))
                 count = int((STRATA[tracks] == label).sum())
                 assert count >= 1
                 assert abs(count - fraction * total) <= 1

@@ -220,7 +220,7 @@ class _Worker:
             EOFError, OSError: if the worker died.
         """
         self._connection.send((log, payload))
-        # a job's own children hold copies of the connection, so that its end may not show that the worker died
+        # a job's own children hold copies of the connection, so its end may not tell that the worker died
         while not self._connection.poll(1.0):
             if not self.is_alive() and not self._connection.poll():
                 raise EOFError

@@ -1,0 +1,164 @@
+"""Pre-training: Lightning drives, batch t is a pure function of (seed, t), the CPU only slices."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import lightning as L
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from benchmark.audio.waveforms import Waveforms
+from benchmark.experiment.monitor import monitors
+from benchmark.interfaces import Config
+from benchmark.modules import Encoder, Strategy
+
+
+class PretrainConfig(Config):
+    """The shared budget. Equal budget = equal crops heard, whatever a strategy does with them."""
+
+    crops: int = Field(gt=0, description="crops heard in all")
+    batch_size: int = Field(64, gt=1, description="tracks per step")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with rising learning rate")
+    weight_decay: float = Field(1e-4, ge=0)
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is not finite."""
+
+
+class CropStream(IterableDataset[tuple[int, Tensor]]):
+    """Steps from `start`: int16 crops (B, count, T) of B different training tracks."""
+
+    def __init__(self, waves: Waveforms, strategy: Strategy, config: PretrainConfig, seed: int, start: int = 0) -> None:
+        self.waves, self.seed, self.start = waves, seed, start
+        self.rows = np.flatnonzero(waves.tracks["split"].to_numpy() == "train")  # a test track is never heard
+        self.batch, self.count = min(config.batch_size, len(self.rows)), strategy.crops.count
+        self.length = int(strategy.crops.seconds * waves.sample_rate)
+        self.steps = max(1, config.crops // (self.batch * self.count))
+
+    def step(self, t: int) -> Tensor:
+        """The crops of step t."""
+        rng = np.random.default_rng((self.seed, t))
+        rows = np.repeat(rng.choice(self.rows, self.batch, replace=False), self.count)
+        starts = self.waves.random_starts(rows, self.length, rng)
+        crops = self.waves.crops(rows, starts, self.length)
+        return torch.from_numpy(crops).view(self.batch, self.count, self.length)
+
+    def __iter__(self) -> Iterator[tuple[int, Tensor]]:
+        return ((t, self.step(t)) for t in range(self.start, self.steps))
+
+
+class Pretraining(L.LightningModule):
+    """A strategy under AdamW with warm-up and cosine decay."""
+
+    def __init__(self, strategy: Strategy, config: PretrainConfig, seed: int, steps: int) -> None:
+        super().__init__()
+        self.strategy, self.config, self.seed, self.steps = strategy, config, seed, steps
+        self.curve: list[Tensor] = []
+
+    def training_step(self, batch: tuple[int, Tensor], _: int) -> Tensor:
+        """Crops to views to loss; views are float32, the network runs in the trainer's precision."""
+        t, crops = batch
+        with torch.autocast(crops.device.type, enabled=False):
+            generator = torch.Generator(crops.device).manual_seed(self.seed * 1_000_003 + t)
+            views = self.strategy.views(crops.float() / 32768, generator)
+        loss = self.strategy.loss(views)["loss"]
+        self.curve.append(loss.detach())  # read after training: reading it here would wait for the device
+        if t % 50 == 49 and not torch.isfinite(loss):
+            raise TrainingDiverged(f"the loss is {loss.item()} at step {t} of {self.steps}")
+        return loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """EMA teachers move after the optimizer."""
+        self.strategy.after_step(self.global_step, self.steps)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW; weight decay spares norms and biases."""
+        parameters = [p for p in self.strategy.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.config.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.strategy.learning_rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        warmup = max(1, round(self.config.warmup * self.steps))
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.steps - warmup)))
+
+
+def pretrain(
+    strategy: Strategy, waves: Waveforms, config: PretrainConfig, seed: int, device: str
+) -> dict[str, Any]:
+    """Train `strategy` (and so its encoder) in place.
+
+    Returns:
+        What the record keeps: crops heard, steps, seconds, loss curve (at most 100 points) and collapse monitors.
+
+    Raises:
+        TrainingDiverged: the loss became NaN or infinite.
+    """
+    stream = CropStream(waves, strategy, config, seed)
+    module = Pretraining(strategy, config, seed, stream.steps)
+    started = time.perf_counter()
+    fit(module, stream, device)
+    seconds = time.perf_counter() - started
+    curve = torch.stack(module.curve).float().cpu()
+    bad = (~torch.isfinite(curve)).nonzero()
+    if len(bad):
+        raise TrainingDiverged(f"the loss is {float(curve[bad[0, 0]])} at step {int(bad[0, 0])} of {stream.steps}")
+    points = torch.linspace(0, len(curve) - 1, min(100, len(curve))).long()
+    return {
+        "crops": stream.steps * stream.batch * stream.count,
+        "steps": stream.steps,
+        "seconds": round(seconds, 1),
+        "loss": float(curve[-min(20, len(curve)) :].mean()),
+        "curve": [round(float(v), 4) for v in curve[points]],
+        **monitors(held_out_embeddings(strategy.encoder, waves, device)),
+    }
+
+
+def fit(module: Pretraining, stream: CropStream, device: str) -> None:
+    """Run Lightning's loop, silently: the driver shows progress."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    trainer = L.Trainer(
+        accelerator="gpu" if device.startswith("cuda") else "cpu",
+        devices=1,
+        max_epochs=1,
+        max_steps=stream.steps,
+        precision=module.config.precision,
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning advises more loader workers; slicing needs none
+        trainer.fit(module, DataLoader(stream, batch_size=None))
+
+
+@torch.no_grad()
+def held_out_embeddings(encoder: Encoder, waves: Waveforms, device: str, limit: int = 256) -> Tensor:
+    """Clip embeddings of the first validation tracks, (N, D)."""
+    encoder.to(device).eval()
+    rows = np.flatnonzero(waves.tracks["split"].to_numpy() == "val")[:limit]
+    length = int(waves.tracks["length"].to_numpy()[rows].min())
+    chunks = []
+    for part in np.array_split(rows, max(1, len(rows) // 32)):
+        audio = torch.from_numpy(waves.crops(part, np.zeros(len(part), np.int64), length)).to(device)
+        chunks.append(encoder(audio.float() / 32768).float().mean(dim=1).cpu())
+    return torch.cat(chunks)
