@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import difflib
+import importlib
 import importlib.util
+import os
 import re
+import sys
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -44,6 +47,14 @@ class Registry(Generic[T]):
             found[entry.name] = entry
         return found
 
+    def add(self, name: str, value: str) -> None:
+        """Register `name` beside the entry points (plugin files only)."""
+        if not NAME.fullmatch(name):
+            raise UserError(f"{value} calls itself {name!r}: a name is 1-64 of A-Za-z0-9_-")
+        entry = EntryPoint(name, value, f"benchmark.{self.axis}")
+        if self._entries.setdefault(name, entry).value != value:
+            raise UserError(f"{self.axis} {name!r} is taken by {self._entries[name].value}; rename the one in {value}")
+
     def names(self) -> list[str]:
         """All names, sorted."""
         return sorted(self._entries)
@@ -79,6 +90,39 @@ def unknown(axis: str, name: str, names: list[str]) -> UserError:
     return UserError(f"unknown name {name!r} among the {axis}; {hint} ('python -m benchmark list {axis}')")
 
 
+def load_plugins(paths: list[Path]) -> None:
+    """Register the strategies that single files define: `--plugin FILE`, for a first trial before packaging.
+
+    Each class with `info` and `loss` defined in the file becomes an entry under `info.name`.
+
+    Raises:
+        UserError: no such file, it cannot be imported, or it defines no strategy.
+    """
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"--plugin {path}: no such file")
+        folder = str(path.parent.absolute())
+        sys.path.insert(0, folder)  # workers import the same module by name, through PYTHONPATH
+        os.environ["PYTHONPATH"] = os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
+        os.environ["MIR_PRETEXT_PLUGINS"] = os.pathsep.join(
+            filter(None, [os.environ.get("MIR_PRETEXT_PLUGINS", ""), path.stem])
+        )
+    _register_plugins()
+
+
+def _register_plugins() -> None:
+    for module in filter(None, os.environ.get("MIR_PRETEXT_PLUGINS", "").split(os.pathsep)):
+        try:
+            loaded = importlib.import_module(module)
+        except Exception as error:
+            raise UserError(f"--plugin {module}.py cannot be imported: {error}") from error
+        found = [c for c in vars(loaded).values() if isinstance(c, type) and c.__module__ == module and "info" in vars(c)]
+        if not found:
+            raise UserError(f"--plugin {module}.py defines no strategy (a class with `info` of its own)")
+        for cls in found:
+            strategies.add(cls.info.name, f"{module}:{cls.__name__}")
+
+
 def _origin(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist is not None else "an unknown distribution"
 
@@ -100,3 +144,7 @@ encoders: Registry[Any] = Registry("encoders")
 tasks: Registry[Task] = Registry("tasks")
 corpora: Registry[Corpus] = Registry("corpora")
 executors: Registry[Executor] = Registry("executors")
+
+#: workers inherit the plugin files of the driver
+if os.environ.get("MIR_PRETEXT_PLUGINS"):
+    _register_plugins()

@@ -190,7 +190,7 @@ def _label(axes: Axes, fractions: list[float], counts: list[float], column: Colu
 
 def _spoken(column: Column, probe: str) -> str:
     """What the drawing shows, for those who do not see it."""
-    return f"Line chart: {column.metric} on {column.task} by share of labels, one line per strategy, {probe} probe"
+    return f"Line chart: {column.metric} on {column.task} by share of labels and strategy, {probe} probe"
 
 
 def _render(canvas: Canvas) -> str:

@@ -6,6 +6,7 @@ A planned cell without a score stays in every table as *missing*; nothing is ave
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -184,7 +185,11 @@ def load_run(folder: Path) -> Run:
     if not path.is_file():
         return Run()
     try:
-        return Run.model_validate_json(path.read_bytes())
+        # An error message may quote a file name that is not UTF-8: half a character must not cost the page.
+        text = json.dumps(json.loads(path.read_bytes()), ensure_ascii=False)
+        return Run.model_validate_json(text.encode("utf-8", errors="replace"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not JSON ({error}); delete or rewrite it") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

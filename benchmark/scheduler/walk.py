@@ -1,7 +1,7 @@
 """The DAG walk: run what is missing, in a good order, and let a failure cost only what depends on it.
 
-The failure policy lives here and nowhere else: a job whose worker died is retried, a job that found a damaged input
-has that input made again, a job that raised has failed; what needs a failed job is blocked, and all else finishes.
+The failure policy lives here and nowhere else: a job whose worker died is retried; for a job that found a
+damaged input, the input is made again; a job that raised has failed. What needs a failed job is blocked, all else finishes.
 """
 
 from __future__ import annotations
@@ -116,13 +116,13 @@ def walk(
         jobs: all jobs by key.
         done: whether a job's artefact is there.
         run: makes a job's artefact; must be importable by name.
-        executor: where `run` is called. If it has a `capacity`, no more than twice as many jobs are with it at once.
+        executor: where `run` is called. At most twice its `capacity`, if it states one, is submitted at a time.
         on_event: called in this thread for whatever happens to a job.
         retries: how often a job is run again after its worker died, or after an input was found damaged.
         targets: keys of the jobs that are wanted; by default those that no other job needs.
 
     Raises:
-        ValueError: if a job needs one that is not among `jobs`, or itself (graphlib.CycleError).
+        ValueError: if a job needs one that is not among `jobs`.
     """
     wanted = sinks(jobs) if targets is None else list(targets)
     try:
@@ -177,7 +177,7 @@ class _Walk:
         return missing(self._jobs, is_there, [*targets, *damaged])
 
     def _round(self, todo: set[str]) -> None:
-        """Run the jobs of `todo` until nothing more can be: what remains is behind a failed or damaged one."""
+        """Run the jobs of `todo`, save those that are behind a failed or a damaged one."""
         # all jobs are in the graph, so that order also holds across those that are not run
         sorter = graphlib.TopologicalSorter({key: job.needs for key, job in self._jobs.items()})
         rank = _ranks(self._jobs, todo)

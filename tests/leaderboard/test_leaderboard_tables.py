@@ -113,7 +113,7 @@ def test_a_bad_run_record_is_named(tmp_path):
     with pytest.raises(UserError, match=r"run\.json is not a run record \(fractions\.0"):
         tables.load_run(tmp_path)
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(UserError, match=r"run\.json is not a run record"):
+    with pytest.raises(UserError, match=r"run\.json is not JSON"):
         tables.load_run(tmp_path)
 
 

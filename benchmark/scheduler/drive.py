@@ -1,0 +1,184 @@
+"""The driver: plan a grid, walk what is missing, collect the scores, write the leaderboard."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark import __version__, registry
+from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.jobs import Stores, run_job
+from benchmark.scheduler.plan import plan
+from benchmark.scheduler.walk import Event, Job, Report, missing, walk
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIRST = ("strategy", "encoder", "pretrain_corpus", "task", "corpus", "split_hash", "fraction", "resample", "seed")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how a grid runs; nothing here changes a score."""
+
+    out: Path
+    data: Path
+    executor: str = "local"
+    workers: int | None = None
+    threads: int = 1
+
+
+def drive(grid: Grid, settings: Settings, on_event: Callable[[Event], None]) -> Report:
+    """Run what is missing of `grid` and refresh the tables and the page."""
+    stores = Stores(settings.data, settings.out)
+    for store in (stores.data, stores.out):
+        store.sweep()
+    jobs = plan(grid)
+    if not missing(jobs, stores.done):
+        report = Report(skipped=list(jobs.values()))
+    else:
+        report = _walk(jobs, stores, settings, on_event)
+    _forget_shards(jobs, stores)
+    collect(grid, jobs, stores, report)
+    return report
+
+
+def _walk(
+    jobs: dict[str, Job], stores: Stores, settings: Settings, on_event: Callable[[Event], None]
+) -> Report:
+    from benchmark.scheduler.executors.local import default_slots
+
+    slots = default_slots()
+    if settings.workers is not None:
+        slots = [slots[i % len(slots)] for i in range(settings.workers)]
+    cls: Any = registry.executors.get(settings.executor)
+    executor = cls(slots, settings.threads, settings.out / "logs")
+    try:
+        run = partial(run_job, data=settings.data, out=settings.out)
+        return walk(jobs, stores.done, run, executor, on_event)
+    finally:
+        executor.shutdown()
+
+
+def _forget_shards(jobs: dict[str, Job], stores: Stores) -> None:
+    """Shards are scaffolding: once the joined file stands they would only double the disk space."""
+    if any(job.kind == "waveforms" and stores.done(job) for job in jobs.values()):
+        for job in jobs.values():
+            if job.kind == "shard":
+                stores.data.discard("shard", job.key)
+
+
+def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> None:
+    """Write `scores.parquet`, `run.json` and the page into the results folder, if anything changed."""
+    out = stores.out.root
+    probes = [job for job in jobs.values() if job.kind == "probe" and stores.done(job)]
+    stamp = {"grid": grid.model_dump(mode="json"), "keys": sorted(job.key for job in probes)}
+    stamp["failed"] = sorted(f.job.key for f in report.failed)
+    state = out / "collected.json"
+    if state.is_file() and json.loads(state.read_text()) == json.loads(json.dumps(stamp)) and _complete(out):
+        return
+    scores = _scores(probes, stores)
+    _atomically(out / "run.json", json.dumps(_record(grid, jobs, stores, report), indent=1))
+    if scores is None:
+        return
+    draft = out / "scores.parquet.tmp"
+    scores.to_parquet(draft, index=False)
+    os.replace(draft, out / "scores.parquet")
+    from benchmark.leaderboard.page import build
+
+    build(out)
+    _atomically(state, json.dumps(stamp))
+
+
+def _complete(out: Path) -> bool:
+    return all((out / name).is_file() for name in ("scores.parquet", "leaderboard.html", "leaderboard.csv", "run.json"))
+
+
+def _scores(probes: list[Job], stores: Stores) -> pd.DataFrame | None:
+    import pandas as pd
+
+    if not probes:
+        return None
+    tables = [pd.read_parquet(stores.out.open("probe", job.key) / "scores.parquet") for job in probes]
+    scores = pd.concat(tables, ignore_index=True)
+    order = [*FIRST, "probe", "metric", "value", "test_stderr", "n_train", "n_val", "n_test", "key"]
+    rest = [column for column in scores.columns if column not in order]
+    by = ["strategy", "encoder", "task", "fraction", "resample", "seed", "probe", "metric"]
+    return scores[order + rest].sort_values(by, kind="stable").reset_index(drop=True)
+
+
+def _record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> dict[str, Any]:
+    """What the page says about the run beyond the scores."""
+    strategies = {name: registry.strategies.get(name) for name in grid.strategies}
+    tasks = {name: registry.tasks.get(name) for name in grid.tasks}
+    return {
+        "grid": grid.name,
+        "command": "python -m benchmark " + " ".join(sys.argv[1:]),
+        "version": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": {
+            "corpus": f"{grid.corpus}/{grid.size}",
+            "encoders": ", ".join(grid.encoders),
+            "seeds": ", ".join(map(str, grid.seeds)),
+            **{f"pretrain {k}": v for k, v in grid.pretrain.model_dump().items()},
+            **({"control": "training labels shuffled"} if grid.shuffle_labels else {}),
+        },
+        "fractions": list(grid.fractions),
+        "probes": grid.probes,
+        "strategies": {
+            name: {"title": s.info.title, "citation": s.info.citation, "trains": s.trains}
+            for name, s in strategies.items()
+        },
+        "tasks": {name: _task_record(task) for name, task in tasks.items()},
+        "failures": [{"job": f.job.name, "error": f.error} for f in report.failed]
+        + [{"job": job.name, "error": "blocked: a job that it needs has failed"} for job in report.blocked],
+        "pretraining": [_pretraining(job, stores) for job in jobs.values() if _trained(job, stores)],
+    }
+
+
+def _task_record(task: Any) -> dict[str, Any]:
+    return {
+        "title": task.info.title,
+        "citation": task.info.citation,
+        "level": task.level,
+        "metric": task.metric,
+        "higher_is_better": task.higher_is_better,
+        "corpus": task.corpus,
+        "licence": registry.corpora.get(task.corpus).licence,
+        "conventions": sys.modules[task.__module__].__doc__ or "",
+    }
+
+
+def _trained(job: Job, stores: Stores) -> bool:
+    return job.kind == "pretrain" and "budget" in job.spec and stores.done(job)
+
+
+def _pretraining(job: Job, stores: Stores) -> dict[str, Any]:
+    info = stores.out.manifest("pretrain", job.key)["info"]
+    kept = {k: info[k] for k in ("crops", "seconds", "loss", "std", "effective_rank", "mean_cosine")}
+    identity = {k: job.spec[k] for k in ("strategy", "encoder", "seed")}
+    return {**identity, **kept, "collapsed": bool(info["collapsed"])}
+
+
+def _atomically(path: Path, text: str) -> None:
+    draft = path.with_name(path.name + ".tmp")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)
+
+
+def describe(jobs: dict[str, Job], stores: Stores) -> list[tuple[str, str, str]]:
+    """(state, kind, name) of every job, for `--dry-run`: `done`, `to do`, or `not needed`."""
+    todo = missing(jobs, stores.done)
+    return [
+        ("to do" if key in todo else "done" if stores.done(job) else "not needed", job.kind, job.name)
+        for key, job in jobs.items()
+    ]
+
+

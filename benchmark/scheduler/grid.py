@@ -1,0 +1,109 @@
+"""A grid: what to cross with what. Read from YAML, checked before anything runs."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError, field_validator
+
+from benchmark import registry
+from benchmark.interfaces import Config, UserError
+
+
+class PretrainBudget(Config):
+    """The budget that every strategy shares (equal crops heard)."""
+
+    crops: int = Field(gt=0)
+    batch_size: int = Field(64, gt=1)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    weight_decay: float = Field(1e-4, ge=0)
+    precision: str = "bf16-mixed"
+
+
+class Grid(Config):
+    """Strategies x encoders x seeds on one corpus, probed on tasks x fractions x resamples."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    corpus: str
+    size: str
+    strategies: dict[str, dict[str, Any]]
+    encoders: list[str] = Field(min_length=1)
+    tasks: list[str] = Field(min_length=1)
+    fractions: dict[float, int]
+    probes: list[str] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=1)
+    pretrain: PretrainBudget
+    shuffle_labels: bool = False
+
+    @field_validator("strategies", mode="before")
+    @classmethod
+    def _options(cls, value: Any) -> Any:
+        """A list of names, or a mapping from names to options."""
+        if isinstance(value, list):
+            return {name: {} for name in value}
+        return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("fractions")
+    @classmethod
+    def _sensible(cls, value: dict[float, int]) -> dict[float, int]:
+        for fraction, resamples in value.items():
+            if not 0 < fraction <= 1 or resamples < 1:
+                raise ValueError(f"{fraction}: {resamples} is not a fraction in (0, 1] with at least one resample")
+        return value
+
+    @field_validator("probes")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        for probe in value:
+            if probe not in ("linear", "mlp"):
+                raise ValueError(f"unknown probe {probe!r}; known: linear, mlp")
+        return value
+
+
+def names() -> list[str]:
+    """The grids that come with the package."""
+    return sorted(p.name.removesuffix(".yaml") for p in files("benchmark.grids").iterdir() if p.name.endswith(".yaml"))
+
+
+def text_of(name: str) -> str:
+    """The YAML of a grid by name or path.
+
+    Raises:
+        UserError: there is no such grid.
+    """
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        path = Path(name)
+        if not path.is_file():
+            raise UserError(f"{name}: no such grid file")
+        return path.read_text(encoding="utf-8")
+    if name not in names():
+        raise registry.unknown("grids", name, names())
+    return (files("benchmark.grids") / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def load(name: str) -> Grid:
+    """Read and check a grid.
+
+    Raises:
+        UserError: unknown name, broken YAML, unknown or wrong field (each is named).
+    """
+    try:
+        raw = yaml.safe_load(text_of(name))
+    except yaml.YAMLError as error:
+        raise UserError(f"{name}: not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise UserError(f"{name}: a grid is a mapping, this is {type(raw).__name__}")
+    try:
+        return Grid.model_validate(raw)
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise UserError(f"{name}: the grid is malformed\n" + "\n".join(lines)) from error
+
+
+def narrow(grid: Grid, strategies: list[str], tasks: list[str]) -> Grid:
+    """Keep only these strategies and tasks (all if empty); ones that the grid lacks are added with default options."""
+    chosen = {name: grid.strategies.get(name, {}) for name in strategies} if strategies else grid.strategies
+    return grid.model_copy(update={"strategies": chosen, "tasks": tasks or grid.tasks})

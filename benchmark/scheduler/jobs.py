@@ -1,0 +1,146 @@
+"""What each kind of job does. Runs in a worker: reads artefacts by key, writes one; heavy imports happen here."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from benchmark import registry
+from benchmark.scheduler.plan import DATA_KINDS
+from benchmark.scheduler.store import Draft, Store
+from benchmark.scheduler.walk import Job
+
+
+class Stores:
+    """The data folder's store and the results folder's: which one a kind lives in."""
+
+    def __init__(self, data: Path, out: Path) -> None:
+        self.data, self.out = Store(data), Store(out)
+
+    def of(self, kind: str) -> Store:
+        """The store of a kind's artefacts."""
+        return self.data if kind in DATA_KINDS else self.out
+
+    def done(self, job: Job) -> bool:
+        """Whether the job's artefact is there."""
+        return self.of(job.kind).is_done(job.kind, job.key)
+
+
+def run_job(job: Job, data: Path, out: Path) -> None:
+    """Make the artefact of `job`."""
+    stores = Stores(data, out)
+    with stores.of(job.kind).writing(job.kind, job.key, job.spec) as draft:
+        _RUNNERS[job.kind](job, stores, draft)
+
+
+def _device() -> str:
+    import torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    return os.environ.get("MIR_PRETEXT_DEVICE", "cpu")
+
+
+def _catalog(job: Job, stores: Stores, draft: Draft) -> None:
+    corpus = registry.corpora.get(job.spec["corpus"])()
+    corpus.catalog(draft.path, job.spec["size"]).to_parquet(draft.path / "tracks.parquet", index=False)
+
+
+def _shard(job: Job, stores: Stores, draft: Draft) -> None:
+    import numpy as np
+    import pandas as pd
+
+    corpus = registry.corpora.get(job.spec["corpus"])()
+    folder = stores.data.open("catalog", job.needs[0])
+    tracks = pd.read_parquet(folder / "tracks.parquet").iloc[job.spec["start"] : job.spec["stop"]]
+    names = ("mix", *corpus.stems) if job.spec["stems"] else ("mix",)
+    rendered = list(corpus.render(tracks, folder))
+    np.save(draft.path / "lengths.npy", np.array([len(track["mix"]) for track in rendered]))
+    for name in names:
+        np.save(draft.path / f"{name}.npy", np.concatenate([track[name] for track in rendered]))
+
+
+def _waveforms(job: Job, stores: Stores, draft: Draft) -> None:
+    import pandas as pd
+
+    from benchmark.audio.waveforms import join_shards
+
+    catalog, *shards = job.needs
+    tracks = pd.read_parquet(stores.data.open("catalog", catalog) / "tracks.parquet")
+    join_shards([stores.data.open("shard", key) for key in shards], ["mix"], tracks, draft.path)
+
+
+def _open_waveforms(stores: Stores, key: str, corpus: str) -> Any:
+    from benchmark.audio.waveforms import Waveforms
+
+    return Waveforms.open(stores.data.open("waveforms", key), registry.corpora.get(corpus).sample_rate)
+
+
+def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    device, spec = _device(), job.spec
+    torch.manual_seed(spec["seed"])  # weights are initialized on the CPU: the same on every device
+    cls = registry.strategies.get(spec["strategy"])
+    encoder = registry.encoders.get(spec["encoder"])()
+    strategy = cls(encoder, cls.Config.model_validate(spec["options"]))
+    if cls.trains:
+        from benchmark.experiment.train import PretrainConfig, pretrain
+
+        waves = _open_waveforms(stores, job.needs[0], spec["corpus"])
+        config = PretrainConfig.model_validate(spec["budget"])
+        draft.info.update(pretrain(strategy, waves, config, spec["seed"], device))
+    save_file({k: v.cpu().contiguous() for k, v in encoder.state_dict().items()}, draft.path / "encoder.safetensors")
+
+
+def _embed(job: Job, stores: Stores, draft: Draft) -> None:
+    from safetensors.torch import load_file
+
+    from benchmark.experiment.embed import embed
+
+    device, spec = _device(), job.spec
+    encoder = registry.encoders.get(spec["encoder"])()
+    encoder.load_state_dict(load_file(stores.out.open("pretrain", job.needs[0]) / "encoder.safetensors"))
+    waves = _open_waveforms(stores, job.needs[1], spec["corpus"])
+    info = embed(encoder, waves, draft.path, spec["frames"], device)
+    (draft.path / "embedding.json").write_text(json.dumps(info))
+
+
+def _probe(job: Job, stores: Stores, draft: Draft) -> None:
+    import numpy as np
+    import pandas as pd
+
+    from benchmark.experiment.evaluate import evaluate
+    from benchmark.experiment.probe import Features
+
+    device, spec = _device(), job.spec
+    embedded = stores.out.open("embed", job.needs[0])
+    tracks = pd.read_parquet(stores.data.open("waveforms", job.needs[1]) / "tracks.parquet")
+    task = registry.tasks.get(spec["task"])()
+    file = "clips.npy" if task.output == "multiclass" else "frames.npy"
+    scores, predictions = evaluate(
+        task=task,
+        tracks=tracks,
+        features=Features(np.load(embedded / file, mmap_mode="r")),
+        frame_rate=json.loads((embedded / "embedding.json").read_text())["frame_rate"],
+        fractions={float(f): int(n) for f, n in spec["fractions"]},
+        probes=spec["probes"],
+        seed=spec["seed"],
+        shuffle_labels=spec["shuffle_labels"],
+        device=device,
+    )
+    identity = {k: spec[k] for k in ("strategy", "encoder", "pretrain_corpus", "seed")}
+    scores.assign(**identity, key=job.key).to_parquet(draft.path / "scores.parquet", index=False)
+    predictions.to_parquet(draft.path / "predictions.parquet", index=False)
+
+
+_RUNNERS = {
+    "catalog": _catalog,
+    "shard": _shard,
+    "waveforms": _waveforms,
+    "pretrain": _pretrain,
+    "embed": _embed,
+    "probe": _probe,
+}

@@ -1,0 +1,149 @@
+"""Jobs for the scheduler's tests: importable by name, so that a worker process finds them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+from benchmark.scheduler.executors.local import LocalExecutor, Slot
+from benchmark.scheduler.store import Store, content_key
+from benchmark.scheduler.walk import Job
+
+
+def make_job(kind, name, root, needs=(), **spec):
+    """A job of a toy pipeline; the store's root travels in the spec, but is not part of the key."""
+    spec = {"name": name, "needs": [job.key for job in needs], **spec}
+    return Job(content_key(spec), kind, name, spec | {"root": str(root)}, tuple(job.key for job in needs))
+
+
+def run_job(job):
+    """Read all inputs, do as the spec says, write the artefact `<name>(<text of inputs>)`."""
+    root = Path(job.spec["root"])
+    with (root / "ran.txt").open("a") as ran:
+        ran.write(job.name + "\n")
+    misbehave(job.spec, root)
+    store = Store(root)
+    inputs = [store.open("toy", key) / "text.txt" for key in job.needs]
+    with store.writing("toy", job.key, job.spec) as draft:
+        text = f"{job.name}({','.join(path.read_text() for path in inputs)})"
+        (draft.path / "text.txt").write_text(text)
+
+
+def misbehave(spec, root):
+    if spec.get("raises"):
+        raise ValueError(f"{spec['name']} does\nnot converge")
+    if spec.get("dies") == "always" or (spec.get("dies") == "once" and not (root / spec["name"]).exists()):
+        (root / spec["name"]).touch()
+        print("about to die")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def noop(job):
+    pass
+
+
+def add(a, b):
+    return a + b
+
+
+def environment(*names):
+    return {name: os.environ.get(name) for name in names}
+
+
+def pid(seconds=0.0):
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def kill_self():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_once(flag):
+    if not flag.exists():
+        flag.touch()
+        kill_self()
+    return "survived"
+
+
+def leave(status):
+    sys.exit(status)
+
+
+class OddError(Exception):
+    def __init__(self, one, two):
+        super().__init__(f"{one} and {two}")
+
+
+def raise_odd():
+    raise OddError("one", "two")
+
+
+def shout(key, text):
+    print(text)
+    os.write(2, b"from C\n")
+    subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
+
+
+def shout_and_die(key):
+    print("last words")
+    kill_self()
+
+
+def with_child(pid_file):
+    """Start a child that would outlive its parent, then wait."""
+    child = subprocess.Popen(["sleep", "600"])
+    pid_file.write_text(f"{os.getpid()} {child.pid}")
+    time.sleep(600)
+
+
+def interrupt_parent():
+    os.kill(os.getppid(), signal.SIGINT)
+    time.sleep(600)
+
+
+def write_slowly(root, key, started):
+    """Be in the midst of an artefact until killed."""
+    with Store(root).writing("toy", key, {}) as draft:
+        (draft.path / "half.bin").write_bytes(b"x" * 1000)
+        started.touch()
+        time.sleep(600)
+
+
+def drive(folder):
+    """A driver process: two workers in the midst of a job; kill it to see what becomes of them."""
+    executor = LocalExecutor([Slot("cpu")] * 2, threads=1)
+    for number in range(2):
+        executor.submit(note_pid_and_sleep, folder / f"{number}.pid")
+    time.sleep(600)
+
+
+def note_pid_and_sleep(path):
+    path.with_suffix(".tmp").write_text(str(os.getpid()))
+    path.with_suffix(".tmp").rename(path)
+    time.sleep(600)
+
+
+def forget_to_shut_down():
+    executor = LocalExecutor([Slot("cpu")], threads=1)
+    print(executor.submit(pid).result(), flush=True)
+
+
+def wait_for(condition, seconds=30.0):
+    """Poll until the condition holds; whether it did."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def is_gone(process_id):
+    try:
+        return psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
