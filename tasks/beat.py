@@ -13,13 +13,15 @@ Decoding: local maxima of the activation, at least half as high as the clip's hi
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from benchmark.interfaces import Info, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
 
 #: 180 bpm is the fastest tempo: 0.33 s
 MIN_DISTANCE_SECONDS = 0.28

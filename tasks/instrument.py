@@ -13,14 +13,16 @@ Metric: accuracy over clips (scikit-learn's definition).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from benchmark.corpora.rendered_scores.palette import FAMILIES
 from benchmark.interfaces import Info, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
 
 
 class Instrument(Task):

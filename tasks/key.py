@@ -13,14 +13,16 @@ scores 0, mir_eval's default), and accuracy.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
-from benchmark.corpora.rendered_scores.arrange import TONICS
+from benchmark.corpora.rendered_scores.palette import TONICS
 from benchmark.interfaces import Info, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
 
 
 class Key(Task):

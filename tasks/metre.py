@@ -11,13 +11,15 @@ Metric: macro-F1 (scikit-learn), since 9/8 is rare; and accuracy.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from benchmark.interfaces import Info, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
 
 
 class Metre(Task):

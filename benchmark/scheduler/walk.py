@@ -1,7 +1,7 @@
 """The DAG walk: run what is missing, in a good order, and let a failure cost only what depends on it.
 
-The failure policy lives here and nowhere else: a job whose worker died is retried; for a job that found a
-damaged input, the input is made again; a job that raised has failed. What needs a failed job is blocked, all else finishes.
+The failure policy lives here and nowhere else. A job whose worker died is retried; an input that a job found damaged
+is remade; a job that raised has failed. What needs a failed job is blocked, all else finishes.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def walk(
         jobs: all jobs by key.
         done: whether a job's artefact is there.
         run: makes a job's artefact; must be importable by name.
-        executor: where `run` is called. At most twice its `capacity`, if it states one, is submitted at a time.
+        executor: where `run` is called. At most twice its `capacity` (64 jobs if it has none) are with it.
         on_event: called in this thread for whatever happens to a job.
         retries: how often a job is run again after its worker died, or after an input was found damaged.
         targets: keys of the jobs that are wanted; by default those that no other job needs.

@@ -147,3 +147,28 @@ def is_gone(process_id):
         return psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def numpy_threads():
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return [pool["num_threads"] for pool in threadpool_info()]
+
+
+def meet(*names):
+    """Long enough for two of them to need two workers."""
+    time.sleep(0.5)
+    return environment(*names)
+
+
+def a_lock():
+    import threading
+
+    return threading.Lock()
+
+
+def real_time_signal():
+    os.kill(os.getpid(), signal.SIGRTMIN + 3)
+    time.sleep(10)

@@ -6,12 +6,14 @@ import itertools
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from benchmark.interfaces import Corpus, Info
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
 
 
 class RenderedScores(Corpus):
@@ -42,6 +44,8 @@ class RenderedScores(Corpus):
 
     def catalog(self, folder: Path, size: int) -> pd.DataFrame:
         """Read the scores, group near-duplicates, and draw the first `size` clips of the order."""
+        import pandas as pd
+
         from benchmark.corpora.rendered_scores.arrange import arrange
         from benchmark.corpora.rendered_scores.catalog import order, read_works, save_notes
         from benchmark.corpora.rendered_scores.groups import group_works

@@ -18,6 +18,7 @@ from benchmark.corpora.rendered_scores.palette import (
     KICKS,
     REGISTERS,
     SNARES,
+    TONICS,
     TRAINING_PROGRAMS,
     held_out_register,
 )
@@ -26,7 +27,6 @@ from benchmark.corpora.rendered_scores.works import METRES, Work
 CLIP_SECONDS = 8.0
 #: rendered before the clip and cut away, so that notes and rooms are already sounding when it starts
 PREROLL_SECONDS = 0.5
-TONICS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
 #: (start s, end s, MIDI pitch, velocity)
 Note = tuple[float, float, int, int]

@@ -1,4 +1,4 @@
-"""Which General MIDI programs play what. Measured with TimGM6mb: all are within half a semitone of the written note.
+"""Which General MIDI programs play what, and what pitches are called. Measured with TimGM6mb: all are within half a semitone of the written note.
 
 Left out: programs that sound an octave off or out of tune (organs 16-19, guitar harmonics 31, bells), and one of
 each near-identical pair (0/1, 48/49, 72/74, 4/26).
@@ -21,6 +21,9 @@ TRAINING_PROGRAMS = tuple(p for seen, _ in FAMILIES.values() for p in seen)
 
 #: melody octaves: the median pitch of the lead lies in [low, low + 12)
 REGISTERS = (50, 62, 74)
+
+#: pitch classes from C = 0, spelled as mir_eval wants them
+TONICS = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
 KICKS = (35, 36, 41)
 SNARES = (37, 38, 39, 40, 50)

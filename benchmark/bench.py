@@ -1,0 +1,122 @@
+"""How fast each stage is, measured in one run: only the ratios within a run mean anything on a noisy machine."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmark.audio.waveforms import Waveforms
+from benchmark.experiment.probe import bench_probe
+from benchmark.experiment.train import CropStream, PretrainConfig, Pretraining, fit
+from benchmark.registry import encoders, strategies
+
+STEPS, ROUNDS, SAMPLE_RATE = 30, 3, 16_000
+CONFIG = PretrainConfig(crops=2 * 64 * STEPS, batch_size=64)
+
+
+def measure(device: str, threads: int) -> dict[str, float]:
+    """Crops per second of each stage of SimCLR on `cnn_small`, 3 s crops, and the probe's seconds.
+
+    Stages are measured in turn, several rounds, and the best round of each is kept. Bare step: front end, forward,
+    backward and optimizer on a batch already on the device. Loop: slicing, augmentation and Lightning around it.
+    """
+    torch.set_num_threads(threads)
+    with tempfile.TemporaryDirectory() as folder:
+        waves = _noise_store(Path(folder))
+        stages = _stages(waves, device)
+        best = dict.fromkeys(stages, 0.0)
+        for _ in range(ROUNDS):
+            for name, stage in stages.items():
+                best[name] = max(best[name], stage())
+    figures = {f"{name}_crops_per_second": round(rate, 1) for name, rate in best.items()}
+    figures["loop_over_bare_step"] = round(best["training_loop"] / best["bare_step"], 3)
+    torch.set_num_threads(1)
+    figures["probe_seconds_5000x512"] = round(min(bench_probe() for _ in range(2)), 3)
+    return figures
+
+
+def table(figures: dict[str, float]) -> str:
+    """The figures as lines."""
+    return "\n".join(f"{name:<36} {value:>12,.3f}" for name, value in figures.items())
+
+
+def _noise_store(folder: Path, tracks: int = 200, seconds: int = 8) -> Waveforms:
+    n = seconds * SAMPLE_RATE
+    samples = np.random.default_rng(0).integers(-8000, 8000, tracks * n, dtype=np.int16)
+    np.save(folder / "mix.npy", samples)
+    index = pd.DataFrame({"split": "train", "offset": np.arange(tracks) * n, "length": n})
+    index.to_parquet(folder / "tracks.parquet")
+    return Waveforms.open(folder, SAMPLE_RATE)
+
+
+def _stages(waves: Waveforms, device: str) -> dict[str, Callable[[], float]]:
+    cls = strategies.get("simclr")
+    strategy = cls(encoders.get("cnn_small")(), cls.Config()).to(device)
+    stream = CropStream(waves, strategy, CONFIG, seed=0)
+    crops = stream.step(0).to(device).float() / 32768
+    heard = stream.batch * stream.count
+
+    def rate(step: Callable[[int], object], steps: int) -> float:
+        step(0)
+        _wait(device)
+        started = time.perf_counter()
+        for t in range(steps):
+            step(t)
+        _wait(device)
+        return heard * steps / (time.perf_counter() - started)
+
+    def views(t: int) -> object:
+        return strategy.views(crops, torch.Generator(device).manual_seed(t))
+
+    return {
+        "waveform_store": lambda: rate(stream.step, 10 * STEPS),
+        "augmentation_and_features": lambda: rate(views, STEPS),
+        "bare_step": lambda: rate(_bare_step(strategy, crops, device), STEPS),
+        "training_loop": lambda: _loop(waves, device),
+    }
+
+
+def _bare_step(strategy: torch.nn.Module, crops: torch.Tensor, device: str) -> Callable[[int], object]:
+    optimizer = torch.optim.AdamW(strategy.parameters(), lr=1e-3)
+    waveform = crops.transpose(0, 1).flatten(0, 1)
+
+    def step(_: int) -> None:
+        features = strategy.encoder.features(waveform)  # type: ignore[operator, union-attr]
+        with torch.autocast(device, torch.bfloat16):
+            loss = strategy.loss([features])["loss"]  # type: ignore[operator]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def _loop(waves: Waveforms, device: str) -> float:
+    """The whole loop as `run` runs it, Lightning's own start-up left out by timing the steps after the first."""
+    cls = strategies.get("simclr")
+    strategy = cls(encoders.get("cnn_small")(), cls.Config())
+    stream = CropStream(waves, strategy, CONFIG, seed=0)
+    module = _Timed(strategy, CONFIG, 0, stream.steps)
+    fit(module, stream, device)
+    _wait(device)
+    return stream.batch * stream.count * (stream.steps - 1) / (time.perf_counter() - module.started)
+
+
+class _Timed(Pretraining):
+    started = 0.0
+
+    def on_train_batch_end(self, *args: object) -> None:
+        super().on_train_batch_end(*args)
+        if not self.started:
+            self.started = time.perf_counter()
+
+
+def _wait(device: str) -> None:
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()

@@ -1,0 +1,244 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import wait
+
+import pytest
+import scheduler_jobs
+from benchmark.scheduler.executors.local import LocalExecutor, Slot, WorkerDied, default_slots
+from scheduler_jobs import is_gone, make_job, wait_for
+
+CPU = Slot("cpu")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@pytest.fixture
+def start():
+    executors = []
+
+    def start(slots=(CPU,), threads=1, log_dir=None):
+        executors.append(LocalExecutor(list(slots), threads, log_dir))
+        return executors[-1]
+
+    yield start
+    for executor in executors:
+        executor.shutdown()
+
+
+def run_driver(call, **options):
+    code = f"import sys; sys.path[:] = {sys.path!r}; from pathlib import Path; import scheduler_jobs; {call}"
+    return subprocess.Popen([sys.executable, "-c", code], **options)
+
+
+def test_results_and_worker_persist(start):
+    executor = start()
+    assert executor.submit(scheduler_jobs.add, 1, 2).result() == 3
+    pids = {executor.submit(scheduler_jobs.pid).result() for _ in range(5)}
+    assert len(pids) == 1
+    assert pids != {os.getpid()}
+
+
+def test_slots_work_side_by_side_and_the_free_one_takes_the_next_job(start):
+    executor = start([CPU, CPU])
+    slow = executor.submit(scheduler_jobs.pid, 3.0)
+    quick = {executor.submit(scheduler_jobs.pid).result() for _ in range(6)}
+    assert not slow.done()
+    assert len(quick) == 1
+    assert slow.result() not in quick
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_and_device_are_set_before_the_interpreter_starts(start, threads):
+    executor = start(threads=threads)
+    seen = executor.submit(
+        scheduler_jobs.environment, *THREADS, "CUDA_VISIBLE_DEVICES", "MIR_PRETEXT_DEVICE"
+    ).result()
+    assert seen == dict.fromkeys(THREADS, str(threads)) | {
+        "CUDA_VISIBLE_DEVICES": "",
+        "MIR_PRETEXT_DEVICE": "cpu",
+    }
+    assert "MIR_PRETEXT_DEVICE" not in os.environ
+
+
+def test_numpy_obeys(start):
+    pools = start(threads=1).submit(scheduler_jobs.numpy_threads).result()
+    assert pools
+    assert set(pools) == {1}
+
+
+@pytest.mark.parametrize(("visible", "expected"), [(None, {"0", "1"}), ("2,GPU-5f", {"2", "GPU-5f"})])
+def test_each_gpu_slot_sees_its_own_gpu_only(start, monkeypatch, visible, expected):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    executor = start([Slot("cuda:0"), Slot("cuda:1")])
+    jobs = [
+        executor.submit(scheduler_jobs.meet, "CUDA_VISIBLE_DEVICES", "MIR_PRETEXT_DEVICE") for _ in range(2)
+    ]
+    seen = [job.result() for job in jobs]
+    assert {environment["CUDA_VISIBLE_DEVICES"] for environment in seen} == expected
+    assert {environment["MIR_PRETEXT_DEVICE"] for environment in seen} == {"cuda:0"}
+
+
+def test_a_hidden_gpu_is_refused(start, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    with pytest.raises(ValueError, match="cuda:1 is hidden by CUDA_VISIBLE_DEVICES='3'"):
+        start([Slot("cuda:1")])
+
+
+@pytest.mark.parametrize(
+    ("listed", "visible", "expected"),
+    [
+        (2, None, ["cuda:0", "cuda:1"]),
+        (4, "3,1", ["cuda:0", "cuda:1"]),
+        (2, "", None),
+        (2, "-1", None),
+        (0, "0", None),
+        (None, None, None),
+    ],
+)
+def test_default_slots_are_the_visible_gpus_else_the_cores(tmp_path, monkeypatch, listed, visible, expected):
+    if listed is not None:
+        lines = "\n".join(f"echo 'GPU {index}: NVIDIA H100 (UUID: GPU-{index})'" for index in range(listed))
+        (tmp_path / "nvidia-smi").write_text(
+            f"#!/bin/sh\n{lines}\necho '  MIG 1g.10gb Device 0: (UUID: MIG-1)'\n"
+        )
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert default_slots() == [Slot(name) for name in expected or ["cpu"] * len(os.sched_getaffinity(0))]
+
+
+def test_an_exception_arrives_as_raised_with_its_traceback(start):
+    executor = start()
+    error = executor.submit(scheduler_jobs.add, 1, "2").exception()
+    assert isinstance(error, TypeError)
+    assert "return a + b" in error.__notes__[0]
+    odd = executor.submit(scheduler_jobs.raise_odd).exception()
+    assert isinstance(odd, RuntimeError)
+    assert str(odd) == "OddError: one and two"
+    assert isinstance(executor.submit(scheduler_jobs.leave, 3).exception(), SystemExit)
+    assert executor.submit(scheduler_jobs.add, 1, 2).result() == 3
+
+
+def test_what_cannot_be_pickled_is_an_error_not_a_hang(start):
+    executor = start()
+    with pytest.raises((AttributeError, TypeError), match="pickle"):
+        executor.submit(lambda: 1)
+    assert "pickle" in str(executor.submit(scheduler_jobs.a_lock).exception())
+    assert executor.submit(scheduler_jobs.add, 1, 2).result() == 3
+
+
+def test_a_killed_worker_costs_its_own_job_only(start, tmp_path):
+    executor = start([CPU, CPU])
+    jobs = [executor.submit(scheduler_jobs.add, number, 0) for number in range(10)]
+    victim = executor.submit(scheduler_jobs.kill_self)
+    jobs += [executor.submit(scheduler_jobs.add, number, 0) for number in range(10, 20)]
+    assert [job.result() for job in jobs] == list(range(20))
+    assert isinstance(victim.exception(), WorkerDied)
+    assert "signal 9, Killed" in str(victim.exception())
+
+
+def test_a_worker_killed_while_idle_costs_nothing_or_one_retry(start):
+    executor = start()
+    first = executor.submit(scheduler_jobs.pid).result()
+    os.kill(first, signal.SIGKILL)
+    assert wait_for(lambda: is_gone(first))
+    assert executor.submit(scheduler_jobs.pid).result() != first
+
+
+def test_children_of_a_killed_worker_go_with_it(start, tmp_path):
+    executor = start()
+    job = executor.submit(scheduler_jobs.with_child, tmp_path / "pids")
+    assert wait_for(lambda: (tmp_path / "pids").exists() and " " in (tmp_path / "pids").read_text())
+    worker, child = map(int, (tmp_path / "pids").read_text().split())
+    os.kill(worker, signal.SIGKILL)
+    assert isinstance(job.exception(timeout=10), WorkerDied)
+    assert wait_for(lambda: is_gone(child))
+
+
+def test_output_goes_to_the_log_of_the_job(start, tmp_path, capfd):
+    executor = start(log_dir=tmp_path / "logs")
+    executor.submit(scheduler_jobs.shout, "abc", "hello").result()
+    executor.submit(scheduler_jobs.shout, "def", "other").result()
+    assert (tmp_path / "logs" / "abc.log").read_text() == "hello\nfrom C\nfrom a child\n"
+    assert (tmp_path / "logs" / "def.log").read_text() == "other\nfrom C\nfrom a child\n"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_failure_brings_the_end_of_its_log(start, tmp_path):
+    executor = start(log_dir=tmp_path)
+    died = executor.submit(scheduler_jobs.shout_and_die, "abc").exception()
+    assert died.__notes__ == [f"last words\nlog: {tmp_path / 'abc.log'}"]
+    job = make_job("toy", "bad", tmp_path, raises=True)
+    raised = executor.submit(scheduler_jobs.run_job, job).exception()
+    assert raised.__notes__[-1] == f"log: {tmp_path / job.key}.log"
+    assert "does\nnot converge" in (tmp_path / f"{job.key}.log").read_text()
+
+
+def test_a_log_is_named_by_nothing_that_leaves_its_folder(start, tmp_path):
+    executor = start(log_dir=tmp_path / "logs")
+    executor.submit(scheduler_jobs.shout, "../../evil", "hello").result()
+    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["shout.log"]
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+
+
+def test_shutdown_kills_what_runs_cancels_what_waits_and_leaves_no_process(start, tmp_path):
+    executor = start([CPU, CPU])
+    running = [executor.submit(scheduler_jobs.with_child, tmp_path / f"{number}") for number in range(2)]
+    waiting = executor.submit(scheduler_jobs.add, 1, 2)
+    assert wait_for(
+        lambda: all((tmp_path / name).exists() and " " in (tmp_path / name).read_text() for name in "01")
+    )
+    pids = [int(word) for name in "01" for word in (tmp_path / name).read_text().split()]
+    began = time.monotonic()
+    executor.shutdown()
+    assert time.monotonic() - began < 3
+    assert all(is_gone(pid) for pid in pids[::2])
+    assert wait_for(lambda: all(is_gone(pid) for pid in pids))
+    assert wait([*running, waiting], timeout=1).not_done == set()
+    assert waiting.cancelled()
+    assert all(isinstance(job.exception(), WorkerDied) for job in running)
+    with pytest.raises(RuntimeError, match="shut down"):
+        executor.submit(scheduler_jobs.add, 1, 2)
+    executor.shutdown()
+
+
+def test_idle_workers_are_gone_after_shutdown(start):
+    executor = start([CPU, CPU])
+    pids = [job.result() for job in [executor.submit(scheduler_jobs.pid, 0.3) for _ in range(2)]]
+    executor.shutdown()
+    assert all(is_gone(pid) for pid in pids)
+
+
+def test_a_driver_killed_with_9_takes_its_busy_workers_along(tmp_path):
+    with run_driver(f"scheduler_jobs.drive(Path({str(tmp_path)!r}))") as driver:
+        files = [tmp_path / "0.pid", tmp_path / "1.pid"]
+        assert wait_for(lambda: all(path.exists() for path in files))
+        pids = [int(path.read_text()) for path in files]
+        assert not any(is_gone(pid) for pid in pids)
+        driver.kill()
+    assert wait_for(lambda: all(is_gone(pid) for pid in pids), seconds=5)
+
+
+def test_a_driver_that_forgets_to_shut_down_still_ends_and_leaves_nothing():
+    with run_driver("scheduler_jobs.forget_to_shut_down()", stdout=subprocess.PIPE, text=True) as driver:
+        output, _ = driver.communicate(timeout=30)
+    assert driver.returncode == 0
+    assert is_gone(int(output))
+
+
+def test_the_module_is_light(tmp_path):
+    code = "import sys, benchmark.scheduler.executors.local; print({'numpy', 'torch'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_signals_without_a_name_are_told_too(start):
+    error = start().submit(scheduler_jobs.real_time_signal).exception()
+    assert isinstance(error, WorkerDied)
+    assert f"signal {signal.SIGRTMIN + 3}" in str(error)
