@@ -24,7 +24,11 @@ GridName = Annotated[str, typer.Option("--grid", help="A grid's name, or the pat
 Out = Annotated[Path | None, typer.Option("--out", help="Results folder; by default results/<grid>.")]
 Data = Annotated[
     Path | None,
-    typer.Option("--data-dir", envvar="MIR_PRETEXT_DATA", help="Where corpora are kept; a cache outside the repository."),
+    typer.Option(
+        "--data-dir",
+        envvar="MIR_PRETEXT_DATA",
+        help="Where corpora are kept; a cache outside the repository.",
+    ),
 ]
 Names = Annotated[str, typer.Option(help="Comma-separated names; by default the grid's.")]
 Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file that defines a strategy.")]
@@ -58,7 +62,10 @@ def run(
     if page.is_file():
         _print_leaderboard(settings.out)
     for failure in report.failed:
-        typer.echo(f"failed: {failure.job.name}: {failure.error}\n  log: {settings.out}/logs/{failure.job.key}.log", err=True)
+        typer.echo(
+            f"failed: {failure.job.name}: {failure.error}\n  log: {settings.out}/logs/{failure.job.key}.log",
+            err=True,
+        )
     if report.blocked:
         typer.echo(f"not run, since they need a failed job: {len(report.blocked)} jobs", err=True)
     if page.is_file():
@@ -68,7 +75,11 @@ def run(
 
 @app.command()
 def plan(
-    grid: GridName = "smoke", out: Out = None, data_dir: Data = None, strategies: Names = "", tasks: Names = ""
+    grid: GridName = "smoke",
+    out: Out = None,
+    data_dir: Data = None,
+    strategies: Names = "",
+    tasks: Names = "",
 ) -> None:
     """Print a grid's jobs, and which are done."""
     from benchmark.scheduler.drive import Settings
@@ -135,7 +146,11 @@ def _grid(name: str, strategies: str, tasks: str, plugins: list[Path] | None) ->
     if plugins:
         registry.load_plugins(plugins)
     chosen = grids.narrow(grids.load(name), _split(strategies), _split(tasks))
-    for axis, wanted in (("strategies", chosen.strategies), ("encoders", chosen.encoders), ("tasks", chosen.tasks)):
+    for axis, wanted in (
+        ("strategies", chosen.strategies),
+        ("encoders", chosen.encoders),
+        ("tasks", chosen.tasks),
+    ):
         for entry in wanted:
             getattr(registry, axis).describe(entry)  # an unknown name is found before anything is imported
     return chosen

@@ -69,13 +69,20 @@ class Registry(Generic[T]):
         try:
             loaded: type[T] = entry.load()
         except Exception as error:
-            raise UserError(f"{self.axis} {name!r} ({entry.value}, from {_origin(entry)}) cannot be loaded: {error}") from error
+            raise UserError(
+                f"{self.axis} {name!r} ({entry.value}, from {_origin(entry)}) cannot be loaded: {error}"
+            ) from error
         return loaded
 
     def describe(self, name: str) -> dict[str, str]:
         """Name, first docstring line and origin, read from the source: nothing is imported, so it takes no time."""
         entry = self._entry(name)
-        return {"name": name, "summary": _summary(entry), "entry_point": entry.value, "distribution": _origin(entry)}
+        return {
+            "name": name,
+            "summary": _summary(entry),
+            "entry_point": entry.value,
+            "distribution": _origin(entry),
+        }
 
     def _entry(self, name: str) -> EntryPoint:
         if name not in self._entries:
@@ -116,7 +123,9 @@ def _register_plugins() -> None:
             loaded = importlib.import_module(module)
         except Exception as error:
             raise UserError(f"--plugin {module}.py cannot be imported: {error}") from error
-        found = [c for c in vars(loaded).values() if isinstance(c, type) and c.__module__ == module and "info" in vars(c)]
+        found = [
+            c for c in vars(loaded).values() if isinstance(c, type) and c.__module__ == module and "info" in vars(c)
+        ]
         if not found:
             raise UserError(f"--plugin {module}.py defines no strategy (a class with `info` of its own)")
         for cls in found:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 
 def mlp(sizes: list[int], norm: bool) -> nn.Sequential:
     """Linear layers of these sizes with (BatchNorm and) ReLU between them; the last one is plain."""
     layers: list[nn.Module] = []
-    for i, (inside, outside) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (inside, outside) in enumerate(pairwise(sizes)):
         last = i == len(sizes) - 2
         layers.append(nn.Linear(inside, outside, bias=last or not norm))
         if not last:

@@ -22,7 +22,9 @@ def nt_xent(a: Tensor, b: Tensor, temperature: float) -> Tensor:
     with torch.autocast(a.device.type, enabled=False):
         z = F.normalize(torch.cat([a, b]).float(), dim=1)
         n = len(a)
-        similarity = (z @ z.T / temperature).masked_fill(torch.eye(2 * n, dtype=torch.bool, device=z.device), -torch.inf)
+        similarity = (z @ z.T / temperature).masked_fill(
+            torch.eye(2 * n, dtype=torch.bool, device=z.device), -torch.inf
+        )
         positive = torch.arange(2 * n, device=z.device).roll(n)
         return F.cross_entropy(similarity, positive)
 

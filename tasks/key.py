@@ -52,4 +52,7 @@ class Key(Task):
             weighted_score(names[t], names[p], allow_descending_fifths=False)
             for p, t in zip(predictions, targets, strict=True)
         ]
-        return {"weighted_score": np.array(weighted, float), "accuracy": np.equal(predictions, targets).astype(float)}
+        return {
+            "weighted_score": np.array(weighted, float),
+            "accuracy": np.equal(predictions, targets).astype(float),
+        }

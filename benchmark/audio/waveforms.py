@@ -40,9 +40,7 @@ class Waveforms:
             out[i, :n] = self.samples[at : at + n]
         return out
 
-    def random_starts(
-        self, rows: NDArray[np.int64], length: int, rng: np.random.Generator
-    ) -> NDArray[np.int64]:
+    def random_starts(self, rows: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Uniform crop starts within each track."""
         room = np.maximum(self.tracks["length"].to_numpy()[rows] - length, 0)
         return rng.integers(0, room + 1)
@@ -53,9 +51,7 @@ def join_shards(folders: list[Path], stems: list[str], tracks: pd.DataFrame, out
     lengths = np.concatenate([np.load(folder / "lengths.npy") for folder in folders])
     offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     for stem in stems:
-        joined = np.lib.format.open_memmap(
-            out / f"{stem}.npy", mode="w+", dtype=np.int16, shape=(int(lengths.sum()),)
-        )
+        joined = np.lib.format.open_memmap(out / f"{stem}.npy", mode="w+", dtype=np.int16, shape=(int(lengths.sum()),))
         at = 0
         for folder in folders:
             shard = np.load(folder / f"{stem}.npy", mmap_mode="r")

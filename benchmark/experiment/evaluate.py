@@ -52,7 +52,15 @@ def evaluate(
     scores, predictions = [], []
     for probe in probes:
         results = run_probe(
-            probe, features, targets, subsets, test, select, device, seed, classes=len(task.classes) or None  # type: ignore[arg-type]
+            probe,
+            features,
+            targets,
+            subsets,
+            test,
+            select,
+            device,
+            seed,
+            classes=len(task.classes) or None,  # type: ignore[arg-type]
         )
         for result in results:
             decoded = task.decode(result.outputs, frame_rate)
@@ -146,6 +154,3 @@ def _prediction_rows(
             "prediction": decoded,
         }
     )
-
-
-

@@ -100,9 +100,7 @@ class Pretraining(L.LightningModule):
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.steps - warmup)))
 
 
-def pretrain(
-    strategy: Strategy, waves: Waveforms, config: PretrainConfig, seed: int, device: str
-) -> dict[str, Any]:
+def pretrain(strategy: Strategy, waves: Waveforms, config: PretrainConfig, seed: int, device: str) -> dict[str, Any]:
     """Train `strategy` (and so its encoder) in place.
 
     Returns:

@@ -119,9 +119,7 @@ def label_efficiency(table: pd.DataFrame, column: Column, probe: str, ident: str
     chosen = (table["task"] == column.task) & (table["metric"] == column.metric) & (table["probe"] == probe)
     part = table[chosen].sort_values("fraction", kind="stable")
     fractions = sorted(set(part["fraction"]))
-    looks = styles(
-        [Entry(*row) for row in table[stats.ENTRY].drop_duplicates().itertuples(index=False, name=None)]
-    )
+    looks = styles([Entry(*row) for row in table[stats.ENTRY].drop_duplicates().itertuples(index=False, name=None)])
     lines = [_line(entry, style, part) for entry, style in looks.items()]
     counts = [part.loc[part["fraction"] == fraction, "n_train"].mean() for fraction in fractions]
     svg = _inline(_render(_draw(lines, fractions, counts, column)), lines, ident, _spoken(column, probe))
@@ -215,7 +213,5 @@ def _inline(svg: str, lines: list[Line], ident: str, label: str) -> str:
     body = re.sub(r"(fill|stroke): #0a0b0c", r"\1: currentColor", body)
     body = re.sub(r"(fill|stroke): #0a0c([0-9a-f]{2})", lambda m: f"{m[1]}: {colors[int(m[2], 16)]}", body)
     body = re.sub(r"font-family: [^;\"]*; ", "", body)
-    head = (
-        f'<svg role="img" aria-label="{html.escape(label)}" viewBox="{box[1] if box else "0 0 388.8 252"}">'
-    )
+    head = f'<svg role="img" aria-label="{html.escape(label)}" viewBox="{box[1] if box else "0 0 388.8 252"}">'
     return head + body.strip()

@@ -112,8 +112,7 @@ def _leaders(standing: Standing) -> list[Row]:
 
 def _figures(table: pd.DataFrame, standing: Standing) -> list[figures.Figure]:
     return [
-        figures.label_efficiency(table, column, standing.probe, f"f{i}")
-        for i, column in enumerate(standing.columns)
+        figures.label_efficiency(table, column, standing.probe, f"f{i}") for i, column in enumerate(standing.columns)
     ]
 
 

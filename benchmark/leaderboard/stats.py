@@ -46,9 +46,7 @@ def load_scores(folder: Path) -> pd.DataFrame:
     try:
         return prepare(pd.read_parquet(path))
     except (OSError, ValueError, pa.ArrowException, UserError) as error:
-        raise UserError(
-            f"{path} is not a usable scores table: {error}; run the grid again to rewrite it"
-        ) from error
+        raise UserError(f"{path} is not a usable scores table: {error}; run the grid again to rewrite it") from error
 
 
 def prepare(scores: pd.DataFrame) -> pd.DataFrame:
@@ -82,9 +80,7 @@ def _check_comparable(table: pd.DataFrame) -> None:
     splits = table.groupby(draw)["split_hash"].nunique()
     if (splits > 1).any():
         task = splits.index[splits > 1][0][0]
-        raise UserError(
-            f"task {task!r} was scored on different splits (split_hash): such rows cannot be compared"
-        )
+        raise UserError(f"task {task!r} was scored on different splits (split_hash): such rows cannot be compared")
 
 
 def half_width(rms_stderr: ArrayLike, spread: ArrayLike, runs: ArrayLike) -> NDArray[np.float64]:
@@ -183,8 +179,6 @@ def add_ranks(cells: pd.DataFrame, higher_is_better: Mapping[str, bool]) -> pd.D
     row = [*ENTRY, "fraction", "probe"]
     complete = order.groupby(row)["mean"].transform("count") == order.groupby(row)["mean"].transform("size")
     whole = order[complete]
-    mean_rank = (
-        whole.assign(r=whole.groupby(column)["order"].rank()).groupby(row)["r"].mean().rename("mean_rank")
-    )
+    mean_rank = whole.assign(r=whole.groupby(column)["order"].rank()).groupby(row)["r"].mean().rename("mean_rank")
     ranked = cells.assign(rank=order.groupby(column)["order"].rank())
     return ranked.merge(mean_rank.reset_index(), on=row, how="left")

@@ -193,9 +193,7 @@ def load_run(folder: Path) -> Run:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise UserError(
-            f"{path} is not a run record ({where}: {first['msg']}); delete or rewrite it"
-        ) from error
+        raise UserError(f"{path} is not a run record ({where}: {first['msg']}); delete or rewrite it") from error
 
 
 def cells(scores: pd.DataFrame, run: Run) -> pd.DataFrame:
@@ -340,9 +338,7 @@ def terminal(scores: pd.DataFrame, run: Run | Mapping[str, Any] | None = None) -
     everything = standings(cells(scores, record), record)
     headline = [s for s in everything if s.probe == "linear"] or everything
     tables = [
-        _terminal_table(each, start)
-        for each in headline
-        for start in range(0, len(each.columns), TERMINAL_TASKS)
+        _terminal_table(each, start) for each in headline for start in range(0, len(each.columns), TERMINAL_TASKS)
     ]
     return Group(*tables, Text(LEGEND, style="dim"))
 
@@ -353,9 +349,7 @@ def _terminal_table(shown: Standing, start: int) -> Table:
     from rich.text import Text
 
     of_labels = f"{shorten(shown.probe, 20)} probe, {shown.percent} of the labels"
-    table = Table(
-        title=Text(of_labels, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1)
-    )
+    table = Table(title=Text(of_labels, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("strategy", max_width=22)
     table.add_column("mean\nrank", justify="right", no_wrap=True)
     for column in shown.columns[start : start + TERMINAL_TASKS]:

@@ -21,7 +21,17 @@ from benchmark.scheduler.walk import Event, Job, Report, missing, walk
 if TYPE_CHECKING:
     import pandas as pd
 
-FIRST = ("strategy", "encoder", "pretrain_corpus", "task", "corpus", "split_hash", "fraction", "resample", "seed")
+FIRST = (
+    "strategy",
+    "encoder",
+    "pretrain_corpus",
+    "task",
+    "corpus",
+    "split_hash",
+    "fraction",
+    "resample",
+    "seed",
+)
 
 
 @dataclass(frozen=True)
@@ -50,9 +60,7 @@ def drive(grid: Grid, settings: Settings, on_event: Callable[[Event], None]) -> 
     return report
 
 
-def _walk(
-    jobs: dict[str, Job], stores: Stores, settings: Settings, on_event: Callable[[Event], None]
-) -> Report:
+def _walk(jobs: dict[str, Job], stores: Stores, settings: Settings, on_event: Callable[[Event], None]) -> Report:
     from benchmark.scheduler.executors.local import default_slots
 
     slots = default_slots()
@@ -180,5 +188,3 @@ def describe(jobs: dict[str, Job], stores: Stores) -> list[tuple[str, str, str]]
         ("to do" if key in todo else "done" if stores.done(job) else "not needed", job.kind, job.name)
         for key, job in jobs.items()
     ]
-
-

@@ -49,11 +49,15 @@ def plan(grid: Grid) -> dict[str, Job]:
         for encoder, seed in _checkpoints(grid, strategy):
             pretrained = _pretrain(result, grid, strategy, options, encoder, seed, waveforms)
             frames = any(task.output != "multiclass" for task in tasks.values())
-            spec = {"strategy": strategy, "encoder": encoder, "seed": seed, "frames": frames, "waveforms": waveforms}
+            spec = {
+                "strategy": strategy,
+                "encoder": encoder,
+                "seed": seed,
+                "frames": frames,
+                "waveforms": waveforms,
+            }
             label = f"{strategy} {encoder} seed {seed}"
-            embedded = result.add(
-                "embed", f"embed {label}", {**spec, "corpus": grid.corpus}, (pretrained, waveforms)
-            )
+            embedded = result.add("embed", f"embed {label}", {**spec, "corpus": grid.corpus}, (pretrained, waveforms))
             for name, task in tasks.items():
                 probe = {
                     **spec,

@@ -37,7 +37,7 @@ HASHED_AT_OPEN = 64 * 2**20
 _DIGESTS: dict[tuple[str, int, int], str] = {}
 
 
-class CorruptArtefact(Exception):  # noqa: N818
+class CorruptArtefact(Exception):
     """An artefact is missing or is not what was written. `key` is its job's: the walk runs that one again."""
 
     def __init__(self, kind: str, key: str, problems: list[str]) -> None:
@@ -48,7 +48,7 @@ class CorruptArtefact(Exception):  # noqa: N818
         return f"{self.kind} {self.key[:12]}: {'; '.join(self.problems)}; run again to rebuild it"
 
 
-class DiskFull(OSError):  # noqa: N818
+class DiskFull(OSError):
     """No space was left for a draft. Whatever was complete is still there."""
 
 
@@ -85,9 +85,7 @@ def _check_plain(value: Any, where: str) -> None:
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{where}: {value} has no place in a key")
     elif not (value is None or isinstance(value, str | int | float)):
-        raise TypeError(
-            f"{where}: {type(value).__name__} has no canonical form; use str, int, float, bool, list, dict"
-        )
+        raise TypeError(f"{where}: {type(value).__name__} has no canonical form; use str, int, float, bool, list, dict")
 
 
 class Store:
@@ -113,9 +111,7 @@ class Store:
     def folder(self, kind: str, key: str) -> Path:
         """Where an artefact lies, whether it is there or not."""
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", kind) or kind in ("tmp", "scratch"):
-            raise ValueError(
-                f"{kind!r} is not a kind: lower-case letters, digits, - and _; not tmp or scratch"
-            )
+            raise ValueError(f"{kind!r} is not a kind: lower-case letters, digits, - and _; not tmp or scratch")
         if not re.fullmatch(r"[0-9a-f]{64}", key):
             raise ValueError(f"{key!r} is not a key: 64 hex digits")
         return self.root / kind / key[:2] / key
@@ -265,9 +261,7 @@ def _problems(
         files = _read_manifest(folder, kind, key)["files"]
     except ValueError as error:
         return [str(error)]
-    return [
-        problem for name, seal in files.items() if (problem := _problem(folder / name, seal, digest, up_to))
-    ]
+    return [problem for name, seal in files.items() if (problem := _problem(folder / name, seal, digest, up_to))]
 
 
 def _problem(path: Path, seal: dict[str, Any], digest: Callable[[Path], str] | None, up_to: float) -> str:

@@ -1,7 +1,7 @@
 """The DAG walk: run what is missing, in a good order, and let a failure cost only what depends on it.
 
-The failure policy lives here and nowhere else. A job whose worker died is retried; an input that a job found damaged
-is remade; a job that raised has failed. What needs a failed job is blocked, all else finishes.
+The failure policy lives here and nowhere else. A job whose worker died is retried; an input that a job found
+damaged is remade; a job that raised has failed. What needs a failed job is blocked, all else finishes.
 """
 
 from __future__ import annotations
@@ -68,9 +68,7 @@ class Report:
     blocked: list[Job] = field(default_factory=list)
 
 
-def missing(
-    jobs: Mapping[str, Job], done: Callable[[Job], bool], targets: Iterable[str] | None = None
-) -> set[str]:
+def missing(jobs: Mapping[str, Job], done: Callable[[Job], bool], targets: Iterable[str] | None = None) -> set[str]:
     """Keys of the jobs to run: walk back from the targets, and stop wherever an artefact is there.
 
     Args:

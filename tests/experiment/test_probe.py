@@ -61,8 +61,7 @@ def tuned_by_sklearn(x: Floats, y: NDArray[Any], subset: Subset, test: NDArray[n
 
     x_train, y_train = part(subset.train)
     models = [
-        LogisticRegression(C=1 / (len(y_train) * l2), tol=1e-6, max_iter=5000).fit(x_train, y_train)
-        for l2 in L2S
+        LogisticRegression(C=1 / (len(y_train) * l2), tol=1e-6, max_iter=5000).fit(x_train, y_train) for l2 in L2S
     ]
     best = int(np.argmax([m.score(*part(subset.val)) for m in models]))
     return float(models[best].score(*part(test)))
@@ -326,9 +325,7 @@ def test_mlp_solves_what_a_linear_probe_cannot() -> None:
     labels = (x[:, 0] * x[:, 1] > 0).astype(np.int64)
     subset, test = whole(1000)
     score = {
-        kind: accuracy(labels)(
-            run_probe(kind, Features(x), labels, [subset], test, accuracy(labels))[0].outputs, test
-        )
+        kind: accuracy(labels)(run_probe(kind, Features(x), labels, [subset], test, accuracy(labels))[0].outputs, test)
         for kind in KINDS
     }
     assert score["linear"] < 0.65

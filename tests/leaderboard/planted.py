@@ -41,9 +41,7 @@ def scores(
     return pd.DataFrame(rows)
 
 
-def _row(
-    name: str, task: str, fraction: float, resample: int, seed: int, probe: str, stderr: float
-) -> dict[str, Any]:
+def _row(name: str, task: str, fraction: float, resample: int, seed: int, probe: str, stderr: float) -> dict[str, Any]:
     baseline = {"constant": "constant", "mfcc": "mfcc_chroma"}
     return {
         "strategy": name,

@@ -107,9 +107,7 @@ def test_the_page_loads_nothing(full):
 
 def test_only_our_script_may_run(full):
     reader = Reader(full)
-    policy = next(
-        a["content"] for a in reader.all("meta") if a.get("http-equiv") == "Content-Security-Policy"
-    )
+    policy = next(a["content"] for a in reader.all("meta") if a.get("http-equiv") == "Content-Security-Policy")
     script = re.search(r"<script>(.*?)</script>", full, re.DOTALL)[1]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     assert "default-src 'none'" in policy

@@ -17,9 +17,7 @@ TIED = {**planted.LEVELS, "byol": planted.LEVELS["simclr"] - 0.005}
 
 def gaps(scores):
     """Take away mfcc's scores on key at 1%."""
-    return scores[
-        ~((scores["strategy"] == "mfcc") & (scores["task"] == "key") & (scores["fraction"] == 0.01))
-    ]
+    return scores[~((scores["strategy"] == "mfcc") & (scores["task"] == "key") & (scores["fraction"] == 0.01))]
 
 
 def headline(scores, record=None):
@@ -100,9 +98,7 @@ def test_csv_reads_back_exactly(tmp_path):
         back = pd.DataFrame(csv.DictReader(file))
     assert list(back.columns) == tables.CSV
     for name in ["mean", "low", "high", "n_train", "rank", "mean_rank"]:
-        assert pd.to_numeric(back[name]).tolist() == pytest.approx(
-            cells[name].tolist(), rel=0, abs=0, nan_ok=True
-        )
+        assert pd.to_numeric(back[name]).tolist() == pytest.approx(cells[name].tolist(), rel=0, abs=0, nan_ok=True)
     gap = back[(back["strategy"] == "mfcc") & (back["task"] == "key") & (back["fraction"] == "0.01")]
     assert gap["status"].tolist() == ["missing"] * 2
     assert gap["mean"].tolist() == [""] * 2
@@ -140,9 +136,7 @@ def test_twelve_tasks_are_split_over_tables():
 
 
 def test_one_run_is_marked_in_the_terminal():
-    assert "†" in next(
-        line for line in shown(planted.scores(seeds=1)).splitlines() if "simclr" in line and "†" in line
-    )
+    assert "†" in next(line for line in shown(planted.scores(seeds=1)).splitlines() if "simclr" in line and "†" in line)
 
 
 def test_a_hostile_name_is_text_in_the_terminal():

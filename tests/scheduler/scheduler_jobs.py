@@ -1,5 +1,6 @@
 """Jobs for the scheduler's tests: importable by name, so that a worker process finds them."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -8,9 +9,10 @@ import time
 from pathlib import Path
 
 import psutil
+
 from benchmark.scheduler.executors.local import LocalExecutor, Slot
 from benchmark.scheduler.store import Store, content_key
-from benchmark.scheduler.walk import Job
+from benchmark.scheduler.walk import Job, walk
 
 
 def make_job(kind, name, root, needs=(), **spec):
@@ -62,13 +64,6 @@ def kill_self():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def kill_once(flag):
-    if not flag.exists():
-        flag.touch()
-        kill_self()
-    return "survived"
-
-
 def leave(status):
     sys.exit(status)
 
@@ -100,11 +95,6 @@ def with_child(pid_file):
     time.sleep(600)
 
 
-def interrupt_parent():
-    os.kill(os.getppid(), signal.SIGINT)
-    time.sleep(600)
-
-
 def write_slowly(root, key, started):
     """Be in the midst of an artefact until killed."""
     with Store(root).writing("toy", key, {}) as draft:
@@ -113,12 +103,34 @@ def write_slowly(root, key, started):
         time.sleep(600)
 
 
+def write_and_discard_for_ever(root, started):
+    store = Store(root)
+    for number in itertools.count():
+        key = content_key({"number": number % 7})
+        with store.writing("toy", key, {}) as draft:
+            for name in "abc":
+                (draft.path / name).write_bytes(os.urandom(100_000))
+        if number % 3 == 0:
+            store.discard("toy", key)
+        started.touch()
+
+
 def drive(folder):
     """A driver process: two workers in the midst of a job; kill it to see what becomes of them."""
     executor = LocalExecutor([Slot("cpu")] * 2, threads=1)
     for number in range(2):
         executor.submit(note_pid_and_sleep, folder / f"{number}.pid")
     time.sleep(600)
+
+
+def walk_sleepers(folder):
+    """A driver that waits for two endless jobs, until Ctrl-C."""
+    jobs = {str(number): Job(str(number), "toy", str(folder / f"{number}.pid"), {}) for number in range(2)}
+    walk(jobs, lambda job: False, sleeper, LocalExecutor([Slot("cpu")] * 2, threads=1), lambda event: None)
+
+
+def sleeper(job):
+    note_pid_and_sleep(Path(job.name))
 
 
 def note_pid_and_sleep(path):

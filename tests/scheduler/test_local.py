@@ -7,8 +7,9 @@ from concurrent.futures import wait
 
 import pytest
 import scheduler_jobs
-from benchmark.scheduler.executors.local import LocalExecutor, Slot, WorkerDied, default_slots
 from scheduler_jobs import is_gone, make_job, wait_for
+
+from benchmark.scheduler.executors.local import LocalExecutor, Slot, WorkerDied, default_slots
 
 CPU = Slot("cpu")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -52,9 +53,7 @@ def test_slots_work_side_by_side_and_the_free_one_takes_the_next_job(start):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_threads_and_device_are_set_before_the_interpreter_starts(start, threads):
     executor = start(threads=threads)
-    seen = executor.submit(
-        scheduler_jobs.environment, *THREADS, "CUDA_VISIBLE_DEVICES", "MIR_PRETEXT_DEVICE"
-    ).result()
+    seen = executor.submit(scheduler_jobs.environment, *THREADS, "CUDA_VISIBLE_DEVICES", "MIR_PRETEXT_DEVICE").result()
     assert seen == dict.fromkeys(THREADS, str(threads)) | {
         "CUDA_VISIBLE_DEVICES": "",
         "MIR_PRETEXT_DEVICE": "cpu",
@@ -74,9 +73,7 @@ def test_each_gpu_slot_sees_its_own_gpu_only(start, monkeypatch, visible, expect
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     executor = start([Slot("cuda:0"), Slot("cuda:1")])
-    jobs = [
-        executor.submit(scheduler_jobs.meet, "CUDA_VISIBLE_DEVICES", "MIR_PRETEXT_DEVICE") for _ in range(2)
-    ]
+    jobs = [executor.submit(scheduler_jobs.meet, "CUDA_VISIBLE_DEVICES", "MIR_PRETEXT_DEVICE") for _ in range(2)]
     seen = [job.result() for job in jobs]
     assert {environment["CUDA_VISIBLE_DEVICES"] for environment in seen} == expected
     assert {environment["MIR_PRETEXT_DEVICE"] for environment in seen} == {"cuda:0"}
@@ -102,9 +99,7 @@ def test_a_hidden_gpu_is_refused(start, monkeypatch):
 def test_default_slots_are_the_visible_gpus_else_the_cores(tmp_path, monkeypatch, listed, visible, expected):
     if listed is not None:
         lines = "\n".join(f"echo 'GPU {index}: NVIDIA H100 (UUID: GPU-{index})'" for index in range(listed))
-        (tmp_path / "nvidia-smi").write_text(
-            f"#!/bin/sh\n{lines}\necho '  MIG 1g.10gb Device 0: (UUID: MIG-1)'\n"
-        )
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{lines}\necho '  MIG 1g.10gb Device 0: (UUID: MIG-1)'\n")
         (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -191,9 +186,7 @@ def test_shutdown_kills_what_runs_cancels_what_waits_and_leaves_no_process(start
     executor = start([CPU, CPU])
     running = [executor.submit(scheduler_jobs.with_child, tmp_path / f"{number}") for number in range(2)]
     waiting = executor.submit(scheduler_jobs.add, 1, 2)
-    assert wait_for(
-        lambda: all((tmp_path / name).exists() and " " in (tmp_path / name).read_text() for name in "01")
-    )
+    assert wait_for(lambda: all((tmp_path / name).exists() and " " in (tmp_path / name).read_text() for name in "01"))
     pids = [int(word) for name in "01" for word in (tmp_path / name).read_text().split()]
     began = time.monotonic()
     executor.shutdown()

@@ -1,18 +1,21 @@
 import errno
 import os
 import pickle
+import random
 import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scheduler_jobs import wait_for
+
 from benchmark.interfaces import UserError
 from benchmark.scheduler import store as store_module
 from benchmark.scheduler.store import CorruptArtefact, DiskFull, Store, content_key
-from scheduler_jobs import wait_for
 
 KEY = content_key({"a": 1})
 
@@ -120,9 +123,13 @@ def test_an_artefact_is_there_as_a_whole_once_the_block_ends(store):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_a_block_that_raises_leaves_nothing(store, error):
-    with pytest.raises(error), store.writing("toy", KEY, {}) as draft:
-        (draft.path / "file").write_bytes(b"abc")
-        raise error
+    def write():
+        with store.writing("toy", KEY, {}) as draft:
+            (draft.path / "file").write_bytes(b"abc")
+            raise error
+
+    with pytest.raises(error):
+        write()
     assert leftovers(store) == []
     assert not store.folder("toy", KEY).exists()
 
@@ -171,12 +178,14 @@ def test_discard_of_nothing_is_nothing(store):
 # -- kills
 
 
+def process(call):
+    code = f"import sys; sys.path[:] = {sys.path!r}; from pathlib import Path; from scheduler_jobs import *; {call}"
+    return subprocess.Popen([sys.executable, "-c", code])
+
+
 def test_a_kill_while_writing_leaves_nothing_that_reads_as_complete(store, tmp_path):
-    code = (
-        f"import sys; sys.path[:] = {sys.path!r}; from pathlib import Path; from scheduler_jobs import write_slowly;"
-        f"write_slowly(Path({str(store.root)!r}), {KEY!r}, Path({str(tmp_path / 'started')!r}))"
-    )
-    with subprocess.Popen([sys.executable, "-c", code]) as writer:
+    call = f"write_slowly(Path({str(store.root)!r}), {KEY!r}, Path({str(tmp_path / 'started')!r}))"
+    with process(call) as writer:
         assert wait_for((tmp_path / "started").exists)
         store.sweep()
         assert len(leftovers(store)) == 1, "a live process keeps its draft"
@@ -189,6 +198,21 @@ def test_a_kill_while_writing_leaves_nothing_that_reads_as_complete(store, tmp_p
     assert leftovers(store) == []
     put(store)
     assert store.is_done("toy", KEY)
+
+
+def test_kills_at_any_moment_leave_only_whole_artefacts(store, tmp_path):
+    dice = random.Random(0)
+    for attempt in range(5):
+        started = tmp_path / f"started{attempt}"
+        with process(f"write_and_discard_for_ever(Path({str(store.root)!r}), Path({str(started)!r}))") as writer:
+            assert wait_for(started.exists)
+            time.sleep(0.2 * dice.random())
+            writer.kill()
+        found = [path.parent for path in (store.root / "toy").glob("*/*/manifest.json")]
+        assert len(found) == len(list((store.root / "toy").glob("*/*")))
+        assert all(store.verify("toy", folder.name) == [] for folder in found)
+        store.sweep()
+        assert leftovers(store) == []
 
 
 def test_sweep_leaves_drafts_of_other_hosts_and_strangers(store):

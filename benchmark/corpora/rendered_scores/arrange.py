@@ -107,9 +107,17 @@ def arrange(work: Work, track: str, split: str, version: int) -> Arrangement:
     }
     return Arrangement(
         labels=labels,
-        programs={"lead": program, "accompaniment": int(rng.choice([*TRAINING_PROGRAMS, 32, 33, 48])), "drums": 0},
+        programs={
+            "lead": program,
+            "accompaniment": int(rng.choice([*TRAINING_PROGRAMS, 32, 33, 48])),
+            "drums": 0,
+        },
         notes=notes,
-        levels={"lead": 0.0, "accompaniment": float(rng.uniform(-16, -6)), "drums": float(rng.uniform(-14, -3))},
+        levels={
+            "lead": 0.0,
+            "accompaniment": float(rng.uniform(-16, -6)),
+            "drums": float(rng.uniform(-14, -3)),
+        },
         room=_room(rng),
         level_dbfs=float(rng.uniform(-32, -18)),
     )
@@ -174,13 +182,24 @@ def _voice(rng: np.random.Generator, part: pd.DataFrame, shift: int, accents: fl
     velocity = 85 + accents * on_beat.to_numpy() + rng.normal(0, 5, len(part))
     legato = 0.92
     return [
-        (float(s), float(min(s + max(legato * (e - s), 0.03), CLIP_SECONDS)), int(np.clip(p + shift, 21, 108)), int(np.clip(v, 30, 120)))
+        (
+            float(s),
+            float(min(s + max(legato * (e - s), 0.03), CLIP_SECONDS)),
+            int(np.clip(p + shift, 21, 108)),
+            int(np.clip(v, 30, 120)),
+        )
         for s, e, p, v in zip(part["start"], part["end"], part["pitch"], velocity, strict=True)
+        if s < CLIP_SECONDS - 0.02  # jitter may push an onset past the end
     ]
 
 
 def _accompaniment(
-    rng: np.random.Generator, played: pd.DataFrame, grid: _Grid, transposition: int, beats: int, accents: float
+    rng: np.random.Generator,
+    played: pd.DataFrame,
+    grid: _Grid,
+    transposition: int,
+    beats: int,
+    accents: float,
 ) -> list[Note]:
     """The lower voices of a chorale; under a tune, a bass on the melody's own beat notes (no added harmony)."""
     present, every = rng.random() < 0.8, int(rng.choice([1, beats]))

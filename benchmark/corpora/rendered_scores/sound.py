@@ -47,9 +47,7 @@ def midi_bytes(notes: list[Note], program: int, drums: bool) -> bytes:
     return buffer.getvalue()
 
 
-def play(
-    notes: list[Note], program: int, drums: bool = False, cut: float = PREROLL_SECONDS
-) -> NDArray[np.float32]:
+def play(notes: list[Note], program: int, drums: bool = False, cut: float = PREROLL_SECONDS) -> NDArray[np.float32]:
     """One dry stem, mono float32 at SAMPLE_RATE, CLIP_SECONDS long, without its first `cut` seconds."""
     import midirenderer
 

@@ -35,7 +35,7 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 _LOG_TAIL_LINES = 20
 
 
-class WorkerDied(Exception):  # noqa: N818
+class WorkerDied(Exception):
     """The process that ran a job is gone (killed, out of memory, segmentation fault); the job may be fine."""
 
 
@@ -83,9 +83,7 @@ def _worker_environment(slot: Slot, threads: int) -> dict[str, str]:
         index = int(slot.device.removeprefix("cuda:"))
         visible = _allowed_gpus(index + 1)
         if index >= len(visible):
-            raise ValueError(
-                f"{slot.device} is hidden by CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']!r}"
-            )
+            raise ValueError(f"{slot.device} is hidden by CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']!r}")
         # within the worker its only GPU is number 0
         settings |= {"CUDA_VISIBLE_DEVICES": visible[index], DEVICE_VARIABLE: "cuda:0"}
     return os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads)) | settings
@@ -187,7 +185,7 @@ class LocalExecutor:
         name = getattr(first, "key", first)
         safe = isinstance(name, str) and re.fullmatch(r"\w[\w.-]{0,199}", name)
         self._log_dir.mkdir(parents=True, exist_ok=True)
-        return self._log_dir.absolute() / f"{name if safe else fn.__name__}.log"
+        return self._log_dir.absolute() / f"{name if safe else getattr(fn, '__name__', 'job')}.log"
 
 
 class _Worker:

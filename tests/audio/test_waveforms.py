@@ -1,0 +1,45 @@
+"""Crops are slices of what was written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmark.audio.waveforms import Waveforms, join_shards
+
+
+def _store(folder: Path) -> tuple[Waveforms, list[np.ndarray]]:
+    rng = np.random.default_rng(0)
+    audio = [rng.integers(-30000, 30000, n, dtype=np.int16) for n in (500, 300, 800)]
+    for i, members in enumerate((audio[:2], audio[2:])):
+        (folder / str(i)).mkdir()
+        np.save(folder / str(i) / "mix.npy", np.concatenate(members))
+        np.save(folder / str(i) / "lengths.npy", [len(x) for x in members])
+    join_shards([folder / "0", folder / "1"], ["mix"], pd.DataFrame({"id": list("abc")}), folder)
+    return Waveforms.open(folder, 16_000), audio
+
+
+def test_crops_equal_slices_and_pad_short_tracks(tmp_path: Path) -> None:
+    waves, audio = _store(tmp_path)
+    rows, starts = np.array([2, 0, 1]), np.array([700, 13, 250])
+    crops = waves.crops(rows, starts, 100)
+    for crop, row, start in zip(crops, rows, starts, strict=True):
+        expected = audio[row][start : start + 100]
+        np.testing.assert_array_equal(crop[: len(expected)], expected)
+        assert not crop[len(expected) :].any()
+
+
+def test_random_starts_cover_the_track_and_stay_inside(tmp_path: Path) -> None:
+    waves, audio = _store(tmp_path)
+    rows = np.repeat([0, 1, 2], 2000)
+    starts = waves.random_starts(rows, 290, np.random.default_rng(0))
+    for row, clip in enumerate(audio):
+        drawn = starts[rows == row]
+        assert drawn.min() == 0
+        assert drawn.max() == len(clip) - 290
+
+
+def test_samples_are_mapped_not_read(tmp_path: Path) -> None:
+    assert isinstance(_store(tmp_path)[0].samples, np.memmap)

@@ -1,0 +1,64 @@
+"""One tiny rendered corpus per test session, and helpers to run the command line as a user does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+TINY_GRID = """
+name: tiny
+corpus: rendered_scores
+size: tiny
+strategies: [constant, random, mfcc, simclr, byol]
+encoders: [cnn_small]
+tasks: [instrument, key, metre, beat]
+fractions: {0.1: 2, 1.0: 1}
+probes: [linear]
+seeds: [0]
+pretrain: {crops: 640, batch_size: 32}
+"""
+
+
+def command(*args: str, env: dict[str, str] | None = None, timeout: float = 500) -> subprocess.CompletedProcess[str]:
+    """Run `python -m benchmark ARGS`."""
+    return subprocess.run(
+        [sys.executable, "-m", "benchmark", *args],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        cwd=ROOT,
+        env={**os.environ, **(env or {})},
+    )
+
+
+@pytest.fixture(scope="session")
+def cli() -> Callable[..., subprocess.CompletedProcess[str]]:
+    return command
+
+
+@pytest.fixture(scope="session")
+def tiny_grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("grid") / "tiny.yaml"
+    path.write_text(TINY_GRID)
+    return path
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_grid: Path, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny grid, run once by the command line: real scores, audio, weights and page."""
+    out = tmp_path_factory.mktemp("run")
+    done = command("run", "--grid", str(tiny_grid), "--data-dir", str(data_dir), "--out", str(out))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out

@@ -1,0 +1,21 @@
+"""Alignment and uniformity: a third party's pretext task, in one file (Wang & Isola 2020)."""
+
+import torch
+from torch.nn import functional as F
+
+from benchmark.interfaces import Info
+from benchmark.modules import Strategy
+
+
+class Alignment(Strategy):
+    """Two crops of a track come close, all crops spread over the sphere."""
+
+    info = Info("alignment", "Alignment and uniformity", "Wang & Isola 2020")
+
+    def views(self, crops, generator):
+        return [self.encoder.features(crops[:, i]) for i in range(2)]
+
+    def loss(self, views):
+        a, b = (F.normalize(self.encoder.body(view).float().mean(dim=1), dim=1) for view in views)
+        spread = torch.pdist(a).square().mul(-2).exp().mean().log()
+        return {"loss": (a - b).square().sum(dim=1).mean() + spread}

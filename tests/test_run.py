@@ -1,0 +1,247 @@
+"""The command line on real input: what a user does, and what goes wrong for them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT, TINY_GRID, command
+
+KEYS = ["strategy", "encoder", "task", "fraction", "resample", "seed", "probe", "metric"]
+
+
+def _scores(folder: Path) -> pd.DataFrame:
+    return pd.read_parquet(folder / "scores.parquet")
+
+
+def _one(folder: Path, strategy: str, task: str, metric: str, fraction: float = 1.0) -> float:
+    s = _scores(folder)
+    at = (s.strategy == strategy) & (s.task == task) & (s.metric == metric) & (s.fraction == fraction)
+    return float(s[at]["value"].mean())
+
+
+def _train_one(
+    tmp_path: Path, grid: str, data_dir: Path, *extra: str, **options: object
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    path = tmp_path / "grid.yaml"
+    path.write_text(grid)
+    out = tmp_path / "out"
+    return out, command("run", "--grid", str(path), "--data-dir", str(data_dir), "--out", str(out), *extra)
+
+
+def test_the_tiny_run_has_every_cell(tiny_run: Path) -> None:
+    scores = _scores(tiny_run)
+    cells = scores.groupby(["strategy", "task", "fraction"]).size()
+    assert len(cells) == 5 * 4 * 2
+    assert scores["value"].between(0, 1).all()
+    assert not scores.duplicated(KEYS).any()
+    assert (scores.groupby("fraction")["n_train"].mean().diff().dropna() > 0).all()
+    assert (tiny_run / "leaderboard.html").stat().st_size < 2_000_000
+    assert (tiny_run / "leaderboard.csv").is_file()
+    predictions = pd.read_parquet(next((tiny_run / "probe").rglob("predictions.parquet")))
+    assert predictions["id"].nunique() >= scores["n_test"].min()
+
+
+def test_baselines_order_as_they_must(tiny_run: Path) -> None:
+    assert _one(tiny_run, "mfcc", "instrument", "accuracy") > _one(tiny_run, "constant", "instrument", "accuracy") + 0.1
+    assert _one(tiny_run, "mfcc", "beat", "f_measure") > 0.15
+    assert _one(tiny_run, "constant", "beat", "f_measure") == 0.0
+
+
+def test_a_second_run_has_nothing_to_do(tiny_run: Path, tiny_grid: Path, data_dir: Path) -> None:
+    before = (tiny_run / "scores.parquet").stat().st_mtime_ns
+    args = ("--grid", str(tiny_grid), "--data-dir", str(data_dir), "--out", str(tiny_run))
+    assert "0 of " in command("run", *args, "--dry-run").stdout
+    again = command("run", *args)
+    assert again.returncode == 0
+    assert again.stdout.strip().splitlines()[-1] == str(tiny_run / "leaderboard.html")
+    assert (tiny_run / "scores.parquet").stat().st_mtime_ns == before
+
+
+SMALL = TINY_GRID.replace("[constant, random, mfcc, simclr, byol]", "[simclr, random]").replace(
+    "[instrument, key, metre, beat]", "[key, beat]"
+)
+
+
+def test_worker_count_does_not_change_a_bit(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
+    out, done = _train_one(tmp_path, SMALL, data_dir, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    ours = _scores(out).set_index(KEYS)["value"]
+    both = _scores(tiny_run).set_index(KEYS)["value"].loc[ours.index]
+    pd.testing.assert_series_equal(ours, both, check_exact=True)
+
+
+def test_kill_9_and_run_again_gives_the_same_scores(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "grid.yaml", tmp_path / "out"
+    path.write_text(SMALL)
+    args = [
+        sys.executable,
+        "-m",
+        "benchmark",
+        "run",
+        "--grid",
+        str(path),
+        "--data-dir",
+        str(data_dir),
+        "--out",
+        str(out),
+    ]
+    for seconds in (6, 11):
+        driver = subprocess.Popen(args, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        driver.send_signal(signal.SIGKILL)
+        driver.wait()
+    assert command(*args[3:]).returncode == 0
+    ours = _scores(out).set_index(KEYS)["value"]
+    undisturbed = _scores(tiny_run).set_index(KEYS)["value"].loc[ours.index]
+    pd.testing.assert_series_equal(ours, undisturbed, check_exact=True)
+    assert not list((out / "tmp").iterdir())
+
+
+def test_shuffled_labels_score_at_chance(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
+    """With true labels mfcc is far above what it is with shuffled ones, and those are at the constant's level."""
+    grid = (
+        TINY_GRID.replace("[constant, random, mfcc, simclr, byol]", "[constant, mfcc, random]")
+        + "shuffle_labels: true\n"
+    )
+    out, done = _train_one(tmp_path, grid, data_dir)
+    assert done.returncode == 0, done.stderr
+    chance = {"instrument": ("accuracy", 1 / 8), "key": ("weighted_score", 0.09), "metre": ("macro_f1", 0.25)}
+    for task, (metric, level) in chance.items():
+        for strategy in ("mfcc", "random"):
+            rows = _scores(out).query("strategy == @strategy and task == @task and metric == @metric")
+            assert (rows["value"] < level + 4 * rows["test_stderr"].clip(lower=0.03)).all(), (task, strategy)
+    assert _one(tiny_run, "mfcc", "key", "weighted_score") > _one(out, "mfcc", "key", "weighted_score") + 0.1
+    # shuffled beats keep their rhythm, not their place: below the true ones
+    assert _one(tiny_run, "mfcc", "beat", "f_measure") > _one(out, "mfcc", "beat", "f_measure") + 0.1
+
+
+def test_a_diverged_job_fails_by_name_and_the_others_go_on(data_dir: Path, tiny_run: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "nan_loss.py"
+    plugin.write_text(
+        "from benchmark.interfaces import Info\nfrom strategies.simclr import SimCLR\n"
+        "class NaN(SimCLR):\n    info = Info('nan', 'NaN', 'test')\n"
+        "    def loss(self, views):\n        return {'loss': super().loss(views)['loss'] * float('nan')}\n"
+    )
+    grid = SMALL.replace("[simclr, random]", "[random, nan]")
+    out, done = _train_one(tmp_path, grid, data_dir, "--plugin", str(plugin))
+    assert done.returncode == 1
+    assert "pretrain nan" in done.stderr
+    assert "the loss is nan" in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert set(_scores(out)["strategy"]) == {"random"}
+    page = (out / "leaderboard.html").read_text()
+    assert "missing" in page
+    assert "pretrain nan" in page
+
+
+def test_a_corrupted_artefact_is_found_and_rebuilt(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "copy"
+    shutil.copytree(tiny_run, out)
+    path = tmp_path / "grid.yaml"
+    path.write_text(TINY_GRID)
+    truth = _scores(out).set_index(KEYS)["value"]
+    for victim in sorted((out / "probe").rglob("scores.parquet"))[:2]:
+        os.truncate(victim, 100)
+    (out / "scores.parquet").unlink()
+    done = command("run", "--grid", str(path), "--data-dir", str(data_dir), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    pd.testing.assert_series_equal(_scores(out).set_index(KEYS)["value"], truth, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("simclr", "simcl"), "did you mean 'simclr'"),
+        (("tasks: [instrument", "tusks: [instrument"), "tusks"),
+        (("crops: 640", "crops: many"), "pretrain.crops"),
+        (("size: tiny", "size: tinny"), "did you mean 'tiny'"),
+        (("corpus: rendered", "corpus: {rendered"), "not valid YAML"),
+        (("[constant, random", "{constant: {tau: 1}} #"), "tau"),
+    ],
+)
+def test_a_users_mistake_is_named(change: tuple[str, str], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "grid.yaml"
+    path.write_text(TINY_GRID.replace(*change))
+    done = command("run", "--grid", str(path), "--data-dir", str(tmp_path / "d"), "--out", str(tmp_path / "o"))
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unwritable_data_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = command("run", "--data-dir", str(tmp_path / "file" / "below"), "--out", str(tmp_path / "o"))
+    assert done.returncode == 2
+    assert "--data-dir" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_while_rendering_loses_nothing(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", disk]).returncode:
+        pytest.skip("needs root to mount a small file system")
+    path = tmp_path / "grid.yaml"
+    path.write_text(SMALL)
+    try:
+        args = ("run", "--grid", str(path), "--data-dir", str(disk), "--out", str(tmp_path / "out"))
+        done = command(*args)
+        assert done.returncode == 1
+        assert "No space left" in done.stderr.replace("\n", " ")
+        assert "Traceback" not in done.stderr
+        kept = len(list(disk.rglob("manifest.json")))
+        assert kept
+        subprocess.run(["mount", "-o", "remount,size=400m", disk], check=True)
+        todo = command(*args, "--dry-run").stdout
+        assert "done        catalog" in todo
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_an_installed_plugin_appears_and_runs(data_dir: Path, tiny_run: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "--no-build-isolation",
+            "--target",
+            str(site),
+            str(shutil.copytree(ROOT / "tests/plugin", tmp_path / "plugin")),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    env = {"PYTHONPATH": str(site)}
+    assert "alignment" in command("list", "strategies", env=env).stdout
+    assert "alignment" not in command("list", "strategies").stdout
+    path = tmp_path / "grid.yaml"
+    path.write_text(SMALL)
+    done = command(
+        "run",
+        "--grid",
+        str(path),
+        "--strategies",
+        "alignment,random",
+        "--tasks",
+        "key",
+        "--data-dir",
+        str(data_dir),
+        "--out",
+        str(tmp_path / "out"),
+        env=env,
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(_scores(tmp_path / "out")["strategy"]) == {"alignment", "random"}
