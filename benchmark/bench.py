@@ -12,8 +12,9 @@ import pandas as pd
 import torch
 
 from benchmark.audio.waveforms import Waveforms
+from benchmark.experiment.budget import PretrainConfig
 from benchmark.experiment.probe import bench_probe
-from benchmark.experiment.train import CropStream, PretrainConfig, Pretraining, fit
+from benchmark.experiment.train import CropStream, Pretraining, fit
 from benchmark.registry import encoders, strategies
 
 STEPS, ROUNDS, SAMPLE_RATE = 30, 3, 16_000
@@ -30,7 +31,7 @@ def measure(device: str, threads: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         waves = _noise_store(Path(folder))
         stages = _stages(waves, device)
-        best = dict.fromkeys(stages, 0.0)
+        best: dict[str, float] = dict.fromkeys(stages, 0.0)
         for _ in range(ROUNDS):
             for name, stage in stages.items():
                 best[name] = max(best[name], stage())

@@ -123,7 +123,7 @@ def _register_plugins() -> None:
             loaded = importlib.import_module(module)
         except Exception as error:
             raise UserError(f"--plugin {module}.py cannot be imported: {error}") from error
-        found = [
+        found: list[Any] = [
             c for c in vars(loaded).values() if isinstance(c, type) and c.__module__ == module and "info" in vars(c)
         ]
         if not found:

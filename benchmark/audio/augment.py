@@ -18,7 +18,7 @@ def chosen(n: int, p: float, generator: torch.Generator) -> Tensor:
 
 def gain(x: Tensor, low_db: float, high_db: float, generator: torch.Generator) -> Tensor:
     """Scale each example of (B, T) by a level uniform in dB."""
-    return x * 10 ** (uniform(len(x), low_db, high_db, generator) / 20)
+    return x * torch.pow(10.0, uniform(len(x), low_db, high_db, generator) / 20)
 
 
 def polarity(x: Tensor, p: float, generator: torch.Generator) -> Tensor:

@@ -32,7 +32,7 @@ class Waveforms:
         return cls(tracks, np.load(folder / f"{stem}.npy", mmap_mode="r"), sample_rate)
 
     def crops(self, rows: NDArray[np.int64], starts: NDArray[np.int64], length: int) -> NDArray[np.int16]:
-        """Cut (B, length) crops: of track `rows[i]`, `starts[i]` samples from its beginning; short tracks are padded."""
+        """Cut (B, length) crops: of track `rows[i]`, `starts[i]` samples in; short tracks are padded."""
         offset = self.tracks["offset"].to_numpy()[rows]
         available = self.tracks["length"].to_numpy()[rows] - starts
         out = np.zeros((len(rows), length), np.int16)
@@ -43,7 +43,7 @@ class Waveforms:
     def random_starts(self, rows: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Uniform crop starts within each track."""
         room = np.maximum(self.tracks["length"].to_numpy()[rows] - length, 0)
-        return rng.integers(0, room + 1)
+        return np.asarray(rng.integers(0, room + 1), np.int64)
 
 
 def join_shards(folders: list[Path], stems: list[str], tracks: pd.DataFrame, out: Path) -> None:

@@ -16,6 +16,9 @@ F_MIN, F_MAX = 60.0, SAMPLE_RATE / 2
 class LogMel(nn.Module):
     """(B, T) to (B, 64, T / 320 + 1): log-mel power, roughly zero mean and unit deviation on music."""
 
+    window: Tensor
+    bank: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         bank = torchaudio.functional.melscale_fbanks(
@@ -86,4 +89,5 @@ class CNNSmall(Encoder):
     def body(self, features: Tensor) -> Tensor:
         """(B, 64, frames) to (B, frames / 2, 256)."""
         x = self.stem(features.unsqueeze(1).contiguous(memory_format=torch.channels_last))
-        return self.head(self.blocks(x)).squeeze(2).transpose(1, 2)
+        frames: Tensor = self.head(self.blocks(x)).squeeze(2).transpose(1, 2)
+        return frames

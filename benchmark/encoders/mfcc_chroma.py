@@ -1,4 +1,4 @@
-"""Handcrafted features: 20 MFCC (timbre), 12 chroma (harmony) and onset strength (rhythm) per frame; nothing is learned."""
+"""Handcrafted features: 20 MFCC (timbre), 12 chroma (harmony) and onset strength (rhythm) per frame."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ class MFCCChroma(Encoder):
     sample_rate = SAMPLE_RATE
     embedding_dim = 33
     frame_rate = SAMPLE_RATE / HOP
+
+    window: Tensor
+    classes: Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ def evaluate(
     features: Features,
     frame_rate: float,
     fractions: dict[float, int],
-    probes: list[str],
+    probes: list[Literal["linear", "mlp"]],
     seed: int,
     shuffle_labels: bool,
     device: str,
@@ -60,7 +60,7 @@ def evaluate(
             select,
             device,
             seed,
-            classes=len(task.classes) or None,  # type: ignore[arg-type]
+            classes=len(task.classes) or None,
         )
         for result in results:
             decoded = task.decode(result.outputs, frame_rate)

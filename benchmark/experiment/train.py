@@ -7,29 +7,18 @@ import math
 import time
 import warnings
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from benchmark.audio.waveforms import Waveforms
+from benchmark.experiment.budget import PretrainConfig
 from benchmark.experiment.monitor import monitors
-from benchmark.interfaces import Config
 from benchmark.modules import Encoder, Strategy
-
-
-class PretrainConfig(Config):
-    """The shared budget. Equal budget = equal crops heard, whatever a strategy does with them."""
-
-    crops: int = Field(gt=0, description="crops heard in all")
-    batch_size: int = Field(64, gt=1, description="tracks per step")
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with rising learning rate")
-    weight_decay: float = Field(1e-4, ge=0)
-    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
 
 
 class TrainingDiverged(RuntimeError):

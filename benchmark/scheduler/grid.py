@@ -10,17 +10,8 @@ import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from benchmark import registry
+from benchmark.experiment.budget import PretrainConfig
 from benchmark.interfaces import Config, UserError
-
-
-class PretrainBudget(Config):
-    """The budget that every strategy shares (equal crops heard)."""
-
-    crops: int = Field(gt=0)
-    batch_size: int = Field(64, gt=1)
-    warmup: float = Field(0.1, ge=0, lt=1)
-    weight_decay: float = Field(1e-4, ge=0)
-    precision: str = "bf16-mixed"
 
 
 class Grid(Config):
@@ -35,7 +26,7 @@ class Grid(Config):
     fractions: dict[float, int]
     probes: list[str] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
-    pretrain: PretrainBudget
+    pretrain: PretrainConfig
     shuffle_labels: bool = False
 
     @field_validator("strategies", mode="before")

@@ -87,7 +87,8 @@ def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
     encoder = registry.encoders.get(spec["encoder"])()
     strategy = cls(encoder, cls.Config.model_validate(spec["options"]))
     if cls.trains:
-        from benchmark.experiment.train import PretrainConfig, pretrain
+        from benchmark.experiment.budget import PretrainConfig
+        from benchmark.experiment.train import pretrain
 
         waves = _open_waveforms(stores, job.needs[0], spec["corpus"])
         config = PretrainConfig.model_validate(spec["budget"])

@@ -28,6 +28,8 @@ def run_job(job):
         ran.write(job.name + "\n")
     misbehave(job.spec, root)
     store = Store(root)
+    if job.spec.get("spoils"):
+        (store.folder("toy", job.needs[0]) / "text.txt").write_text("cut")
     inputs = [store.open("toy", key) / "text.txt" for key in job.needs]
     with store.writing("toy", job.key, job.spec) as draft:
         text = f"{job.name}({','.join(path.read_text() for path in inputs)})"
@@ -35,10 +37,11 @@ def run_job(job):
 
 
 def misbehave(spec, root):
-    if spec.get("raises"):
+    again = (root / f"{spec['name']} ran").exists()
+    (root / f"{spec['name']} ran").touch()
+    if spec.get("raises") == "always" or (spec.get("raises") == "again" and again):
         raise ValueError(f"{spec['name']} does\nnot converge")
-    if spec.get("dies") == "always" or (spec.get("dies") == "once" and not (root / spec["name"]).exists()):
-        (root / spec["name"]).touch()
+    if spec.get("dies") == "always" or (spec.get("dies") == "once" and not again):
         print("about to die")
         os.kill(os.getpid(), signal.SIGKILL)
 

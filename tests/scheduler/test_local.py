@@ -169,7 +169,7 @@ def test_a_failure_brings_the_end_of_its_log(start, tmp_path):
     executor = start(log_dir=tmp_path)
     died = executor.submit(scheduler_jobs.shout_and_die, "abc").exception()
     assert died.__notes__ == [f"last words\nlog: {tmp_path / 'abc.log'}"]
-    job = make_job("toy", "bad", tmp_path, raises=True)
+    job = make_job("toy", "bad", tmp_path, raises="always")
     raised = executor.submit(scheduler_jobs.run_job, job).exception()
     assert raised.__notes__[-1] == f"log: {tmp_path / job.key}.log"
     assert "does\nnot converge" in (tmp_path / f"{job.key}.log").read_text()

@@ -179,8 +179,8 @@ def test_discard_of_nothing_is_nothing(store):
 
 
 def process(call):
-    code = f"import sys; sys.path[:] = {sys.path!r}; from pathlib import Path; from scheduler_jobs import *; {call}"
-    return subprocess.Popen([sys.executable, "-c", code])
+    imports = f"import sys; sys.path[:] = {sys.path!r}; from pathlib import Path; from scheduler_jobs import *"
+    return subprocess.Popen([sys.executable, "-c", f"{imports}; {call}"])
 
 
 def test_a_kill_while_writing_leaves_nothing_that_reads_as_complete(store, tmp_path):

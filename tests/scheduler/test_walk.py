@@ -146,7 +146,7 @@ def test_a_need_that_is_not_planned_is_named():
 
 
 def test_an_exception_is_not_retried_and_blocks_descendants_alone(tmp_path, executor):
-    pipeline = Pipeline(tmp_path, a={"raises": True})
+    pipeline = Pipeline(tmp_path, a={"raises": "always"})
     report = pipeline.walk(executor)
     assert names(report.done) == ["data", "b", "b1", "b2"]
     assert names(report.blocked) == ["a1", "a2", "table"]
@@ -219,18 +219,26 @@ def test_what_does_not_read_the_damaged_input_finishes_first(tmp_path, executor)
 def test_repairs_and_retries_are_counted(tmp_path, executor):
     pipeline = Pipeline(tmp_path, b={"dies": "once"})
     pipeline.walk(executor)
-    (tmp_path / "b").unlink()  # it will die once more
+    (tmp_path / "b ran").unlink()  # it will die once more
     damage(pipeline, "b")
     pipeline.discard("b1", "table")
     report = pipeline.walk(executor, retries=1)
     assert names(report.done) == ["b", "b1", "table"]
-    (tmp_path / "b").unlink()
+    (tmp_path / "b ran").unlink()
     damage(pipeline, "b")
     pipeline.discard("b1", "table")
     report = pipeline.walk(executor, retries=0)
     assert names(failure.job for failure in report.failed) == ["b1"]
     assert report.failed[0].error.startswith("CorruptArtefact: toy ")
     assert names(report.blocked) == ["table"]
+
+
+def test_an_input_that_cannot_be_remade_has_failed_though_it_was_done(tmp_path, executor):
+    pipeline = Pipeline(tmp_path, b={"raises": "again"}, b1={"spoils": True})
+    report = pipeline.walk(executor)
+    assert names(failure.job for failure in report.failed) == ["b"]
+    assert not {"b", "b1", "table"} & set(names(report.done))
+    assert {"b1", "table"} <= set(names(report.blocked))
 
 
 # -- order, overhead, interruption

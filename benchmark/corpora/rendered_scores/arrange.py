@@ -63,7 +63,7 @@ class _Grid:
     times: np.ndarray
 
     def seconds(self, beats: np.ndarray) -> np.ndarray:
-        return np.interp(beats, self.first + np.arange(len(self.times)), self.times)
+        return np.asarray(np.interp(beats, self.first + np.arange(len(self.times)), self.times))
 
 
 def generator(*parts: object) -> np.random.Generator:
@@ -82,7 +82,7 @@ def arrange(work: Work, track: str, split: str, version: int) -> Arrangement:
     rng = generator("rendered_scores", version, track)
     transposition, bpm = int(rng.integers(-6, 6)), float(np.exp(rng.uniform(np.log(60), np.log(180))))
     family, program, register = _lead(rng, split)
-    name, beat, beats = METRES[work.signature]
+    name, _, beats = METRES[work.signature]
     grid = _grid(rng, work, bpm)
     played = _looped(work, grid, rng)
     lead = played[played["part"] == 0]
@@ -178,8 +178,8 @@ def _octaves(lead: pd.DataFrame, transposition: int, low: int) -> int:
 
 
 def _voice(rng: np.random.Generator, part: pd.DataFrame, shift: int, accents: float) -> list[Note]:
-    on_beat = np.abs(part["beat"] - part["beat"].round()) < 0.02
-    velocity = 85 + accents * on_beat.to_numpy() + rng.normal(0, 5, len(part))
+    beat = part["beat"].to_numpy()
+    velocity = 85 + accents * (np.abs(beat - beat.round()) < 0.02) + rng.normal(0, 5, len(part))
     legato = 0.92
     return [
         (

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from benchmark.corpora.rendered_scores.arrange import generator
 from benchmark.corpora.rendered_scores.chorales import read_chorales
 from benchmark.corpora.rendered_scores.folk import read_folk
 from benchmark.corpora.rendered_scores.works import METRES, Work
+
+K = TypeVar("K")
 
 SPLITS = {"train": 0.70, "val": 0.15, "test": 0.15}
 
@@ -34,7 +37,8 @@ class Clip:
 def corpus_folder() -> Path:
     """Where music21 keeps its scores (found without importing it)."""
     spec = importlib.util.find_spec("music21")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     return Path(spec.origin).parent / "corpus"
 
 
@@ -89,7 +93,7 @@ def _tempered(strata: dict[tuple[str, str], list[int]]) -> dict[tuple[str, str],
     return {stratum: root / sum(roots.values()) for stratum, root in roots.items()}
 
 
-def _most_owed(shares: dict, given: Counter) -> str | tuple[str, str]:  # type: ignore[type-arg]
+def _most_owed(shares: dict[K, float], given: Counter[K]) -> K:
     total = sum(given.values()) + 1
     return max(shares, key=lambda s: shares[s] * total - given[s])
 
@@ -104,13 +108,13 @@ def save_notes(works: list[Work], folder: Path) -> None:
 
 def load_notes(folder: Path, names: set[str]) -> dict[str, Work]:
     """Read the works called `names` back."""
-    heads = pd.read_parquet(folder / "works.parquet")
+    heads: list[dict[str, Any]] = pd.read_parquet(folder / "works.parquet").to_dict("records")  # type: ignore[assignment]
     notes = dict(iter(pd.read_parquet(folder / "notes.parquet", filters=[("work", "in", names)]).groupby("work")))
     return {
         head["work"]: Work(
             **{**head, "signature": tuple(int(n) for n in head["signature"])},
             notes=notes[head["work"]].drop(columns="work"),
         )
-        for head in heads.to_dict("records")
+        for head in heads
         if head["work"] in names
     }

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,7 @@ def _parse(tune: str) -> tuple[pd.DataFrame, np.ndarray, tuple[int, int]] | None
     import symusic
 
     with _silent_c():
-        score = symusic.Score.from_abc(tune)
+        score: Any = symusic.Score.from_abc(tune)
     if len(score.tracks) != 1 or len(score.tracks[0].notes) < 16 or len(score.time_signatures) != 1:
         return None
     signature = (score.time_signatures[0].numerator, score.time_signatures[0].denominator)

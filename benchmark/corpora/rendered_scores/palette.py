@@ -1,4 +1,6 @@
-"""Which General MIDI programs play what, and what pitches are called. Measured with TimGM6mb: all are within half a semitone of the written note.
+"""Which General MIDI programs play what, and what pitches are called.
+
+Measured with TimGM6mb: all are within half a semitone of the written note.
 
 Left out: programs that sound an octave off or out of tune (organs 16-19, guitar harmonics 31, bells), and one of
 each near-identical pair (0/1, 48/49, 72/74, 4/26).

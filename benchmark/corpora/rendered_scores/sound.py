@@ -28,7 +28,8 @@ PEAK = 0.9
 def soundfont() -> bytes:
     """TimGM6mb.sf2, as the pip package pretty_midi ships it (found without importing it)."""
     spec = importlib.util.find_spec("pretty_midi")
-    assert spec is not None and spec.origin is not None
+    assert spec is not None
+    assert spec.origin is not None
     return (Path(spec.origin).parent / "TimGM6mb.sf2").read_bytes()
 
 
@@ -71,7 +72,7 @@ def play_drums(notes: list[Note]) -> NDArray[np.float32]:
     length = int(CLIP_SECONDS * SAMPLE_RATE)
     stem = np.zeros(length + int(PREROLL_SECONDS * SAMPLE_RATE) + SAMPLE_RATE, np.float32)
     for start, _, pitch, velocity in notes:
-        at = int(round((start + PREROLL_SECONDS) * SAMPLE_RATE))
+        at = round((start + PREROLL_SECONDS) * SAMPLE_RATE)
         hit = _drum(pitch, 5 * round(velocity / 5))
         stem[at : at + len(hit)] += hit[: len(stem) - at]
     return stem[int(PREROLL_SECONDS * SAMPLE_RATE) :][:length]

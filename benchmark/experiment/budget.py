@@ -1,0 +1,27 @@
+"""The budget that every strategy shares. Imports no torch: grids are checked with it before anything heavy loads."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from benchmark.interfaces import Config
+
+
+class PretrainConfig(Config):
+    """Equal budget = equal crops heard, whatever a strategy does with them.
+
+    Attributes:
+        crops: crops heard in all.
+        batch_size: tracks per step.
+        warmup: share of the steps with rising learning rate.
+        weight_decay: AdamW's; norms and biases are spared.
+        precision: Lightning's; losses are float32 in either.
+    """
+
+    crops: int = Field(gt=0)
+    batch_size: int = Field(default=64, gt=1)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
