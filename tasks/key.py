@@ -48,10 +48,7 @@ class Key(Task):
         from mir_eval.key import weighted_score
 
         names = self.classes
-        weighted = [
-            weighted_score(names[t], names[p], allow_descending_fifths=False)
-            for p, t in zip(predictions, targets, strict=True)
-        ]
+        weighted = [weighted_score(names[t], names[p]) for p, t in zip(predictions, targets, strict=True)]
         return {
             "weighted_score": np.array(weighted, float),
             "accuracy": np.equal(predictions, targets).astype(float),

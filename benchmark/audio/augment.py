@@ -45,7 +45,8 @@ def pass_filter(x: Tensor, p: float, sample_rate: int, generator: torch.Generato
     ratio = torch.where(chosen(n, 0.5, generator), low_cut / f.clamp(min=1.0), f / high_cut)
     response = 1 / (1 + ratio.square())
     response = torch.where(chosen(n, p, generator), response, torch.ones_like(response))
-    return torch.fft.irfft(torch.fft.rfft(x) * response, n=x.shape[1])
+    filtered: Tensor = torch.fft.irfft(torch.fft.rfft(x) * response, n=x.shape[1])
+    return filtered
 
 
 def mask_bands(features: Tensor, axis: int, largest: float, generator: torch.Generator) -> Tensor:

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
-from benchmark.experiment import probe
+from benchmark.experiment import mlp_probe, probe
 from benchmark.experiment.fractions import Subset, draw_subsets
 from benchmark.experiment.probe import L2S, Features, fit_linear, run_probe
 
@@ -132,7 +132,7 @@ def test_soft_activations_weigh_both_classes() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_selection_and_fit_never_see_test(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "STEPS", 50)
+    monkeypatch.setattr(mlp_probe, "STEPS", 50)
     x, labels = embeddings(400, 8, 3)
     subset, test = whole(400)
     clean, poisoned = x.copy(), x.copy()
@@ -215,7 +215,7 @@ def test_linear_results_do_not_depend_on_the_batch() -> None:
 
 
 def test_mlp_results_are_bit_identical_in_any_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "STEPS", 50)
+    monkeypatch.setattr(mlp_probe, "STEPS", 50)
     x, labels = embeddings(300, 8, 3)
     splits = places(300)
     subsets = draw_subsets(labels, splits, {0.3: 3}, seed=0)
@@ -275,7 +275,7 @@ def test_constant_features_give_the_class_prior(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_dead_dimension_changes_nothing_else(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "STEPS", 50)
+    monkeypatch.setattr(mlp_probe, "STEPS", 50)
     x, labels = embeddings(200, 4, 3)
     subset, test = whole(200)
     dead = np.hstack([x, np.full((200, 1), 0.1, np.float32)])
@@ -299,7 +299,7 @@ def test_a_class_absent_from_the_subset_keeps_its_column_and_is_not_predicted(ki
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_single_training_track_predicts_its_class(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "STEPS", 100)
+    monkeypatch.setattr(mlp_probe, "STEPS", 100)
     x, labels = embeddings(60, 6, 4)
     subset, test = whole(60)
     one = Subset(0.01, 0, subset.train[:1], subset.val[:1])
