@@ -48,14 +48,14 @@ class Settings:
 def drive(grid: Grid, settings: Settings, on_event: Callable[[Event], None]) -> Report:
     """Run what is missing of `grid` and refresh the tables and the page."""
     stores = Stores(settings.data, settings.out)
-    for store in (stores.data, stores.out):
-        store.sweep()
     jobs = plan(grid)
     if not missing(jobs, stores.done):
         report = Report(skipped=list(jobs.values()))
     else:
         report = _walk(jobs, stores, settings, on_event)
     _forget_shards(jobs, stores)
+    for store in (stores.data, stores.out):
+        store.sweep()  # at the end: workers of a driver that was killed just before this run are gone by now
     collect(grid, jobs, stores, report)
     return report
 

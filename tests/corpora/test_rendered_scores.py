@@ -39,7 +39,7 @@ def test_a_note_sounds_at_its_pitch(program: int) -> None:
     for pitch in (60, 67, 74):
         audio = play([(0.2, 1.2, pitch, 100)], program)[int(0.25 * SAMPLE_RATE) : SAMPLE_RATE]
         f0 = librosa.yin(
-            audio, fmin=librosa.midi_to_hz(pitch - 15), fmax=librosa.midi_to_hz(pitch + 15), sr=SAMPLE_RATE
+            audio, fmin=librosa.midi_to_hz(pitch - 11), fmax=librosa.midi_to_hz(pitch + 11), sr=SAMPLE_RATE
         )
         heard = librosa.hz_to_midi(np.median(f0[:12]))
         assert abs(heard - pitch) < 0.5, f"program {program}: {pitch} sounds at {heard:.2f}"

@@ -12,11 +12,15 @@ import pandas as pd
 from benchmark.corpora.rendered_scores.works import METRES, Work
 
 
-def read_chorales(corpus_folder: Path) -> Iterator[Work]:
-    """Chorales with four parts, one key whose tonic ends the bass (modal ones drop out), and one metre."""
+def read_chorales(corpus_folder: Path, part: int, parts: int) -> Iterator[Work]:
+    """The `part`-th of `parts` equal shares of the chorales.
+
+    Kept: four parts, one key whose tonic ends the bass (modal ones drop out), and one metre.
+    """
     from music21 import converter
 
-    for path in sorted((corpus_folder / "bach").glob("*.mxl")):
+    paths = sorted((corpus_folder / "bach").glob("*.mxl"))
+    for path in paths[part * len(paths) // parts : (part + 1) * len(paths) // parts]:
         work = _read(converter.parse(path, forceSource=True), path.stem)
         if work is not None:
             yield work
