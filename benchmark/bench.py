@@ -17,7 +17,7 @@ from benchmark.experiment.probe import bench_probe
 from benchmark.experiment.train import CropStream, Pretraining, fit
 from benchmark.registry import encoders, strategies
 
-STEPS, ROUNDS, SAMPLE_RATE = 30, 3, 16_000
+STEPS, ROUNDS, SAMPLE_RATE = 10, 3, 16_000
 CONFIG = PretrainConfig(crops=2 * 64 * STEPS, batch_size=64)
 
 

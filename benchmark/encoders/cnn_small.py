@@ -24,15 +24,16 @@ class LogMel(nn.Module):
         bank = torchaudio.functional.melscale_fbanks(
             N_FFT // 2 + 1, F_MIN, F_MAX, BANDS, SAMPLE_RATE, norm="slaney", mel_scale="slaney"
         )
-        self.register_buffer("bank", bank.T.contiguous(), persistent=False)
+        self.register_buffer("bank", bank, persistent=False)
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Float32 inside, whatever autocast says: power spans many decades."""
         with torch.autocast(waveform.device.type, enabled=False):
             spectrum = torch.stft(waveform.float(), N_FFT, HOP, window=self.window, return_complex=True)
-            power = torch.view_as_real(spectrum).square().sum(dim=-1)
-            return (torch.log(self.bank @ power + 1e-7) + 5.0) / 4.0
+            # frames are contiguous in memory, so that they are the rows of one large matrix product
+            power = torch.view_as_real(spectrum.transpose(1, 2)).square().sum(dim=-1)
+            return ((torch.log(power @ self.bank + 1e-7) + 5.0) / 4.0).transpose(1, 2)
 
 
 class _Block(nn.Module):
@@ -66,11 +67,10 @@ class CNNSmall(Encoder):
         width = 192
         self.front_end = LogMel()
         self.stem = nn.Sequential(
-            nn.Conv2d(1, 16, (5, 3), stride=(1, 2), padding=(2, 1), bias=False),
-            nn.BatchNorm2d(16),
+            nn.Conv2d(1, 24, (5, 3), stride=(2, 2), padding=(2, 1), bias=False),
+            nn.BatchNorm2d(24),
             nn.ReLU(inplace=True),
-            nn.MaxPool2d((2, 1)),
-            nn.Conv2d(16, 32, 3, stride=(2, 1), padding=1, bias=False),
+            nn.Conv2d(24, 32, 3, stride=(2, 1), padding=1, bias=False),
             nn.BatchNorm2d(32),
             nn.ReLU(inplace=True),
             nn.Conv2d(32, width, (16, 1), bias=False),  # all bands at once: absolute pitch is kept
