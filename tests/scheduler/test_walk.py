@@ -297,14 +297,19 @@ def test_an_error_of_the_driver_stops_the_workers():
 
 def test_ctrl_c_ends_a_walk_and_leaves_no_process(tmp_path):
     code = (
-        f"import sys; sys.path[:] = {sys.path!r}; from pathlib import Path; import scheduler_jobs; "
+        f"import sys; sys.path[:] = {sys.path!r}; import signal; from pathlib import Path; import scheduler_jobs; "
+        # a shell that puts the tests in the background has SIGINT ignored, and children inherit that
+        "signal.signal(signal.SIGINT, signal.default_int_handler); "
         f"scheduler_jobs.walk_sleepers(Path({str(tmp_path)!r}))"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) as driver:
+    driver = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    try:
         files = [tmp_path / "0.pid", tmp_path / "1.pid"]
         assert wait_for(lambda: all(path.exists() for path in files))
         os.kill(driver.pid, signal.SIGINT)
         _, errors = driver.communicate(timeout=10)
+    finally:
+        driver.kill()
     assert "KeyboardInterrupt" in errors
     assert all(is_gone(int(path.read_text())) for path in files)
 
