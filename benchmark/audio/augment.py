@@ -23,30 +23,39 @@ def gain(x: Tensor, low_db: float, high_db: float, generator: torch.Generator) -
 
 def polarity(x: Tensor, p: float, generator: torch.Generator) -> Tensor:
     """Invert the sign of each example with probability p."""
-    return torch.where(chosen(len(x), p, generator), -x, x)
+    return x * (1 - 2 * chosen(len(x), p, generator).to(x.dtype))
 
 
-def noise(x: Tensor, p: float, low_snr_db: float, high_snr_db: float, generator: torch.Generator) -> Tensor:
-    """Add white noise at a signal-to-noise ratio uniform in dB, with probability p."""
-    rms = x.square().mean(dim=1, keepdim=True).sqrt()
-    level = rms * 10 ** (-uniform(len(x), low_snr_db, high_snr_db, generator) / 20)
-    level = torch.where(chosen(len(x), p, generator), level, torch.zeros_like(level))
-    return x + level * torch.randn(x.shape, generator=generator, device=x.device)
+def some(n: int, share: float, generator: torch.Generator) -> Tensor:
+    """Indices of `round(share * n)` of n examples, drawn without replacement.
+
+    Each example is chosen with probability `share`; that their number is fixed keeps shapes static (no wait for the
+    device) and spends nothing on the others, which a mask would.
+    """
+    return torch.randperm(n, generator=generator, device=generator.device)[: round(share * n)]
 
 
-def pass_filter(x: Tensor, p: float, sample_rate: int, generator: torch.Generator) -> Tensor:
-    """High-pass (200-1200 Hz) or low-pass (2200-4000 Hz), a fair coin, with probability p; CLMR's ranges.
+def noise(x: Tensor, share: float, low_snr_db: float, high_snr_db: float, generator: torch.Generator) -> Tensor:
+    """Add white noise to a share of the examples of (B, T), at a signal-to-noise ratio uniform in dB."""
+    at = some(len(x), share, generator)
+    level = x[at].square().mean(dim=1, keepdim=True).sqrt()
+    level = level * 10 ** (-uniform(len(at), low_snr_db, high_snr_db, generator) / 20)
+    white = torch.randn(len(at), x.shape[1], generator=generator, device=x.device)
+    return x.index_add(0, at, white * level)
+
+
+def pass_filter(x: Tensor, share: float, sample_rate: int, generator: torch.Generator) -> Tensor:
+    """High-pass (200-1200 Hz) or low-pass (2200-4000 Hz), a fair coin, for a share of (B, T); CLMR's ranges.
 
     Zero-phase, 12 dB per octave, in the frequency domain: one transform serves every cutoff of the batch.
     """
-    f = torch.fft.rfftfreq(x.shape[1], 1 / sample_rate, device=x.device)
-    n = len(x)
+    at = some(len(x), share, generator)
+    n, samples = len(at), x.shape[1]
+    f = torch.fft.rfftfreq(samples, 1 / sample_rate, device=x.device)
     low_cut, high_cut = uniform(n, 200, 1200, generator), uniform(n, 2200, 4000, generator)
     ratio = torch.where(chosen(n, 0.5, generator), low_cut / f.clamp(min=1.0), f / high_cut)
-    response = 1 / (1 + ratio.square())
-    response = torch.where(chosen(n, p, generator), response, torch.ones_like(response))
-    filtered: Tensor = torch.fft.irfft(torch.fft.rfft(x) * response, n=x.shape[1])
-    return filtered
+    filtered = torch.fft.irfft(torch.fft.rfft(x[at]) / (1 + ratio.square()), n=samples)
+    return x.index_copy(0, at, filtered)
 
 
 def mask_bands(features: Tensor, axis: int, largest: float, generator: torch.Generator) -> Tensor:

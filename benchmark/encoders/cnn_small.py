@@ -29,11 +29,17 @@ class LogMel(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Float32 inside, whatever autocast says: power spans many decades."""
+        # on a CPU, a few examples at a time stay in its cache: four times as fast as the whole batch
+        parts = waveform.split(8) if waveform.device.type == "cpu" else (waveform,)
         with torch.autocast(waveform.device.type, enabled=False):
-            spectrum = torch.stft(waveform.float(), N_FFT, HOP, window=self.window, return_complex=True)
-            # frames are contiguous in memory, so that they are the rows of one large matrix product
-            power = torch.view_as_real(spectrum.transpose(1, 2)).square().sum(dim=-1)
-            return ((torch.log(power @ self.bank + 1e-7) + 5.0) / 4.0).transpose(1, 2)
+            return torch.cat([self._log_mel(part.float()) for part in parts]).transpose(1, 2)
+
+    def _log_mel(self, waveform: Tensor) -> Tensor:
+        spectrum = torch.stft(waveform, N_FFT, HOP, window=self.window, return_complex=True)
+        # frames are contiguous in memory, so that they are the rows of one large matrix product
+        spectrum = spectrum.transpose(1, 2)
+        power = spectrum.real.square() + spectrum.imag.square()
+        return (torch.log(power @ self.bank + 1e-7) + 5.0) / 4.0
 
 
 class _Block(nn.Module):
@@ -41,7 +47,7 @@ class _Block(nn.Module):
 
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
-        inner = width // 2
+        inner = width // 3
         self.layers = nn.Sequential(
             nn.Conv2d(width, inner, (1, 3), padding=(0, dilation), dilation=(1, dilation), bias=False),
             nn.BatchNorm2d(inner),
@@ -55,30 +61,26 @@ class _Block(nn.Module):
 
 
 class CNNSmall(Encoder):
-    """0.5 M parameters, 25 frames/s, receptive field about 3 s, 256 dimensions."""
+    """0.35 M parameters, 25 frames/s, receptive field about 3 s, 192 dimensions."""
 
-    info = Info(name="cnn_small", title="Small residual CNN on log-mel (64 bands)", citation="this project")
+    info = Info(name="cnn_small", title="Small residual CNN on log-mel (64 bands)", citation="this project", version=2)
     sample_rate = SAMPLE_RATE
-    embedding_dim = 256
+    embedding_dim = 192
     frame_rate = SAMPLE_RATE / HOP / 2
 
     def __init__(self) -> None:
         super().__init__()
-        width = 192
+        width = self.embedding_dim
         self.front_end = LogMel()
         self.stem = nn.Sequential(
-            nn.Conv2d(1, 24, (5, 3), stride=(2, 2), padding=(2, 1), bias=False),
-            nn.BatchNorm2d(24),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(24, 32, 3, stride=(2, 1), padding=1, bias=False),
+            nn.Conv2d(1, 32, (8, 5), stride=(4, 2), padding=(2, 2), bias=False),
             nn.BatchNorm2d(32),
             nn.ReLU(inplace=True),
-            nn.Conv2d(32, width, (16, 1), bias=False),  # all bands at once: absolute pitch is kept
+            nn.Conv2d(32, width, (BANDS // 4, 1), bias=False),  # all bands at once: absolute pitch is kept
             nn.BatchNorm2d(width),
             nn.ReLU(inplace=True),
         )
         self.blocks = nn.Sequential(*(_Block(width, dilation) for dilation in (1, 2, 4, 8, 16)))
-        self.head = nn.Conv2d(width, self.embedding_dim, 1)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def features(self, waveform: Tensor) -> Tensor:
@@ -87,7 +89,7 @@ class CNNSmall(Encoder):
         return features
 
     def body(self, features: Tensor) -> Tensor:
-        """(B, 64, frames) to (B, frames / 2, 256)."""
+        """(B, 64, frames) to (B, frames / 2, 192)."""
         x = self.stem(features.unsqueeze(1).contiguous(memory_format=torch.channels_last))
-        frames: Tensor = self.head(self.blocks(x)).squeeze(2).transpose(1, 2)
+        frames: Tensor = self.blocks(x).squeeze(2).transpose(1, 2)
         return frames

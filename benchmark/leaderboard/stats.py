@@ -83,25 +83,35 @@ def _check_comparable(table: pd.DataFrame) -> None:
         raise UserError(f"task {task!r} was scored on different splits (split_hash): such rows cannot be compared")
 
 
-def half_width(rms_stderr: ArrayLike, spread: ArrayLike, runs: ArrayLike) -> NDArray[np.float64]:
-    """Half-width of the 95% interval of a mean over runs.
+def half_width(
+    rms_stderr: ArrayLike, seed_spread: ArrayLike, seeds: ArrayLike, draw_spread: ArrayLike, draws: ArrayLike
+) -> NDArray[np.float64]:
+    """Half-width of the 95% interval of a mean over seeds crossed with label draws.
 
-    `sqrt((1.96 rms_stderr)^2 + (t_{.975, R-1} spread / sqrt(R))^2)`. All runs are scored on one test
-    set, so its sampling error does not shrink with R; the error from label draws and pre-training seeds does.
-    A single run shows no spread: its interval is test sampling only.
+    `sqrt((1.96 rms_stderr)^2 + t^2 (v_s + v_d))`, where v_s = seed_spread^2 / seeds, v_d = draw_spread^2 / draws, and
+    t is Student's .975 quantile at Satterthwaite's degrees of freedom, (v_s + v_d)^2 / (v_s^2 / (seeds - 1) +
+    v_d^2 / (draws - 1)). All runs are scored on one test set, so its sampling error does not shrink with their
+    number. A single seed (draw) shows no spread and adds nothing: nothing is pretended about what did not vary.
 
     Args:
-        rms_stderr: root mean square over runs of the test set's bootstrap standard error.
-        spread: standard deviation over runs (ddof 1); ignored where `runs` is 1.
-        runs: number of runs R.
+        rms_stderr: root mean square over runs of the test set's standard error.
+        seed_spread: standard deviation (ddof 1) of the means of the seeds; ignored where `seeds` is 1.
+        seeds: number of pre-training seeds.
+        draw_spread: standard deviation (ddof 1) of the means of the label draws; ignored where `draws` is 1.
+        draws: number of label draws.
 
     Returns:
         Half-widths, in the metric's unit; NaN where `rms_stderr` is.
     """
-    count = np.asarray(runs, dtype=np.float64)
-    several = count > 1
-    quantile = stdtrit(np.where(several, count - 1, 1.0), 0.975)
-    between = np.where(several, quantile * np.asarray(spread, dtype=np.float64) / np.sqrt(count), 0.0)
+    variances, weights = [], []
+    for spread, count in ((seed_spread, seeds), (draw_spread, draws)):
+        n = np.asarray(count, dtype=np.float64)
+        variance = np.where(n > 1, np.square(np.asarray(spread, dtype=np.float64)) / n, 0.0)
+        variances.append(variance)
+        weights.append(np.square(variance) / np.maximum(n - 1, 1))
+    total = variances[0] + variances[1]
+    freedom = np.where(total > 0, np.square(total) / np.maximum(weights[0] + weights[1], 1e-300), 1.0)
+    between = np.where(total > 0, stdtrit(freedom, 0.975) * np.sqrt(total), 0.0)
     return np.hypot(Z * np.asarray(rms_stderr, dtype=np.float64), between)
 
 
@@ -117,20 +127,24 @@ def summarize(scores: pd.DataFrame) -> pd.DataFrame:
     runs = scores.assign(value=finite, variance=scores["test_stderr"] ** 2)
     table = runs.groupby(CELL, as_index=False).agg(
         mean=("value", "mean"),
-        spread=("value", "std"),
         variance=("variance", "mean"),
         runs=("value", "size"),
         scored=("value", "count"),
         seeds=("seed", "nunique"),
+        draws=("resample", "nunique"),
         n_train=("n_train", "mean"),
         n_test=("n_test", "mean"),
     )
     table.loc[table["scored"] < table["runs"], "mean"] = np.nan
-    width = half_width(np.sqrt(table["variance"]), table["spread"], table["runs"])
+    spread = {
+        factor: runs.groupby([*CELL, factor])["value"].mean().groupby(CELL).std().to_numpy()
+        for factor in ("seed", "resample")
+    }
+    width = half_width(np.sqrt(table["variance"]), spread["seed"], table["seeds"], spread["resample"], table["draws"])
     table["half_width"] = np.where(table["mean"].isna(), np.nan, width)
     table["low"] = table["mean"] - table["half_width"]
     table["high"] = table["mean"] + table["half_width"]
-    return table.drop(columns=["spread", "variance", "scored"])
+    return table.drop(columns=["variance", "scored", "draws"])
 
 
 def marks(mean: ArrayLike, half: ArrayLike, higher_is_better: bool = True) -> list[Mark]:

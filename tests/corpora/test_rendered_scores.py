@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.corpora.rendered_scores import RenderedScores
 from benchmark.corpora.rendered_scores.arrange import CLIP_SECONDS, arrange
 from benchmark.corpora.rendered_scores.catalog import load_notes
 from benchmark.corpora.rendered_scores.groups import interval_ngrams, near_duplicates
@@ -21,6 +22,7 @@ from benchmark.corpora.rendered_scores.palette import (
 from benchmark.corpora.rendered_scores.sound import SAMPLE_RATE, play, play_drums, render
 from benchmark.scheduler.store import MANIFEST
 
+VERSION = RenderedScores.info.version
 ALL_PROGRAMS = [p for seen, unseen in FAMILIES.values() for p in (*seen, *unseen)]
 
 
@@ -37,7 +39,7 @@ def tracks(catalog: Path) -> pd.DataFrame:
 @pytest.mark.parametrize("program", ALL_PROGRAMS)
 def test_a_note_sounds_at_its_pitch(program: int) -> None:
     for pitch in (60, 67, 74):
-        audio = play([(0.2, 1.2, pitch, 100)], program)[int(0.25 * SAMPLE_RATE) : SAMPLE_RATE]
+        audio = play([([(0.2, 1.2, pitch, 100)], program, False)])[0, int(0.25 * SAMPLE_RATE) : SAMPLE_RATE]
         f0 = librosa.yin(
             audio, fmin=librosa.midi_to_hz(pitch - 11), fmax=librosa.midi_to_hz(pitch + 11), sr=SAMPLE_RATE
         )
@@ -53,10 +55,20 @@ def test_drum_hits_sound_when_they_are_written() -> None:
     assert np.abs(onsets - beats).max() < 0.03
 
 
+@pytest.mark.parametrize("programs", [(0, 40), (24, 56), (6, 48), (73, 10), (44, 33)])
+def test_two_stems_rendered_at_once_do_not_leak(programs: tuple[int, int]) -> None:
+    notes = [(float(t), float(t) + 0.3, 55 + 3 * i % 14, 95) for i, t in enumerate(np.arange(0.0, 7.5, 0.25))]
+    parts = [(notes, programs[0], False), ([(s + 0.1, e, p - 12, v) for s, e, p, v in notes], programs[1], False)]
+    both, alone = play(parts), [play([part])[0] for part in parts]
+    assert min(np.abs(stem).max() for stem in alone) > 0.02
+    sounding = slice(int(7.4 * SAMPLE_RATE))  # a file ends with its last note
+    assert np.abs(both[:, sounding] - np.array(alone)[:, sounding]).max() < 2e-5
+
+
 def test_stems_add_up_to_the_mix(catalog: Path, tracks: pd.DataFrame) -> None:
     works = load_notes(catalog, set(tracks["work"][:6]))
     for track in tracks[:6].itertuples():
-        sound = render(arrange(works[track.work], track.id, track.split, 1))
+        sound = render(arrange(works[track.work], track.id, track.split, VERSION))
         mix = sound.pop("mix")
         np.testing.assert_array_equal(mix, np.sum(list(sound.values()), axis=0))
         assert len(mix) == CLIP_SECONDS * SAMPLE_RATE
@@ -70,7 +82,7 @@ def test_the_label_is_what_the_melody_plays(catalog: Path, tracks: pd.DataFrame)
     scales = {"major": [0, 2, 4, 5, 7, 9, 11], "minor": [0, 2, 3, 5, 7, 8, 10, 11, 9]}
     inside = []
     for track in tracks[:120].itertuples():
-        lead = arrange(works[track.work], track.id, track.split, 1).notes["lead"]
+        lead = arrange(works[track.work], track.id, track.split, VERSION).notes["lead"]
         tonic, mode = track.key.split()
         classes = np.array([(pitch - tonics.index(tonic)) % 12 for _, _, pitch, _ in lead])
         inside.append(np.isin(classes, scales[mode]).mean())
@@ -81,7 +93,7 @@ def test_beats_are_where_notes_begin(catalog: Path, tracks: pd.DataFrame) -> Non
     works = load_notes(catalog, set(tracks["work"]))
     hits, chance = [], []
     for track in tracks[:60].itertuples():
-        starts = np.array([s for s, *_ in arrange(works[track.work], track.id, track.split, 1).notes["lead"]])
+        starts = np.array([s for s, *_ in arrange(works[track.work], track.id, track.split, VERSION).notes["lead"]])
         beats = np.array(track.beats)
         for offset, found in ((0.0, hits), (0.41 * 60 / track.tempo, chance)):
             found += [np.abs(starts - (beat + offset)).min() < 0.03 for beat in beats if beat + offset < 7.9]

@@ -38,17 +38,30 @@ def test_one_run_has_test_sampling_only():
 
 
 def test_more_runs_do_not_shrink_test_sampling():
-    assert stats.half_width(0.02, 0.0, 10_000) == pytest.approx(1.96 * 0.02)
+    assert stats.half_width(0.02, 0.0, 100, 0.0, 100) == pytest.approx(1.96 * 0.02)
 
 
-def test_interval_covers_the_truth():
-    """2,000 experiments: one test set each, shared by the runs; each run adds its own draw."""
+@pytest.mark.parametrize(("seeds", "draws"), [(1, 5), (3, 1), (3, 5), (3, 3)])
+def test_interval_covers_the_truth(seeds, draws):
+    """4,000 experiments: one test set each; seeds crossed with label draws, each with its own effect, and a rest."""
     rng = np.random.default_rng(7)
-    runs, sampling, between = 5, 0.02, 0.03
-    values = 0.5 + sampling * rng.normal(size=(2000, 1)) + between * rng.normal(size=(2000, runs))
-    width = stats.half_width(np.full(2000, sampling), values.std(axis=1, ddof=1), np.full(2000, runs))
-    coverage = np.mean(np.abs(values.mean(axis=1) - 0.5) <= width)
+    n, sampling, seed, draw, rest = 4000, 0.02, 0.02 * (seeds > 1), 0.02 * (draws > 1), 0.01
+    values = 0.5 + sampling * rng.normal(size=(n, 1, 1)) + seed * rng.normal(size=(n, seeds, 1))
+    values = values + draw * rng.normal(size=(n, 1, draws)) + rest * rng.normal(size=(n, seeds, draws))
+    spreads = [values.mean(axis=axis).std(axis=1, ddof=1) if k > 1 else 0 for axis, k in ((2, seeds), (1, draws))]
+    width = stats.half_width(np.full(n, sampling), spreads[0], seeds, spreads[1], draws)
+    coverage = np.mean(np.abs(values.mean(axis=(1, 2)) - 0.5) <= width)
     assert 0.94 <= coverage <= 0.99
+
+
+def test_seeds_crossed_with_draws_are_not_counted_as_independent_runs():
+    """Three seeds that differ, ten draws that do not: thirty runs say no more than three."""
+    values = [0.4, 0.5, 0.6] * 10
+    table = cell([0.5] * 3).iloc[:1]
+    table = pd.concat([table] * 30, ignore_index=True)
+    table = table.assign(value=values, seed=[0, 1, 2] * 10, resample=np.repeat(np.arange(10), 3), test_stderr=0.0)
+    expected = student.ppf(0.975, 2) * 0.1 / math.sqrt(3)
+    assert stats.summarize(stats.prepare(table))["half_width"].item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -27,7 +27,7 @@ class RenderedScores(Corpus):
         name="rendered_scores",
         title="Rendered scores",
         citation="Cuthbert & Ariza 2010 (music21 corpus); TimGM6mb SoundFont",
-        version=1,
+        version=2,
     )
     licence = (
         "Rendered locally, never redistributed. Scores: music21's corpus licence (some encodings non-commercial); "

@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from benchmark.corpora.rendered_scores.palette import (
     FAMILIES,
@@ -30,6 +30,10 @@ PREROLL_SECONDS = 0.5
 
 #: (start s, end s, MIDI pitch, velocity)
 Note = tuple[float, float, int, int]
+
+#: notes of a clip: `beat` to `until` on the work's grid, `start` to `end` in seconds
+PLAYED = np.dtype([("part", int), ("pitch", int), ("beat", float), ("until", float), ("start", float), ("end", float)])
+Played = NDArray[np.void]
 
 
 @dataclass(frozen=True)
@@ -154,52 +158,45 @@ def _length(work: Work) -> int:
     return max(1, int(np.ceil(end / beat / beats - 0.01))) * beats
 
 
-def _looped(work: Work, grid: _Grid, rng: np.random.Generator) -> pd.DataFrame:
+def _looped(work: Work, grid: _Grid, rng: np.random.Generator) -> Played:
     """Notes of the clip in seconds, the work repeated as long as the clip lasts; onsets jitter by some ms."""
     beat = METRES[work.signature][1]
     length = _length(work)
     onset = (work.notes["onset"].to_numpy() - work.downbeat) / beat
-    end = onset + work.notes["duration"].to_numpy() / beat
+    duration = work.notes["duration"].to_numpy() / beat
     last = grid.first + len(grid.times)
-    repeats = range(grid.first // length - 1, last // length + 1)
-    table = pd.concat(
-        [work.notes[["part", "pitch"]].assign(beat=onset + r * length, until=end + r * length) for r in repeats]
-    )
-    table["start"] = grid.seconds(table["beat"].to_numpy())
-    table["end"] = grid.seconds(table["until"].to_numpy())
-    table = table[(table["end"] > -PREROLL_SECONDS) & (table["start"] < CLIP_SECONDS)]
-    table = table[(table["beat"] >= grid.first) & (table["until"] <= last - 1)].sort_values("beat", kind="stable")
-    return table.assign(start=(table["start"] + rng.normal(0, 0.008, len(table))).clip(lower=-PREROLL_SECONDS))
+    repeats = np.arange(grid.first // length - 1, last // length + 1)
+    played = np.empty(len(repeats) * len(onset), PLAYED)
+    for name in ("part", "pitch"):
+        played[name] = np.tile(work.notes[name].to_numpy(), len(repeats))
+    played["beat"] = (repeats[:, None] * length + onset).reshape(-1)
+    played["until"] = played["beat"] + np.tile(duration, len(repeats))
+    played["start"], played["end"] = grid.seconds(played["beat"]), grid.seconds(played["until"])
+    played = played[(played["end"] > -PREROLL_SECONDS) & (played["start"] < CLIP_SECONDS)]
+    played = played[(played["beat"] >= grid.first) & (played["until"] <= last - 1)]
+    played = played[np.argsort(played["beat"], kind="stable")]
+    played["start"] = np.maximum(played["start"] + rng.normal(0, 0.008, len(played)), -PREROLL_SECONDS)
+    return played
 
 
-def _octaves(lead: pd.DataFrame, transposition: int, low: int) -> int:
-    median = float(lead["pitch"].median()) + transposition if len(lead) else low
+def _octaves(lead: Played, transposition: int, low: int) -> int:
+    median = float(np.median(lead["pitch"])) + transposition if len(lead) else low
     return 12 * int(np.floor((low + 12 - 1e-6 - median) / 12))
 
 
-def _voice(rng: np.random.Generator, part: pd.DataFrame, shift: int, accents: float) -> list[Note]:
-    beat = part["beat"].to_numpy()
+def _voice(rng: np.random.Generator, part: Played, shift: int, accents: float) -> list[Note]:
+    beat, start, legato = part["beat"], part["start"], 0.92
     velocity = 85 + accents * (np.abs(beat - beat.round()) < 0.02) + rng.normal(0, 5, len(part))
-    legato = 0.92
-    return [
-        (
-            float(s),
-            float(min(s + max(legato * (e - s), 0.03), CLIP_SECONDS)),
-            int(np.clip(p + shift, 21, 108)),
-            int(np.clip(v, 30, 120)),
-        )
-        for s, e, p, v in zip(part["start"], part["end"], part["pitch"], velocity, strict=True)
-        if s < CLIP_SECONDS - 0.02  # jitter may push an onset past the end
-    ]
+    end = np.minimum(start + np.maximum(legato * (part["end"] - start), 0.03), CLIP_SECONDS)
+    pitch = np.clip(part["pitch"] + shift, 21, 108)
+    velocity = np.clip(velocity, 30, 120).astype(int)
+    inside = start < CLIP_SECONDS - 0.02  # jitter may push an onset past the end
+    columns = (column[inside].tolist() for column in (start, end, pitch, velocity))
+    return list(zip(*columns, strict=True))
 
 
 def _accompaniment(
-    rng: np.random.Generator,
-    played: pd.DataFrame,
-    grid: _Grid,
-    transposition: int,
-    beats: int,
-    accents: float,
+    rng: np.random.Generator, played: Played, grid: _Grid, transposition: int, beats: int, accents: float
 ) -> list[Note]:
     """The lower voices of a chorale; under a tune, a bass on the melody's own beat notes (no added harmony)."""
     present, every = rng.random() < 0.8, int(rng.choice([1, beats]))
@@ -208,16 +205,16 @@ def _accompaniment(
     lower = played[played["part"] > 0]
     if len(lower):
         return _voice(rng, lower, transposition, accents)
-    lead = played[played["part"] == 0]
-    on = lead[(np.abs(lead["beat"] - lead["beat"].round()) < 0.02) & (lead["beat"].round() % every == 0)]
-    until = grid.seconds(on["beat"].to_numpy() + every)
-    bass = on.assign(pitch=41 + (on["pitch"] - 41) % 12, end=until)
+    beat = played["beat"].round()
+    bass = played[(np.abs(played["beat"] - beat) < 0.02) & (beat % every == 0)]
+    bass["pitch"] = 41 + (bass["pitch"] - 41) % 12
+    bass["end"] = grid.seconds(bass["beat"] + every)
     return _voice(rng, bass, transposition, accents)
 
 
 def _drums(rng: np.random.Generator, grid: _Grid, beats: int, subdivisions: int) -> list[Note]:
     """A bar-long pattern: low drum on the downbeat, high one on the others, perhaps a shaker on the subdivisions."""
-    present, shaker = rng.random() < 0.75, rng.random() < 0.7
+    present, shaker = rng.random() < 0.45, rng.random() < 0.7
     kick, snare, hat = (int(rng.choice(drums)) for drums in (KICKS, SNARES, HATS))
     if not present:
         return []

@@ -49,10 +49,12 @@ def _read(score: Any, name: str) -> Work | None:
 
 
 def _notes(parts: list[Any]) -> pd.DataFrame:
-    rows = [
-        (i, float(note.offset), float(note.quarterLength), note.pitches[-1].midi)
-        for i, part in enumerate(parts)
-        for note in part.stripTies().flatten().notes
-        if note.quarterLength > 0
-    ]
+    rows: list[list[Any]] = []
+    for i, part in enumerate(parts):
+        for note in part.flatten().notes:
+            tied = note.tie is not None and note.tie.type in ("stop", "continue")
+            if tied and rows and rows[-1][0] == i and rows[-1][3] == note.pitches[-1].midi:
+                rows[-1][2] += float(note.quarterLength)
+            elif note.quarterLength > 0:
+                rows.append([i, float(note.offset), float(note.quarterLength), note.pitches[-1].midi])
     return pd.DataFrame(rows, columns=["part", "onset", "duration", "pitch"])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,52 +20,68 @@ from scipy.signal import fftconvolve
 from benchmark.corpora.rendered_scores.arrange import CLIP_SECONDS, PREROLL_SECONDS, Arrangement, Note, Room
 
 SAMPLE_RATE = 16_000
-#: controllers of the synthesizer's own reverb and chorus, switched off: the room is ours
-_REVERB, _CHORUS = 91, 93
+#: SoundFont generators that are set to zero: chorus and reverb sends (the room is ours), and pan
+_NEUTRAL = (15, 16, 17)
+#: controllers: pan (coarse, fine), and the sends of the synthesizer's own reverb and chorus
+_PAN, _PAN_FINE, _REVERB, _CHORUS = 10, 42, 91, 93
 PEAK = 0.9
+
+#: notes, program, whether they are drums
+Part = tuple[list[Note], int, bool]
 
 
 @lru_cache(maxsize=1)
 def soundfont() -> bytes:
-    """TimGM6mb.sf2, as the pip package pretty_midi ships it (found without importing it)."""
+    """TimGM6mb.sf2, as the pip package pretty_midi ships it (found without importing it), dry and without pan."""
     spec = importlib.util.find_spec("pretty_midi")
     assert spec is not None
     assert spec.origin is not None
-    return (Path(spec.origin).parent / "TimGM6mb.sf2").read_bytes()
+    font = bytearray((Path(spec.origin).parent / "TimGM6mb.sf2").read_bytes())
+    at = font.index(b"igen", font.rindex(b"pdta"))  # RIFF chunk: name, size, then pairs (generator, amount)
+    size = int.from_bytes(font[at + 4 : at + 8], "little")
+    table = np.frombuffer(memoryview(font)[at + 8 : at + 8 + size], "<u2").reshape(-1, 2)
+    table[np.isin(table[:, 0], _NEUTRAL), 1] = 0
+    return bytes(font)
 
 
-def midi_bytes(notes: list[Note], program: int, drums: bool) -> bytes:
-    """A MIDI file of one instrument; times in seconds, start >= -PREROLL_SECONDS."""
+def midi_bytes(parts: Sequence[Part]) -> bytes:
+    """A MIDI file of one part hard left, and perhaps one hard right; times in seconds, start >= -PREROLL_SECONDS."""
     import pretty_midi
 
-    instrument = pretty_midi.Instrument(program=program, is_drum=drums)
-    for start, end, pitch, velocity in notes:
-        instrument.notes.append(pretty_midi.Note(velocity, pitch, start + PREROLL_SECONDS, end + PREROLL_SECONDS))
-    instrument.control_changes += [pretty_midi.ControlChange(c, 0, 0.0) for c in (_REVERB, _CHORUS)]
     midi = pretty_midi.PrettyMIDI(resolution=960)
-    midi.instruments.append(instrument)
+    for (notes, program, drums), pan in zip(parts, (0, 127), strict=False):
+        instrument = pretty_midi.Instrument(program=program, is_drum=drums)
+        for start, end, pitch, velocity in notes:
+            instrument.notes.append(pretty_midi.Note(velocity, pitch, start + PREROLL_SECONDS, end + PREROLL_SECONDS))
+        controls = {_PAN: pan, _PAN_FINE: pan, _REVERB: 0, _CHORUS: 0}
+        instrument.control_changes += [pretty_midi.ControlChange(c, value, 0.0) for c, value in controls.items()]
+        midi.instruments.append(instrument)
     buffer = io.BytesIO()
     midi.write(buffer)
     return buffer.getvalue()
 
 
-def play(notes: list[Note], program: int, drums: bool = False, cut: float = PREROLL_SECONDS) -> NDArray[np.float32]:
-    """One dry stem, mono float32 at SAMPLE_RATE, CLIP_SECONDS long, without its first `cut` seconds."""
+def play(parts: Sequence[Part], cut: float = PREROLL_SECONDS) -> NDArray[np.float32]:
+    """One or two dry stems, (parts, CLIP_SECONDS) float32 at SAMPLE_RATE, without their first `cut` seconds.
+
+    Two stems cost hardly more than one: rendering is paid per second, and each has a channel of its own.
+    """
     import midirenderer
 
-    length = int(CLIP_SECONDS * SAMPLE_RATE)
-    if not notes:
-        return np.zeros(length, np.float32)
-    wav = midirenderer.render_wave_from(soundfont(), midi_bytes(notes, program, drums))
-    stereo, rate = soundfile.read(io.BytesIO(wav), dtype="float32")
-    mono = soxr.resample(stereo.mean(axis=1), rate, SAMPLE_RATE)[int(cut * SAMPLE_RATE) :][:length]
-    return np.pad(mono, (0, length - len(mono)))
+    stems = np.zeros((len(parts), int(CLIP_SECONDS * SAMPLE_RATE)), np.float32)
+    if any(notes for notes, *_ in parts):
+        wav = midirenderer.render_wave_from(soundfont(), midi_bytes(parts))
+        stereo, rate = soundfile.read(io.BytesIO(wav), dtype="float32")
+        dry = soxr.resample(stereo[:, : len(parts)], rate, SAMPLE_RATE)[int(cut * SAMPLE_RATE) :][: stems.shape[1]]
+        stems[:, : len(dry)] = dry.T
+    return stems
 
 
 @lru_cache(maxsize=1024)
 def _drum(pitch: int, velocity: int) -> NDArray[np.float32]:
     """One hit, a second long. A drum is a one-shot sample, so a part is the sum of its hits."""
-    return play([(-PREROLL_SECONDS, -PREROLL_SECONDS + 0.9, pitch, velocity)], 0, drums=True, cut=0.0)[:SAMPLE_RATE]
+    hit = (-PREROLL_SECONDS, -PREROLL_SECONDS + 0.9, pitch, velocity)
+    return play([([hit], 0, True)], cut=0.0)[0, :SAMPLE_RATE]
 
 
 def play_drums(notes: list[Note]) -> NDArray[np.float32]:
@@ -93,15 +110,17 @@ def impulse_response(room: Room) -> NDArray[np.float32]:
 
 def render(arrangement: Arrangement) -> dict[str, NDArray[np.int16]]:
     """Stems and their sum, `mix`, as int16: the sum is exact."""
-    response = impulse_response(arrangement.room)
-    stems: dict[str, NDArray[np.float32]] = {}
-    for name, notes in arrangement.notes.items():
-        dry = play_drums(notes) if name == "drums" else play(notes, arrangement.programs[name])
-        loudness = float(np.sqrt(np.mean(np.square(dry))))
-        gain = 10 ** (arrangement.levels[name] / 20) / loudness if loudness > 1e-6 else 0.0
-        stems[name] = fftconvolve(dry * gain, response)[: len(dry)].astype(np.float32)
-    total = np.sum(list(stems.values()), axis=0)
-    rms, peak = float(np.sqrt(np.mean(np.square(total)))), float(np.abs(total).max())
+    pitched = [name for name in arrangement.notes if name != "drums"]
+    played = play([(arrangement.notes[name], arrangement.programs[name], False) for name in pitched])
+    dry = np.stack([*played, play_drums(arrangement.notes["drums"])])
+    loudness = np.sqrt(np.square(dry).mean(axis=1, keepdims=True))
+    levels = 10 ** (np.array([[arrangement.levels[name]] for name in [*pitched, "drums"]]) / 20)
+    response = impulse_response(arrangement.room)[None]
+    wet = fftconvolve(dry * np.where(loudness > 1e-6, levels / np.maximum(loudness, 1e-6), 0.0), response, axes=1)
+    stems = wet[:, : dry.shape[1]]
+    total = stems.sum(axis=0)
+    rms, peak = float(np.sqrt(np.square(total).mean())), float(np.abs(total).max())
     gain = min(10 ** (arrangement.level_dbfs / 20) / max(rms, 1e-9), PEAK / max(peak, 1e-9))
-    quantized = {name: np.round(stem * gain * 32767).astype(np.int16) for name, stem in stems.items()}
-    return {"mix": np.sum(list(quantized.values()), axis=0, dtype=np.int16), **quantized}
+    quantized = np.round(stems * (gain * 32767)).astype(np.int16)
+    mix = quantized.sum(axis=0, dtype=np.int16)
+    return {"mix": mix, **dict(zip([*pitched, "drums"], quantized, strict=True))}
