@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,12 @@ from benchmark.experiment.train import CropStream, Pretraining, fit
 from benchmark.registry import encoders, strategies
 
 STEPS, ROUNDS, SAMPLE_RATE = 10, 3, 16_000
-CONFIG = PretrainConfig(crops=2 * 64 * STEPS, batch_size=64)
+
+
+def _config(device: str) -> PretrainConfig:
+    """As `smoke` trains on a CPU and `full` on a GPU."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true" if device == "cpu" else "bf16-mixed"
+    return PretrainConfig(crops=2 * 64 * STEPS, batch_size=64, precision=precision)
 
 
 def measure(device: str, threads: int) -> dict[str, float]:
@@ -59,7 +65,7 @@ def _noise_store(folder: Path, tracks: int = 200, seconds: int = 8) -> Waveforms
 def _stages(waves: Waveforms, device: str) -> dict[str, Callable[[], float]]:
     cls = strategies.get("simclr")
     strategy = cls(encoders.get("cnn_small")(), cls.Config()).to(device)
-    stream = CropStream(waves, strategy, CONFIG, seed=0)
+    stream = CropStream(waves, strategy, _config(device), seed=0)
     crops = stream.step(0).to(device).float() / 32768
     heard = stream.batch * stream.count
 
@@ -89,7 +95,7 @@ def _bare_step(strategy: torch.nn.Module, crops: torch.Tensor, device: str) -> C
 
     def step(_: int) -> None:
         features = strategy.encoder.features(waveform)  # type: ignore[operator, union-attr]
-        with torch.autocast(device, torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
             loss = strategy.loss([features])["loss"]  # type: ignore[operator]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -102,8 +108,8 @@ def _loop(waves: Waveforms, device: str) -> float:
     """The whole loop as `run` runs it, Lightning's own start-up left out by timing the steps after the first."""
     cls = strategies.get("simclr")
     strategy = cls(encoders.get("cnn_small")(), cls.Config())
-    stream = CropStream(waves, strategy, CONFIG, seed=0)
-    module = _Timed(strategy, CONFIG, 0, stream.steps)
+    stream = CropStream(waves, strategy, _config(device), seed=0)
+    module = _Timed(strategy, _config(device), 0, stream.steps)
     fit(module, stream, device)
     _wait(device)
     return stream.batch * stream.count * (stream.steps - 1) / (time.perf_counter() - module.started)

@@ -205,4 +205,5 @@ def _print_leaderboard(folder: Path) -> None:
 
     from benchmark.leaderboard.tables import load_run, terminal
 
-    Console().print(terminal(pd.read_parquet(folder / "scores.parquet"), load_run(folder)))
+    width = None if sys.stdout.isatty() else 110  # a pipe has no width of its own, and 80 would cut names
+    Console(width=width).print(terminal(pd.read_parquet(folder / "scores.parquet"), load_run(folder)))
