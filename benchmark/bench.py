@@ -14,8 +14,10 @@ import torch
 
 from benchmark.audio.waveforms import Waveforms
 from benchmark.experiment.budget import PretrainConfig
+from benchmark.experiment.crops import CropStream, to_batch
 from benchmark.experiment.probe import bench_probe
-from benchmark.experiment.train import CropStream, Pretraining, fit
+from benchmark.experiment.train import Pretraining, fit
+from benchmark.modules import Crops, Strategy
 from benchmark.registry import encoders, strategies
 
 STEPS, ROUNDS, SAMPLE_RATE = 10, 3, 16_000
@@ -65,8 +67,8 @@ def _noise_store(folder: Path, tracks: int = 200, seconds: int = 8) -> Waveforms
 def _stages(waves: Waveforms, device: str) -> dict[str, Callable[[], float]]:
     cls = strategies.get("simclr")
     strategy = cls(encoders.get("cnn_small")(), cls.Config()).to(device)
-    stream = CropStream(waves, strategy, _config(device), seed=0)
-    crops = stream.step(0).to(device).float() / 32768
+    stream = CropStream(waves, Crops(), _config(device), seed=0)
+    batch = to_batch({name: x.to(device) for name, x in stream.step(0).items()})
     heard = stream.batch * stream.count
 
     def rate(step: Callable[[int], object], steps: int) -> float:
@@ -79,26 +81,26 @@ def _stages(waves: Waveforms, device: str) -> dict[str, Callable[[], float]]:
         return heard * steps / (time.perf_counter() - started)
 
     def views(t: int) -> object:
-        return strategy.views(crops, torch.Generator(device).manual_seed(t))
+        return strategy.views(batch, torch.Generator(device).manual_seed(t))
 
     return {
         "waveform_store": lambda: rate(stream.step, 10 * STEPS),
         "augmentation_and_features": lambda: rate(views, STEPS),
-        "bare_step": lambda: rate(_bare_step(strategy, crops, device), STEPS),
+        "bare_step": lambda: rate(_bare_step(strategy, batch.crops, device), STEPS),
         "training_loop": lambda: _loop(waves, device),
     }
 
 
-def _bare_step(strategy: torch.nn.Module, crops: torch.Tensor, device: str) -> Callable[[int], object]:
+def _bare_step(strategy: Strategy, crops: torch.Tensor, device: str) -> Callable[[int], object]:
     optimizer = torch.optim.AdamW(strategy.parameters(), lr=1e-3)
     waveform = crops.transpose(0, 1).flatten(0, 1)
 
     def step(_: int) -> None:
-        features = strategy.encoder.features(waveform)  # type: ignore[operator, union-attr]
+        a, b = strategy.encoder.features(waveform).chunk(2)
         with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
-            loss = strategy.loss([features])["loss"]  # type: ignore[operator]
+            loss = strategy.loss(strategy.embed({"a": a, "b": b}))["loss"]
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step
@@ -108,7 +110,7 @@ def _loop(waves: Waveforms, device: str) -> float:
     """The whole loop as `run` runs it, Lightning's own start-up left out by timing the steps after the first."""
     cls = strategies.get("simclr")
     strategy = cls(encoders.get("cnn_small")(), cls.Config())
-    stream = CropStream(waves, strategy, _config(device), seed=0)
+    stream = CropStream(waves, Crops(), _config(device), seed=0)
     module = _Timed(strategy, _config(device), 0, stream.steps)
     fit(module, stream, device)
     _wait(device)

@@ -4,20 +4,54 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.interfaces import Config, Info
 
+Placement = Literal["random", "same", "adjacent", "disjoint"]
+
 
 @dataclass(frozen=True)
 class Crops:
-    """What a strategy wants to hear of each track: `count` crops of `seconds`, each placed at random in the clip."""
+    """What a strategy wants to hear of each track of a batch.
 
-    count: int
-    seconds: float
+    Attributes:
+        count: crops per track.
+        seconds: their length.
+        placement: `random`: each anywhere in the track; `same`: all at one place; `adjacent`: one after the other, in
+            random order; `disjoint`: anywhere without overlap.
+        sources: stems. If there are any, one of them is drawn per batch, and the last crop is of that stem (placed on
+            its own), the others of the mixture.
+        tags: columns of the corpus that are given as labels (a class per value, all columns side by side).
+        label_share: share of the training tracks whose labels may be used.
+        batch_share: share of each batch that is drawn from those tracks.
+    """
+
+    count: int = 2
+    seconds: float = 3.0
+    placement: Placement = "random"
+    sources: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    label_share: float = 1.0
+    batch_share: float = 0.5
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Crops of B different tracks, on the device.
+
+    Attributes:
+        crops: (B, count, T) float32 waveforms.
+        active: (B,) bool, whether the drawn source sounds in the track; all true without sources.
+        labels: (B, C) multi-hot float32, all zero where a track's labels may not be used; C = 0 without tags.
+    """
+
+    crops: Tensor
+    active: Tensor
+    labels: Tensor
 
 
 class Encoder(nn.Module):
@@ -31,6 +65,8 @@ class Encoder(nn.Module):
     sample_rate: int
     embedding_dim: int
     frame_rate: float
+    #: `mel`: features are a spectrogram; `tokens`: the body can drop tokens
+    offers: ClassVar[frozenset[str]] = frozenset({"mel"})
 
     @abstractmethod
     def features(self, waveform: Tensor) -> Tensor:
@@ -48,10 +84,14 @@ class Encoder(nn.Module):
 class Strategy(nn.Module):
     """One pretext task: which crops it hears, the views it makes of them, and its loss.
 
+    A step is `loss(gather(embed(views(batch))))`: `views` runs in float32, `embed` in the trainer's precision, and
+    `loss` sees the whole batch even when several devices share it, since the trainer gathers in between.
+
     Class attributes:
         encoder_name: set by strategies that bring their own encoder (handcrafted features).
         trains: False for baselines that leave the encoder as it is.
         learning_rate: AdamW's, after warm-up.
+        needs: what an encoder must offer, e.g. `mel` (features are a spectrogram that can be masked).
     """
 
     info: ClassVar[Info]
@@ -59,19 +99,28 @@ class Strategy(nn.Module):
     encoder_name: ClassVar[str | None] = None
     trains: ClassVar[bool] = True
     learning_rate: ClassVar[float] = 1e-3
-    crops: Crops = Crops(count=2, seconds=3.0)
+    needs: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, encoder: Encoder, config: Any) -> None:
         super().__init__()
         self.encoder = encoder
         self.config = config
 
-    def views(self, crops: Tensor, generator: torch.Generator) -> list[Tensor]:
-        """(B, count, T) waveforms to views, each (B, bands, frames): what the encoder's body sees."""
+    @classmethod
+    def crops(cls, config: Any) -> Crops:
+        """Say what it wants to hear, given its options."""
+        return Crops()
+
+    def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Make views, each (B, ...): augmented features, as the encoder's body sees them, labels, masks ..."""
         raise NotImplementedError
 
-    def loss(self, views: list[Tensor]) -> dict[str, Tensor]:
-        """`loss` (float32 scalar) and monitors by name."""
+    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Embed the views: everything that the loss compares, each (B, ...)."""
+        raise NotImplementedError
+
+    def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Compare: `loss` (float32 scalar), and monitors by name."""
         raise NotImplementedError
 
     def after_step(self, step: int, total: int) -> None:

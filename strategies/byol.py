@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmark.interfaces import Info
-from benchmark.modules import Encoder, Strategy
+from benchmark.modules import Batch, Encoder, Strategy
 from strategies.ema import cosine_decay, follow, teacher_of
 from strategies.heads import mlp, pool
 from strategies.losses import byol_regression
@@ -46,16 +46,23 @@ class BYOL(Strategy):
         self.predictor = mlp([config.projection, config.hidden, config.projection], norm=True)
         self.teacher = teacher_of(self.student)
 
-    def views(self, crops: Tensor, generator: torch.Generator) -> list[Tensor]:
+    def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Two views, (B, bands, frames) each."""
-        return [augmented(crops[:, i], self.encoder, self.options, generator) for i in range(2)]
+        return {
+            name: augmented(batch.crops[:, i], self.encoder, self.options, generator) for i, name in enumerate("ab")
+        }
 
-    def loss(self, views: list[Tensor]) -> dict[str, Tensor]:
-        """Both directions; one forward per view, as in the paper: BatchNorm never mixes the views."""
-        predictions = [self.predictor(self.student(view)) for view in views]
+    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Predictions and targets; one forward per view, as in the paper: BatchNorm never mixes the views."""
+        predictions = {name: self.predictor(self.student(view)) for name, view in views.items()}
         with torch.no_grad():
-            targets = [self.teacher(view) for view in views]
-        return {"loss": byol_regression(predictions[0], targets[1]) + byol_regression(predictions[1], targets[0])}
+            targets = {f"target_{name}": self.teacher(view) for name, view in views.items()}
+        return predictions | targets
+
+    def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Each view predicts the other one's target."""
+        a = byol_regression(embeddings["a"], embeddings["target_b"])
+        return {"loss": a + byol_regression(embeddings["b"], embeddings["target_a"])}
 
     def after_step(self, step: int, total: int) -> None:
         """Move the teacher, after each optimizer step."""

@@ -128,7 +128,7 @@ def test_a_diverged_job_fails_by_name_and_the_others_go_on(data_dir: Path, tiny_
     plugin.write_text(
         "from benchmark.interfaces import Info\nfrom strategies.simclr import SimCLR\n"
         "class NaN(SimCLR):\n    info = Info('nan', 'NaN', 'test')\n"
-        "    def loss(self, views):\n        return {'loss': super().loss(views)['loss'] * float('nan')}\n"
+        "    def loss(self, embeddings):\n        return {'loss': super().loss(embeddings)['loss'] * float('nan')}\n"
     )
     grid = SMALL.replace("[simclr, random]", "[random, nan]")
     out, done = _train_one(tmp_path, grid, data_dir, "--plugin", str(plugin))

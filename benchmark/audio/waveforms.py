@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-INDEX = "tracks.parquet"
+INDEX, MIX = "tracks.parquet", "mix"
+#: a stem sounds if its mean magnitude is above this share of the mixture's
+ACTIVE = 0.05
 
 
 @dataclass(frozen=True)
@@ -17,39 +19,51 @@ class Waveforms:
     """All tracks of a corpus at one sample rate.
 
     Attributes:
-        tracks: the index: `id`, `group`, `split`, labels, and `offset` and `length` in samples.
-        samples: every track after the other, int16, memory-mapped (resident memory does not grow with the corpus).
+        tracks: the index: `id`, `group`, `split`, labels, `offset` and `length` in samples, and for each stem
+            `active_<stem>`, whether it sounds.
+        stems: by name, `mix` among them: every track after the other, int16, memory-mapped (resident memory does not
+            grow with the corpus).
     """
 
     tracks: pd.DataFrame
-    samples: NDArray[np.int16]
+    stems: dict[str, NDArray[np.int16]]
     sample_rate: int
 
     @classmethod
-    def open(cls, folder: Path, sample_rate: int, stem: str = "mix") -> Waveforms:
-        """Map the waveforms that `write` left in `folder`."""
-        tracks = pd.read_parquet(folder / INDEX)
-        return cls(tracks, np.load(folder / f"{stem}.npy", mmap_mode="r"), sample_rate)
+    def open(cls, folder: Path, sample_rate: int) -> Waveforms:
+        """Map the waveforms that `join_shards` left in `folder`."""
+        stems = {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+        return cls(pd.read_parquet(folder / INDEX), stems, sample_rate)
 
-    def crops(self, rows: NDArray[np.int64], starts: NDArray[np.int64], length: int) -> NDArray[np.int16]:
+    def crops(
+        self, rows: NDArray[np.int64], starts: NDArray[np.int64], length: int, stem: str = MIX
+    ) -> NDArray[np.int16]:
         """Cut (B, length) crops: of track `rows[i]`, `starts[i]` samples in; short tracks are padded."""
+        samples = self.stems[stem]
         offset = self.tracks["offset"].to_numpy()[rows]
         available = self.tracks["length"].to_numpy()[rows] - starts
         out = np.zeros((len(rows), length), np.int16)
         for i, (at, n) in enumerate(zip(offset + starts, np.minimum(available, length), strict=True)):
-            out[i, :n] = self.samples[at : at + n]
+            out[i, :n] = samples[at : at + n]
         return out
 
-    def random_starts(self, rows: NDArray[np.int64], length: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Uniform crop starts within each track."""
-        room = np.maximum(self.tracks["length"].to_numpy()[rows] - length, 0)
-        return np.asarray(rng.integers(0, room + 1), np.int64)
+    def active(self, stem: str) -> NDArray[np.bool_]:
+        """Whether a stem sounds, by track; the mixture always does."""
+        if stem == MIX:
+            return np.ones(len(self.tracks), bool)
+        return self.tracks[f"active_{stem}"].to_numpy(bool)
 
 
 def join_shards(folders: list[Path], stems: list[str], tracks: pd.DataFrame, out: Path) -> None:
-    """Concatenate the shards' `<stem>.npy` and `lengths.npy` into one file per stem, and write the index."""
+    """Concatenate the shards' `<stem>.npy` and `lengths.npy` into one file per stem, and write the index.
+
+    Args:
+        stems: `mix` first.
+    """
     lengths = np.concatenate([np.load(folder / "lengths.npy") for folder in folders])
     offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    index = tracks.assign(offset=offsets, length=lengths)
+    loudness: dict[str, NDArray[np.float64]] = {}
     for stem in stems:
         joined = np.lib.format.open_memmap(out / f"{stem}.npy", mode="w+", dtype=np.int16, shape=(int(lengths.sum()),))
         at = 0
@@ -58,4 +72,8 @@ def join_shards(folders: list[Path], stems: list[str], tracks: pd.DataFrame, out
             joined[at : at + len(shard)] = shard
             at += len(shard)
         joined.flush()
-    tracks.assign(offset=offsets, length=lengths).to_parquet(out / INDEX, index=False)
+        parts = (joined[o : o + n] for o, n in zip(offsets, lengths, strict=True))
+        loudness[stem] = np.array([np.abs(part.astype(np.float32)).mean() for part in parts])
+        if stem != MIX:
+            index[f"active_{stem}"] = loudness[stem] > ACTIVE * loudness[MIX]
+    index.to_parquet(out / INDEX, index=False)

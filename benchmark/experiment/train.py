@@ -6,45 +6,23 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 from benchmark.audio.waveforms import Waveforms
 from benchmark.experiment.budget import PretrainConfig
+from benchmark.experiment.crops import CropStream, to_batch
 from benchmark.experiment.monitor import monitors
 from benchmark.modules import Encoder, Strategy
 
 
 class TrainingDiverged(RuntimeError):
     """The loss is not finite."""
-
-
-class CropStream(IterableDataset[tuple[int, Tensor]]):
-    """Steps from `start`: int16 crops (B, count, T) of B different training tracks."""
-
-    def __init__(self, waves: Waveforms, strategy: Strategy, config: PretrainConfig, seed: int, start: int = 0) -> None:
-        self.waves, self.seed, self.start = waves, seed, start
-        self.rows = np.flatnonzero(waves.tracks["split"].to_numpy() == "train")  # a test track is never heard
-        self.batch, self.count = min(config.batch_size, len(self.rows)), strategy.crops.count
-        self.length = int(strategy.crops.seconds * waves.sample_rate)
-        self.steps = max(1, config.crops // (self.batch * self.count))
-
-    def step(self, t: int) -> Tensor:
-        """The crops of step t."""
-        rng = np.random.default_rng((self.seed, t))
-        rows = np.repeat(rng.choice(self.rows, self.batch, replace=False), self.count)
-        starts = self.waves.random_starts(rows, self.length, rng)
-        crops = self.waves.crops(rows, starts, self.length)
-        return torch.from_numpy(crops).view(self.batch, self.count, self.length)
-
-    def __iter__(self) -> Iterator[tuple[int, Tensor]]:
-        return ((t, self.step(t)) for t in range(self.start, self.steps))
 
 
 class Pretraining(L.LightningModule):
@@ -55,13 +33,14 @@ class Pretraining(L.LightningModule):
         self.strategy, self.config, self.seed, self.steps = strategy, config, seed, steps
         self.curve: list[Tensor] = []
 
-    def training_step(self, batch: tuple[int, Tensor], _: int) -> Tensor:
+    def training_step(self, batch: tuple[int, dict[str, Tensor]], _: int) -> Tensor:
         """Crops to views to loss; views are float32, the network runs in the trainer's precision."""
-        t, crops = batch
-        with torch.autocast(crops.device.type, enabled=False):
-            generator = torch.Generator(crops.device).manual_seed(self.seed * 1_000_003 + t)
-            views = self.strategy.views(crops.float() / 32768, generator)
-        loss = self.strategy.loss(views)["loss"]
+        t, heard = batch
+        device = heard["crops"].device
+        with torch.autocast(device.type, enabled=False):
+            generator = torch.Generator(device).manual_seed(self.seed * 1_000_003 + t)
+            views = self.strategy.views(to_batch(heard), generator)
+        loss = self.strategy.loss(self.strategy.embed(views))["loss"]
         self.curve.append(loss.detach())  # read after training: reading it here would wait for the device
         if t % 50 == 49 and not torch.isfinite(loss):
             raise TrainingDiverged(f"the loss is {loss.item()} at step {t} of {self.steps}")
@@ -98,7 +77,7 @@ def pretrain(strategy: Strategy, waves: Waveforms, config: PretrainConfig, seed:
     Raises:
         TrainingDiverged: the loss became NaN or infinite.
     """
-    stream = CropStream(waves, strategy, config, seed)
+    stream = CropStream(waves, strategy.crops(strategy.config), config, seed)
     module = Pretraining(strategy, config, seed, stream.steps)
     started = time.perf_counter()
     fit(module, stream, device)

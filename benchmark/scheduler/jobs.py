@@ -51,12 +51,14 @@ def _shard(job: Job, stores: Stores, draft: Draft) -> None:
     import numpy as np
     import pandas as pd
 
+    from benchmark.audio.waveforms import MIX
+
     corpus = registry.corpora.get(job.spec["corpus"])()
     folder = stores.data.open("catalog", job.needs[0])
     tracks = pd.read_parquet(folder / "tracks.parquet").iloc[job.spec["start"] : job.spec["stop"]]
-    names = ("mix", *corpus.stems) if job.spec["stems"] else ("mix",)
+    names = (MIX, *job.spec["stems"])
     rendered = list(corpus.render(tracks, folder))
-    np.save(draft.path / "lengths.npy", np.array([len(track["mix"]) for track in rendered]))
+    np.save(draft.path / "lengths.npy", np.array([len(track[MIX]) for track in rendered]))
     for name in names:
         np.save(draft.path / f"{name}.npy", np.concatenate([track[name] for track in rendered]))
 
@@ -64,11 +66,11 @@ def _shard(job: Job, stores: Stores, draft: Draft) -> None:
 def _waveforms(job: Job, stores: Stores, draft: Draft) -> None:
     import pandas as pd
 
-    from benchmark.audio.waveforms import join_shards
+    from benchmark.audio.waveforms import MIX, join_shards
 
     catalog, *shards = job.needs
     tracks = pd.read_parquet(stores.data.open("catalog", catalog) / "tracks.parquet")
-    join_shards([stores.data.open("shard", key) for key in shards], ["mix"], tracks, draft.path)
+    join_shards([stores.data.open("shard", key) for key in shards], [MIX, *job.spec["stems"]], tracks, draft.path)
 
 
 def _open_waveforms(stores: Stores, key: str, corpus: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from benchmark import registry
-from benchmark.interfaces import UserError
+from benchmark.interfaces import Corpus, UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.store import content_key
 from benchmark.scheduler.walk import Job
@@ -80,16 +80,37 @@ def _prepare(result: Plan, grid: Grid) -> str:
     size = corpus.sizes[grid.size]
     base = {"corpus": grid.corpus, "size": size, "fingerprint": corpus().fingerprint()}
     catalog = result.add("catalog", f"catalog {grid.corpus} {grid.size}", base)
+    base["stems"] = _stems(grid, corpus)
     shards = tuple(
         result.add(
             "shard",
             f"render {grid.corpus} {at}-{min(at + TRACKS_PER_SHARD, size)}",
-            {**base, "start": at, "stop": min(at + TRACKS_PER_SHARD, size), "stems": False},
+            {**base, "start": at, "stop": min(at + TRACKS_PER_SHARD, size)},
             (catalog,),
         )
         for at in range(0, size, TRACKS_PER_SHARD)
     )
     return result.add("waveforms", f"join {grid.corpus} {grid.size}", base, (catalog, *shards))
+
+
+def _stems(grid: Grid, corpus: type[Corpus]) -> list[str]:
+    """The stems to keep: those that a strategy of the grid listens to."""
+    wanted = set()
+    for name, options in grid.strategies.items():
+        cls = registry.strategies.get(name)
+        wanted |= set(cls.crops(_options(cls, name, options)).sources)
+    absent = wanted - set(corpus.stems)
+    if absent:
+        raise UserError(f"corpus {grid.corpus!r} has no stem {', '.join(sorted(absent))}; it has {corpus.stems}")
+    return sorted(wanted)
+
+
+def _options(cls: Any, strategy: str, options: dict[str, Any]) -> Any:
+    try:
+        return cls.Config.model_validate(options)
+    except ValidationError as error:
+        lines = [f"strategies.{strategy}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise UserError("; ".join(lines)) from error
 
 
 def _trains(strategy: str) -> bool:
@@ -108,11 +129,10 @@ def _pretrain(
     result: Plan, grid: Grid, strategy: str, options: dict[str, Any], encoder: str, seed: int, waveforms: str
 ) -> str:
     cls = registry.strategies.get(strategy)
-    try:
-        resolved = cls.Config.model_validate(options).model_dump()
-    except ValidationError as error:
-        lines = [f"strategies.{strategy}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise UserError("; ".join(lines)) from error
+    lacking = cls.needs - registry.encoders.get(encoder).offers
+    if lacking:
+        raise UserError(f"{strategy} cannot train {encoder}: it needs an encoder that offers {', '.join(lacking)}")
+    resolved = _options(cls, strategy, options).model_dump(mode="json")
     spec = {
         "strategy": strategy,
         "strategy_version": cls.info.version,

@@ -31,15 +31,20 @@ def test_crops_equal_slices_and_pad_short_tracks(tmp_path: Path) -> None:
         assert not crop[len(expected) :].any()
 
 
-def test_random_starts_cover_the_track_and_stay_inside(tmp_path: Path) -> None:
-    waves, audio = _store(tmp_path)
-    rows = np.repeat([0, 1, 2], 2000)
-    starts = waves.random_starts(rows, 290, np.random.default_rng(0))
-    for row, clip in enumerate(audio):
-        drawn = starts[rows == row]
-        assert drawn.min() == 0
-        assert drawn.max() == len(clip) - 290
-
-
 def test_samples_are_mapped_not_read(tmp_path: Path) -> None:
-    assert isinstance(_store(tmp_path)[0].samples, np.memmap)
+    assert isinstance(_store(tmp_path)[0].stems["mix"], np.memmap)
+
+
+def test_a_stem_is_active_where_it_sounds(tmp_path: Path) -> None:
+    """Two tracks of one level; the stem is the whole of the first one and a hundredth of the second."""
+    mix = np.tile(np.array([8000, -8000], np.int16), 200)
+    np.save(tmp_path / "mix.npy", mix)
+    np.save(tmp_path / "drums.npy", (mix * np.repeat([1.0, 0.01], 200)).astype(np.int16))
+    np.save(tmp_path / "lengths.npy", [200, 200])
+    (tmp_path / "out").mkdir()
+    join_shards([tmp_path], ["mix", "drums"], pd.DataFrame({"id": list("ab")}), tmp_path / "out")
+    waves = Waveforms.open(tmp_path / "out", 16_000)
+    assert waves.active("drums").tolist() == [True, False]
+    assert waves.active("mix").all()
+    rows, starts = np.array([1]), np.array([0])
+    assert waves.crops(rows, starts, 2, "drums").tolist() == [[80, -80]]

@@ -12,10 +12,13 @@ class Alignment(Strategy):
 
     info = Info("alignment", "Alignment and uniformity", "Wang & Isola 2020")
 
-    def views(self, crops, generator):
-        return [self.encoder.features(crops[:, i]) for i in range(2)]
+    def views(self, batch, generator):
+        return {name: self.encoder.features(batch.crops[:, i]) for i, name in enumerate("ab")}
 
-    def loss(self, views):
-        a, b = (F.normalize(self.encoder.body(view).float().mean(dim=1), dim=1) for view in views)
+    def embed(self, views):
+        return {name: F.normalize(self.encoder.body(view).mean(dim=1), dim=1) for name, view in views.items()}
+
+    def loss(self, embeddings):
+        a, b = embeddings["a"].float(), embeddings["b"].float()
         spread = torch.pdist(a).square().mul(-2).exp().mean().log()
         return {"loss": (a - b).square().sum(dim=1).mean() + spread}
