@@ -31,6 +31,7 @@ Data = Annotated[
     ),
 ]
 Names = Annotated[str, typer.Option(help="Comma-separated names; by default the grid's.")]
+Budget = Annotated[float, typer.Option(min=1e-9, help="Multiplies the crops that pre-training hears.")]
 Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file that defines a strategy.")]
 
 
@@ -42,6 +43,7 @@ def run(
     strategies: Names = "",
     tasks: Names = "",
     plugin: Plugins = None,
+    budget: Budget = 1.0,
     executor: Annotated[str, typer.Option(help="Where jobs run.")] = "local",
     workers: Annotated[int | None, typer.Option(min=1, help="Jobs at once; by default one per GPU or core.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads per job.")] = 1,
@@ -50,7 +52,7 @@ def run(
     """Run what is missing of a grid and write its leaderboard."""
     from benchmark.scheduler.drive import Settings, drive
 
-    chosen = _grid(grid, strategies, tasks, plugin)
+    chosen = _grid(grid, strategies, tasks, plugin, budget)
     settings = Settings(_out(out, chosen.name), _data(data_dir), executor, workers, threads)
     if dry_run:
         return _print_plan(chosen, settings)
@@ -80,11 +82,12 @@ def plan(
     data_dir: Data = None,
     strategies: Names = "",
     tasks: Names = "",
+    budget: Budget = 1.0,
 ) -> None:
     """Print a grid's jobs, and which are done."""
     from benchmark.scheduler.drive import Settings
 
-    chosen = _grid(grid, strategies, tasks, None)
+    chosen = _grid(grid, strategies, tasks, None, budget)
     _print_plan(chosen, Settings(_out(out, chosen.name), _data(data_dir)))
 
 
@@ -140,14 +143,14 @@ def main() -> None:
         sys.exit(130)
 
 
-def _grid(name: str, strategies: str, tasks: str, plugins: list[Path] | None) -> Any:
+def _grid(name: str, strategies: str, tasks: str, plugins: list[Path] | None, budget: float) -> Any:
     from benchmark.scheduler import grid as grids
 
     if plugins:
         registry.load_plugins(plugins)
-    chosen = grids.narrow(grids.load(name), _split(strategies), _split(tasks))
+    chosen = grids.narrow(grids.load(name), _split(strategies), _split(tasks), budget)
     for axis, wanted in (
-        ("strategies", chosen.strategies),
+        ("strategies", [options.get("strategy", name) for name, options in chosen.strategies.items()]),
         ("encoders", chosen.encoders),
         ("tasks", chosen.tasks),
     ):

@@ -81,6 +81,28 @@ class Encoder(nn.Module):
         return self.body(self.features(waveform))
 
 
+class TokenEncoder(Encoder):
+    """An encoder that cuts features into patches and can encode any subset of them (a ViT)."""
+
+    offers: ClassVar[frozenset[str]] = frozenset({"mel", "tokens"})
+
+    @abstractmethod
+    def grid(self, features: Tensor) -> tuple[int, int]:
+        """Patches in frequency and in time."""
+
+    @abstractmethod
+    def patches(self, features: Tensor) -> Tensor:
+        """(B, bands, frames) to the pixels of each patch, (B, N, P), in the tokens' order."""
+
+    @abstractmethod
+    def tokens(self, features: Tensor) -> Tensor:
+        """(B, bands, frames) to embedded patches that know where they are, (B, N, D)."""
+
+    @abstractmethod
+    def encode(self, tokens: Tensor) -> Tensor:
+        """Any n of the tokens, (B, n, D) to (B, n, D)."""
+
+
 class Strategy(nn.Module):
     """One pretext task: which crops it hears, the views it makes of them, and its loss.
 
@@ -90,6 +112,7 @@ class Strategy(nn.Module):
     Class attributes:
         encoder_name: set by strategies that bring their own encoder (handcrafted features).
         trains: False for baselines that leave the encoder as it is.
+        supervised: True for the baseline that has no pretext task, and learns each downstream task's own labels.
         learning_rate: AdamW's, after warm-up.
         needs: what an encoder must offer, e.g. `mel` (features are a spectrogram that can be masked).
     """
@@ -98,6 +121,7 @@ class Strategy(nn.Module):
     Config: ClassVar[type[Config]] = Config
     encoder_name: ClassVar[str | None] = None
     trains: ClassVar[bool] = True
+    supervised: ClassVar[bool] = False
     learning_rate: ClassVar[float] = 1e-3
     needs: ClassVar[frozenset[str]] = frozenset()
 

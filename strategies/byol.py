@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmark.interfaces import Info
-from benchmark.modules import Batch, Encoder, Strategy
-from strategies.ema import cosine_decay, follow, teacher_of
-from strategies.heads import mlp, pool
+from benchmark.modules import Encoder
+from strategies.ema import EncoderWithHead, cosine_decay, follow, teacher_of
+from strategies.heads import mlp
 from strategies.losses import byol_regression
-from strategies.views import ViewConfig, augmented
+from strategies.pairs import PairConfig, Pairs
 
 
-class BYOLConfig(ViewConfig):
+class BYOLConfig(PairConfig):
     """Options of BYOL. The decay suits short runs; the paper's 0.996 suits 300 epochs of ImageNet."""
 
     decay: float = 0.98
@@ -21,36 +21,18 @@ class BYOLConfig(ViewConfig):
     hidden: int = 512
 
 
-class _Body(nn.Module):
-    """The encoder's body as a module, so that the teacher is a copy of it and of the projector alone."""
-
-    def __init__(self, encoder: Encoder, projector: nn.Module) -> None:
-        super().__init__()
-        self.encoder, self.projector = encoder, projector
-
-    def forward(self, features: Tensor) -> Tensor:
-        projection: Tensor = self.projector(pool(self.encoder.body(features)))
-        return projection
-
-
-class BYOL(Strategy):
+class BYOL(Pairs):
     """A student predicts what its own moving average says of the other view."""
 
-    info = Info("byol", "BYOL", "Grill et al. 2020; Niizumi et al. 2021 (BYOL-A)", version=1)
+    info = Info("byol", "BYOL", "Grill et al. 2020; Niizumi et al. 2021 (BYOL-A)", version=2)
     Config = BYOLConfig
 
     def __init__(self, encoder: Encoder, config: BYOLConfig) -> None:
         super().__init__(encoder, config)
-        self.options = config
-        self.student = _Body(encoder, mlp([encoder.embedding_dim, config.hidden, config.projection], norm=True))
+        head = mlp([encoder.embedding_dim, config.hidden, config.projection], norm=True)
+        self.student = EncoderWithHead(encoder, head)
         self.predictor = mlp([config.projection, config.hidden, config.projection], norm=True)
         self.teacher = teacher_of(self.student)
-
-    def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Two views, (B, bands, frames) each."""
-        return {
-            name: augmented(batch.crops[:, i], self.encoder, self.options, generator) for i, name in enumerate("ab")
-        }
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
         """Predictions and targets; one forward per view, as in the paper: BatchNorm never mixes the views."""
@@ -66,4 +48,4 @@ class BYOL(Strategy):
 
     def after_step(self, step: int, total: int) -> None:
         """Move the teacher, after each optimizer step."""
-        follow(self.teacher, self.student, cosine_decay(self.options.decay, step, total))
+        follow(self.teacher, self.student, cosine_decay(self.config.decay, step, total))

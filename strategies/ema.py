@@ -6,7 +6,23 @@ import copy
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from benchmark.modules import Encoder
+from strategies.heads import pool
+
+
+class EncoderWithHead(nn.Module):
+    """The encoder's body, pooled, and a head, as one module, so that a teacher is a copy of just these."""
+
+    def __init__(self, encoder: Encoder, head: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (B, bands, frames) to (B, D)."""
+        embedding: Tensor = self.head(pool(self.encoder.body(features)))
+        return embedding
 
 
 def teacher_of(student: nn.Module) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 
@@ -21,3 +22,13 @@ def mlp(sizes: list[int], norm: bool) -> nn.Sequential:
 def pool(frames: Tensor) -> Tensor:
     """(B, F, D) to (B, D), the mean over time: the clip embedding that probes will see."""
     return frames.mean(dim=1)
+
+
+def tanh_projector(inside: int, outside: int) -> nn.Sequential:
+    """COLA's projection: linear, LayerNorm, tanh (Saeed et al. 2021, section 2)."""
+    return nn.Sequential(nn.Linear(inside, outside), nn.LayerNorm(outside), nn.Tanh())
+
+
+def bilinear_form(size: int) -> nn.Parameter:
+    """W of the similarity a^T W b, (size, size); the dot product of tanh projections would saturate at once."""
+    return nn.Parameter(torch.randn(size, size) / size)

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import torch
+from pydantic import model_validator
 from torch import Tensor
 
 from benchmark.interfaces import Info
-from benchmark.modules import Batch, Encoder, Strategy
+from benchmark.modules import Batch, Crops, Encoder
 from strategies.heads import mlp, pool
-from strategies.losses import nt_xent
-from strategies.views import ViewConfig, augmented
+from strategies.losses import info_nce, nt_xent
+from strategies.pairs import PairConfig, Pairs
+from strategies.views import augmented
 
 
-class SimCLRConfig(ViewConfig):
-    """Options of SimCLR."""
+class SimCLRConfig(PairConfig):
+    """Options of SimCLR.
+
+    Attributes:
+        negatives: `between`: the other tracks of the batch; `within`: other crops of the anchor's own track, and no
+            other track (Choi et al. 2022), with positives `self` or `disjoint`.
+        others: how many crops those are; with `within`, all crops of a track lie apart.
+    """
 
     temperature: float = 0.1
     projection: int = 128
+    negatives: Literal["between", "within"] = "between"
+    others: int = 2
+
+    @model_validator(mode="after")
+    def _apart(self) -> SimCLRConfig:
+        if self.negatives == "within" and self.positives not in ("self", "disjoint"):
+            raise ValueError("negatives within a track need positives 'self' or 'disjoint', or they would overlap")
+        return self
 
 
-class SimCLR(Strategy):
+class SimCLR(Pairs):
     """Two crops of a track attract each other; the crops of all other tracks of the batch repel them."""
 
     info = Info("simclr", "SimCLR", "Chen et al. 2020; Spijkervet & Burgoyne 2021 (CLMR)", version=2)
@@ -28,20 +46,39 @@ class SimCLR(Strategy):
 
     def __init__(self, encoder: Encoder, config: SimCLRConfig) -> None:
         super().__init__(encoder, config)
-        self.options = config
         self.projector = mlp([encoder.embedding_dim, encoder.embedding_dim, config.projection], norm=True)
 
+    @classmethod
+    def crops(cls, config: Any) -> Crops:
+        """Two crops; with negatives within the track, its other crops too."""
+        if config.negatives == "between":
+            return super().crops(config)
+        return Crops(count=2 + config.others, seconds=config.seconds, placement="disjoint")
+
     def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Both views, (B, bands, frames) each, augmented as one batch."""
-        a, b = augmented(batch.crops.transpose(0, 1).flatten(0, 1), self.encoder, self.options, generator).chunk(2)
-        return {"a": a, "b": b}
+        """Two views; with negatives within the track, those too, (B, others, bands, frames)."""
+        if self.config.negatives == "between":
+            return super().views(batch, generator)
+        crops = batch.crops.clone()
+        if self.config.positives == "self":
+            crops[:, 1] = crops[:, 0]
+        features = augmented(crops.flatten(0, 1), self.encoder, self.config, generator)
+        a, b, *others = torch.unflatten(features, 0, crops.shape[:2]).unbind(1)
+        return {"a": a, "b": b, "others": torch.stack(others, dim=1)}
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One forward for both views: BatchNorm sees 2B examples, as in SimCLR."""
-        both = torch.cat([views["a"], views["b"]])
-        a, b = self.projector(pool(self.encoder.body(both))).chunk(2)
-        return {"a": a, "b": b}
+        """One forward for all views: BatchNorm sees 2B examples, as in SimCLR."""
+        n, others = len(views["a"]), views.get("others")
+        together = [views["a"], views["b"], *([] if others is None else [others.flatten(0, 1)])]
+        z = self.projector(pool(self.encoder.body(torch.cat(together))))
+        pair = {"a": z[:n], "b": z[n : 2 * n]}
+        return pair if others is None else {**pair, "others": torch.unflatten(z[2 * n :], 0, others.shape[:2])}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
-        """NT-Xent."""
-        return {"loss": nt_xent(embeddings["a"], embeddings["b"], self.options.temperature)}
+        """NT-Xent; with negatives within the track, the same sum over those."""
+        a, b, temperature = embeddings["a"], embeddings["b"], self.config.temperature
+        if "others" not in embeddings:
+            return {"loss": nt_xent(a, b, temperature)}
+        pairs = ((a, b), (b, a))
+        losses = [info_nce(x, y, embeddings["others"], temperature=temperature, normalize=True) for x, y in pairs]
+        return {"loss": torch.stack(losses).mean()}

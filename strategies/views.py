@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal, Self
+
 import torch
+from pydantic import model_validator
 from torch import Tensor
 
-from benchmark.audio import augment
+from benchmark.audio import augment, filters, stretch
 from benchmark.interfaces import Config
 from benchmark.modules import Encoder
 
+Preset = Literal["pretext", "clmr", "semisupcon", "crop_only", "none"]
+#: by name, in order: the share of the batch, and what it goes through
+Chain = dict[str, tuple[float, Callable[[Tensor], Tensor]]]
+
+_STRENGTHS = ("gain_db", "noise_p", "filter_p", "mask_frequency", "mask_time", "pitch_shift_cents")
+
 
 class ViewConfig(Config):
-    """Augmentation strengths. Pitch shift is off: it erases key and pitch."""
+    """How views are made. Pitch shift erases key and pitch, so whether there is any is a factor of its own.
 
+    Attributes:
+        preset: `pretext`: gain, polarity, noise, a filter and masks, as strong as the options below say; `clmr` and
+            `semisupcon`: the chains of the papers' code; `crop_only` and `none`: the crop as it is.
+        pitch_shift: overrides whether the preset shifts pitch.
+        gain_db: `pretext`: levels are uniform between minus and plus this, in dB.
+        noise_p: `pretext`: share of the crops with white noise (10 to 40 dB).
+        filter_p: `pretext`: share of the crops that are filtered.
+        mask_frequency: `pretext`: the widest masked span, as a share of the bands.
+        mask_time: `pretext`: the widest masked span, as a share of the frames.
+        pitch_shift_cents: `pretext`: shifts are uniform between minus and plus this; 0 for none.
+    """
+
+    preset: Preset = "pretext"
+    pitch_shift: bool | None = None
     gain_db: float = 6.0
     noise_p: float = 0.5
     filter_p: float = 0.4
@@ -20,15 +44,94 @@ class ViewConfig(Config):
     mask_time: float = 0.2
     pitch_shift_cents: int = 0
 
+    @property
+    def can_shift_pitch(self) -> bool:
+        """Whether the preset has a pitch shift that could be on or off."""
+        return self.preset in ("clmr", "semisupcon") or (self.preset == "pretext" and self.pitch_shift_cents > 0)
+
+    @property
+    def shifts_pitch(self) -> bool:
+        """Whether views differ in pitch."""
+        return self.can_shift_pitch and self.pitch_shift is not False
+
+    @model_validator(mode="after")
+    def _no_option_is_ignored(self) -> Self:
+        if self.preset != "pretext":
+            fields = type(self).model_fields
+            moot = [name for name in _STRENGTHS if getattr(self, name) != fields[name].default]
+            if moot:
+                raise ValueError(
+                    f"{', '.join(moot)}: strengths of preset 'pretext', which '{self.preset}' does not use"
+                )
+        if self.pitch_shift and not self.can_shift_pitch:
+            raise ValueError(
+                f"pitch_shift: preset '{self.preset}' has none; use 'clmr', 'semisupcon' or pitch_shift_cents"
+            )
+        return self
+
 
 def augmented(crops: Tensor, encoder: Encoder, config: ViewConfig, generator: torch.Generator) -> Tensor:
-    """(B, T) waveforms to augmented features (B, bands, frames), each example with its own draw."""
+    """(B, T) waveforms to augmented features (B, bands, frames), each example with its own draw.
+
+    Features are masked by the `pretext` preset alone, and only where they are a spectrogram.
+    """
+    rate = encoder.sample_rate
+    if config.preset == "clmr":
+        return encoder.features(_through(crops, _clmr(rate, generator), config, generator))
+    if config.preset == "semisupcon":
+        chain = _semisupcon(rate, generator)
+        heard = augment.sometimes(crops, 0.8, lambda x: _through(x, chain, config, generator), generator)
+        return encoder.features(heard)
+    if config.preset == "pretext":
+        return _pretext(crops, encoder, config, generator)
+    return encoder.features(crops)
+
+
+def _pretext(crops: Tensor, encoder: Encoder, config: ViewConfig, generator: torch.Generator) -> Tensor:
     x = augment.gain(crops, -config.gain_db, config.gain_db, generator)
     x = augment.polarity(x, 0.5, generator)
-    if config.pitch_shift_cents:
-        x = augment.pitch_shift(x, -config.pitch_shift_cents, config.pitch_shift_cents, generator)
+    if config.shifts_pitch:
+        cents = config.pitch_shift_cents
+        x = stretch.pitch_shift(x, -cents, cents, encoder.sample_rate, generator)
     x = augment.noise(x, config.noise_p, 10, 40, generator)
-    x = augment.pass_filter(x, config.filter_p, encoder.sample_rate, generator)
+    x = filters.pass_filter(x, config.filter_p, encoder.sample_rate, generator)
     features = encoder.features(x)
+    if "mel" not in encoder.offers:
+        return features
     features = augment.mask_bands(features, 1, config.mask_frequency, generator)
     return augment.mask_bands(features, 2, config.mask_time, generator)
+
+
+def _through(x: Tensor, chain: Chain, config: ViewConfig, generator: torch.Generator) -> Tensor:
+    for name, (share, transform) in chain.items():
+        if name != "pitch_shift" or config.shifts_pitch:
+            x = augment.sometimes(x, share, transform, generator)
+    return x
+
+
+def _clmr(rate: int, g: torch.Generator) -> Chain:
+    """CLMR's code, version 2 (Spijkervet & Burgoyne 2021); its noise of 0.0001-0.01 of the deviation is 40-80 dB.
+
+    The room stands for sox's with all knobs drawn from 0-100, whose middle rings for about a second.
+    """
+    return {
+        "polarity": (0.8, torch.neg),
+        "noise": (0.01, lambda x: augment.noise(x, 1.0, 40, 80, g)),
+        "gain": (0.3, lambda x: augment.gain(x, -20, -1, g)),
+        "filter": (0.8, lambda x: filters.pass_filter(x, 1.0, rate, g)),
+        "delay": (0.3, lambda x: augment.delay(x, 200, 450, rate, g, step_ms=50)),
+        "pitch_shift": (0.6, lambda x: stretch.pitch_shift(x, -700, 700, rate, g)),
+        "reverb": (0.6, lambda x: augment.reverb(x, (0.1, 2.0), (-15, 0), rate, g)),
+    }
+
+
+def _semisupcon(rate: int, g: torch.Generator) -> Chain:
+    """SemiSupCon's code at severity 2 (Guinot et al. 2024); 80 % of the batch go through all of it."""
+    return {
+        "gain": (0.4, lambda x: augment.gain(x, -15, 5, g)),
+        "polarity": (0.6, torch.neg),
+        "noise": (0.6, lambda x: augment.colored_noise(x, (3, 30), (-2, 2), rate, g)),
+        "filter": (0.3, lambda x: filters.any_filter(x, rate, g)),
+        "pitch_shift": (0.6, lambda x: stretch.pitch_shift(x, -400, 400, rate, g)),
+        "delay": (0.6, lambda x: augment.delay(x, 100, 500, rate, g, volume=1.0, repeats=2)),
+    }

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT, TINY_GRID, command
@@ -245,3 +246,21 @@ def test_an_installed_plugin_appears_and_runs(data_dir: Path, tiny_run: Path, tm
     )
     assert done.returncode == 0, done.stderr
     assert set(_scores(tmp_path / "out")["strategy"]) == {"alignment", "random"}
+
+
+def test_stems_are_kept_where_a_strategy_listens_to_them(data_dir: Path, tmp_path: Path) -> None:
+    """A variant of multi_source hears one stem; the store then holds it beside the mixture, and says where it sounds."""
+    grid = TINY_GRID.replace(
+        "[constant, random, mfcc, simclr, byol]", "{drums_only: {strategy: multi_source, sources: [drums]}}"
+    ).replace("[instrument, key, metre, beat]", "[instrument]")
+    out, done = _train_one(tmp_path, grid, data_dir)
+    assert done.returncode == 0, done.stderr
+    assert set(_scores(out)["strategy"]) == {"drums_only"}
+    with_drums = [path.parent for path in data_dir.glob("waveforms/**/drums.npy")]
+    assert len(with_drums) == 1
+    tracks = pd.read_parquet(with_drums[0] / "tracks.parquet")
+    assert 0.3 < tracks["active_drums"].mean() < 0.6
+    drums, mix = (np.load(with_drums[0] / f"{stem}.npy", mmap_mode="r") for stem in ("drums", "mix"))
+    row = tracks[~tracks["active_drums"]].iloc[0]
+    assert not drums[row["offset"] : row["offset"] + row["length"]].any()
+    assert mix[row["offset"] : row["offset"] + row["length"]].any()

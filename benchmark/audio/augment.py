@@ -1,9 +1,16 @@
-"""Augmentations: batched, on the device, each example with its own draw from the generator given."""
+"""Augmentations of waveforms: batched, on the device, each example with its own draw from the generator given.
+
+Conventions, here and in filters.py and stretch.py: (B, T) float32 in and out, inputs unchanged; nothing waits for the
+device and shapes depend on no draw. `sometimes` gives any of them to a share of the batch.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
@@ -35,6 +42,12 @@ def some(n: int, share: float, generator: torch.Generator) -> Tensor:
     return torch.randperm(n, generator=generator, device=generator.device)[: round(share * n)]
 
 
+def sometimes(x: Tensor, share: float, transform: Callable[[Tensor], Tensor], generator: torch.Generator) -> Tensor:
+    """Transform `some` of the examples of (B, T); the others pass as they are."""
+    at = some(len(x), share, generator)
+    return x.index_copy(0, at, transform(x[at])) if len(at) else x
+
+
 def noise(x: Tensor, share: float, low_snr_db: float, high_snr_db: float, generator: torch.Generator) -> Tensor:
     """Add white noise to a share of the examples of (B, T), at a signal-to-noise ratio uniform in dB."""
     at = some(len(x), share, generator)
@@ -44,18 +57,89 @@ def noise(x: Tensor, share: float, low_snr_db: float, high_snr_db: float, genera
     return x.index_add(0, at, white * level)
 
 
-def pass_filter(x: Tensor, share: float, sample_rate: int, generator: torch.Generator) -> Tensor:
-    """High-pass (200-1200 Hz) or low-pass (2200-4000 Hz), a fair coin, for a share of (B, T); CLMR's ranges.
+def colored_noise(
+    x: Tensor,
+    snr_db: tuple[float, float],
+    decay: tuple[float, float],
+    sample_rate: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Add noise of power density f^-decay to (B, T), at a signal-to-noise ratio uniform in dB; both drawn in ranges.
 
-    Zero-phase, 12 dB per octave, in the frequency domain: one transform serves every cutoff of the batch.
+    Decay 0 is white (`noise` is faster), 1 pink, 2 brown, -1 blue, -2 violet: 3 dB per octave each. Flat below 20 Hz:
+    else brown noise would meet its level with what no one hears.
+
+    Source: SemiSupCon's code (Guinot et al. 2024) by torch-audiomentations: 3 to 30 dB, decay -2 to 2.
     """
-    at = some(len(x), share, generator)
-    n, samples = len(at), x.shape[1]
-    f = torch.fft.rfftfreq(samples, 1 / sample_rate, device=x.device)
-    low_cut, high_cut = uniform(n, 200, 1200, generator), uniform(n, 2200, 4000, generator)
-    ratio = torch.where(chosen(n, 0.5, generator), low_cut / f.clamp(min=1.0), f / high_cut)
-    filtered = torch.fft.irfft(torch.fft.rfft(x[at]) / (1 + ratio.square()), n=samples)
-    return x.index_copy(0, at, filtered)
+    n, samples = x.shape
+    exponent = uniform(n, *decay, generator) / 2
+    f = torch.fft.rfftfreq(samples, 1 / sample_rate, device=x.device).clamp(min=20.0)
+    white = torch.randn(n, samples, generator=generator, device=x.device)
+    colored = torch.fft.irfft(torch.fft.rfft(white) * (f / 1000.0) ** -exponent, n=samples)
+    level = x.square().mean(dim=1, keepdim=True).sqrt() * 10 ** (-uniform(n, *snr_db, generator) / 20)
+    added: Tensor = colored * level / colored.square().mean(dim=1, keepdim=True).sqrt()
+    return x + added
+
+
+def delay(
+    x: Tensor,
+    low_ms: int,
+    high_ms: int,
+    sample_rate: int,
+    generator: torch.Generator,
+    *,
+    step_ms: int = 1,
+    volume: float = 0.5,
+    repeats: int = 1,
+    attenuation: float = 0.5,
+) -> Tensor:
+    """Add echoes to (B, T) and halve the sum: (x[t] + sum over i >= 0 of volume attenuation^i x[t - (i + 1) lag]) / 2.
+
+    Args:
+        low_ms: the shortest delay; delays are drawn from low, low + step ... up to and with `high_ms`.
+        volume: level of the first echo beside the direct sound.
+        repeats: number of echoes.
+        attenuation: level of each echo beside the one before.
+
+    Source: CLMR's code (Spijkervet & Burgoyne 2021): 200 to 450 ms in steps of 50, volume 0.5, one echo. SemiSupCon's
+    code (Guinot et al. 2024) fades evenly between direct sound and echoes, so its first echo has volume 1: 100 to
+    500 ms, two echoes, attenuation 0.5 (it adds both at one place; here the second one follows the first).
+    """
+    steps = torch.randint((high_ms - low_ms) // step_ms + 1, (len(x), 1), generator=generator, device=generator.device)
+    lag = (low_ms + step_ms * steps) * sample_rate // 1000
+    position = torch.arange(x.shape[1], device=x.device)
+    heard = x
+    for i in range(repeats):
+        source = position - (i + 1) * lag
+        heard = heard + volume * attenuation**i * x.gather(1, source.clamp(min=0)) * (source >= 0)
+    return heard / 2
+
+
+def reverb(
+    x: Tensor,
+    rt60_s: tuple[float, float],
+    wet_db: tuple[float, float],
+    sample_rate: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Convolve (B, T) with a synthetic room: the direct sound as it is, and noise that decays exponentially after it.
+
+    Args:
+        rt60_s: range of the time in which the reverberation falls by 60 dB, in seconds.
+        wet_db: range of the reverberation's energy beside the direct sound's, in dB.
+
+    Source: Moorer 1979 for the model. A stand-in for sox's reverb in CLMR, whose knobs have no units.
+    """
+    n, samples = x.shape
+    tail = min(int(rt60_s[1] * sample_rate), samples)
+    t = torch.arange(1, tail + 1, device=x.device) / sample_rate
+    room = torch.randn(n, tail, generator=generator, device=x.device) * 10 ** (-3 * t / uniform(n, *rt60_s, generator))
+    room = room * 10 ** (uniform(n, *wet_db, generator) / 20) / room.square().sum(dim=1, keepdim=True).sqrt()
+    # room for the whole tail, so that the end of a crop does not wrap into its beginning
+    size = 1 << (samples + tail).bit_length()
+    response = F.pad(room, (1, 0))
+    wet: Tensor = torch.fft.irfft(torch.fft.rfft(x, size) * torch.fft.rfft(response, size), n=size)
+    return x + wet[:, :samples]
 
 
 def mask_bands(features: Tensor, axis: int, largest: float, generator: torch.Generator) -> Tensor:
@@ -72,15 +156,3 @@ def mask_bands(features: Tensor, axis: int, largest: float, generator: torch.Gen
     span = (at >= start) & (at < start + width)
     mean = features.mean(dim=(1, 2), keepdim=True)
     return torch.where(span.unsqueeze(2 if axis == 1 else 1), mean, features)
-
-
-def pitch_shift(x: Tensor, low_cents: int, high_cents: int, generator: torch.Generator) -> Tensor:
-    """Shift by cents, by resampling without keeping the duration; off by default, since it erases key and pitch.
-
-    Linear interpolation of (B, T), wrapped in time, so that the length stays.
-    """
-    ratio = 2 ** (uniform(len(x), low_cents, high_cents, generator) / 1200)
-    position = torch.arange(x.shape[1], device=x.device) * ratio
-    index = position.long()
-    fraction = position - index
-    return x.gather(1, index % x.shape[1]) * (1 - fraction) + x.gather(1, (index + 1) % x.shape[1]) * fraction

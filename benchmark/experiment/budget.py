@@ -13,15 +13,19 @@ class PretrainConfig(Config):
     """Equal budget = equal crops heard, whatever a strategy does with them.
 
     Attributes:
-        crops: crops heard in all.
+        crops: crops of 3 s heard in all; a crop of 6 s counts as two.
         batch_size: tracks per step.
+        optimizer: `adamw`, or `lars` for large batches (SimCLR's, Barlow Twins').
+        learning_rate: overrides each strategy's own.
         warmup: share of the steps with rising learning rate.
-        weight_decay: AdamW's; norms and biases are spared.
+        weight_decay: norms and biases are spared.
         precision: Lightning's; losses are float32 in either.
     """
 
     crops: int = Field(gt=0)
     batch_size: int = Field(default=64, gt=1)
+    optimizer: Literal["adamw", "lars"] = "adamw"
+    learning_rate: float | None = Field(default=None, gt=0)
     warmup: float = Field(default=0.1, ge=0, lt=1)
     weight_decay: float = Field(default=1e-4, ge=0)
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"

@@ -15,6 +15,9 @@ from benchmark.experiment.budget import PretrainConfig
 from benchmark.interfaces import UserError
 from benchmark.modules import Batch, Crops
 
+#: the budget counts crops of this length: a strategy that asks for longer ones takes fewer steps
+CROP_SECONDS = 3.0
+
 Rows = NDArray[np.int64]
 
 
@@ -25,15 +28,32 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
         UserError: a track is too short for the crops, or the corpus lacks a stem or a tag.
     """
 
-    def __init__(self, waves: Waveforms, spec: Crops, config: PretrainConfig, seed: int, start: int = 0) -> None:
+    def __init__(
+        self,
+        waves: Waveforms,
+        spec: Crops,
+        config: PretrainConfig,
+        seed: int,
+        start: int = 0,
+        targets: NDArray[np.float32] | None = None,
+        rows: Rows | None = None,
+    ) -> None:
+        """Prepare the draws.
+
+        Args:
+            start: the first step.
+            targets: (N, C) given as labels of every track that is heard, in place of tags.
+            rows: tracks to draw from; by default all training tracks: a test track is never heard.
+        """
         self.waves, self.spec, self.seed, self.start = waves, spec, seed, start
-        self.rows = np.flatnonzero(waves.tracks["split"].to_numpy() == "train")  # a test track is never heard
+        self.rows = np.flatnonzero(waves.tracks["split"].to_numpy() == "train") if rows is None else rows
         self.batch, self.count = min(config.batch_size, len(self.rows)), spec.count
         self.length = int(spec.seconds * waves.sample_rate)
-        self.steps = max(1, config.crops // (self.batch * self.count))
+        heard = self.batch * self.count * spec.seconds / CROP_SECONDS
+        self.steps = max(1, int(config.crops / heard))
         self._check()
-        self.labels = _labels(waves, self.rows, spec, seed)
-        self.labelled = np.flatnonzero(self.labels.any(axis=1))
+        self.labels = _labels(waves, self.rows, spec, seed) if targets is None else targets
+        self.labelled = np.flatnonzero(self.labels.any(axis=1)) if spec.tags else self.rows[:0]
 
     def _check(self) -> None:
         shortest = int(self.waves.tracks["length"].to_numpy()[self.rows].min())
@@ -75,7 +95,8 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
         first = rng.choice(self.labelled, min(share, len(self.labelled)), replace=False) if share else pool[:0]
         rest = np.setdiff1d(pool, first, assume_unique=True) if share else pool
         rows = np.concatenate([first, rng.choice(rest, self.batch - len(first), replace=False)])
-        return rows, (np.arange(self.batch) < len(first)).astype(np.float32)
+        known = np.arange(self.batch) < len(first) if self.spec.tags else np.ones(self.batch)
+        return rows, known.astype(np.float32)
 
     def _starts(self, rng: np.random.Generator, rows: Rows) -> list[Rows]:
         """Where each of the `count` crops starts, (B,) each."""

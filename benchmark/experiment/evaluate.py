@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -15,59 +17,85 @@ from benchmark.interfaces import Task
 BOOTSTRAP_DRAWS = 50
 
 
-def evaluate(
-    task: Task,
-    tracks: pd.DataFrame,
-    features: Features,
-    frame_rate: float,
-    fractions: dict[float, int],
-    probes: list[Literal["linear", "mlp"]],
-    seed: int,
-    shuffle_labels: bool,
-    device: str,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Probe and score.
+@dataclass(frozen=True)
+class Trial:
+    """One task on one corpus, as every probe and the supervised baseline meet it: same labels, subsets, test items.
 
-    Args:
-        fractions: number of resamples by label fraction. The draws depend on the corpus alone, so that every
-            strategy sees the same labels.
-        seed: of the probes' own draws.
-        shuffle_labels: the control: labels are permuted among the training and validation tracks.
-
-    Returns:
-        Scores, one row per (fraction, resample, probe, metric), and predictions, one row per test item of each.
+    Attributes:
+        truth: a target per track, or None.
+        labels: the same, permuted in the control with shuffled labels; what is learned from.
+        classes: (N,) class index (0 for frame-level tasks), -1 without a label.
+        subsets: labelled tracks of each resample of each fraction.
+        test: indices of all test items.
     """
-    truth = task.targets(tracks)
-    labels = _shuffled(truth, tracks) if shuffle_labels else truth
-    clip_level = task.output == "multiclass"
-    strata = [-1 if y is None else int(y) if clip_level else 0 for y in labels]
-    subsets = draw_subsets(strata, tracks["split"].to_numpy(str), fractions, seed=0)
-    test = np.flatnonzero(tracks["split"].isin(task.test_splits.values()) & np.array([y is not None for y in truth]))
-    targets = np.array(strata) if clip_level else task.frame_targets(labels, features.frames, frame_rate)
+
+    task: Task
+    tracks: pd.DataFrame
+    truth: list[Any]
+    labels: list[Any]
+    classes: NDArray[np.int64]
+    subsets: list[Subset]
+    test: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, task: Task, tracks: pd.DataFrame, fractions: dict[float, int], shuffle_labels: bool) -> Trial:
+        """Draw the subsets; they depend on the corpus alone, so that every strategy sees the same labels.
+
+        Args:
+            fractions: number of resamples by label fraction.
+            shuffle_labels: the control: labels are permuted among the training and validation tracks.
+        """
+        truth = task.targets(tracks)
+        labels = _shuffled(truth, tracks) if shuffle_labels else truth
+        clip_level = task.output == "multiclass"
+        classes = np.array([-1 if y is None else int(y) if clip_level else 0 for y in labels])
+        subsets = draw_subsets(classes, tracks["split"].to_numpy(str), fractions, seed=0)
+        labelled = np.array([y is not None for y in truth])
+        test = np.flatnonzero(tracks["split"].isin(task.test_splits.values()) & labelled)
+        return cls(task, tracks, truth, labels, classes, subsets, test)
+
+    def targets(self, frames: int, frame_rate: float) -> NDArray[Any]:
+        """(N,) class indices, or (N, F) activations of a frame-level task."""
+        if self.task.output == "multiclass":
+            return self.classes
+        return self.task.frame_targets(self.labels, frames, frame_rate)
+
+    def select(self, outputs: NDArray[np.float32], rows: NDArray[np.int64], frame_rate: float) -> float:
+        """The main metric of outputs on validation tracks, higher is better."""
+        predicted = self.task.decode(outputs, frame_rate)
+        value = self.task.score(predicted, [self.labels[i] for i in rows])[self.task.metric]
+        return value if self.task.higher_is_better else -value
+
+    def scored(
+        self, results: Sequence[tuple[str, ProbeResult]], frame_rate: float
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Scores, one row per (probe, subset, metric), and predictions, one row per test item of each."""
+        scores, predictions = [], []
+        for probe, result in results:
+            decoded = self.task.decode(result.outputs, frame_rate)
+            scores += _score_rows(self.task, self.tracks, self.truth, self.test, decoded, probe, result)
+            predictions.append(_prediction_rows(self.tracks, self.test, decoded, probe, result.subset))
+        identity = split_hash(self.tracks["id"].tolist(), self.tracks["split"].tolist())
+        return pd.DataFrame(scores).assign(split_hash=identity), pd.concat(predictions, ignore_index=True)
+
+
+def evaluate(
+    trial: Trial, features: Features, frame_rate: float, probes: list[Literal["linear", "mlp"]], seed: int, device: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Probe frozen embeddings, and score; `seed` is of the probes' own draws. Returns what `Trial.scored` does."""
 
     def select(outputs: NDArray[np.float32], rows: NDArray[np.int64]) -> float:
-        value = task.score(task.decode(outputs, frame_rate), [labels[i] for i in rows])[task.metric]
-        return value if task.higher_is_better else -value
+        return trial.select(outputs, rows, frame_rate)
 
-    scores, predictions = [], []
-    for probe in probes:
-        results = run_probe(
-            probe,
-            features,
-            targets,
-            subsets,
-            test,
-            select,
-            device,
-            seed,
-            classes=len(task.classes) or None,
+    targets, classes = trial.targets(features.frames, frame_rate), len(trial.task.classes) or None
+    results = [
+        (probe, result)
+        for probe in probes
+        for result in run_probe(
+            probe, features, targets, trial.subsets, trial.test, select, device, seed, classes=classes
         )
-        for result in results:
-            decoded = task.decode(result.outputs, frame_rate)
-            scores += _score_rows(task, tracks, truth, test, decoded, probe, result)
-            predictions.append(_prediction_rows(tracks, test, decoded, probe, result.subset))
-    identity = split_hash(tracks["id"].tolist(), tracks["split"].tolist())
-    return pd.DataFrame(scores).assign(split_hash=identity), pd.concat(predictions, ignore_index=True)
+    ]
+    return trial.scored(results, frame_rate)
 
 
 def _shuffled(truth: list[Any], tracks: pd.DataFrame) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import resource
 import time
 import warnings
 from typing import Any
@@ -16,7 +17,9 @@ from torch.utils.data import DataLoader
 
 from benchmark.audio.waveforms import Waveforms
 from benchmark.experiment.budget import PretrainConfig
-from benchmark.experiment.crops import CropStream, to_batch
+from benchmark.experiment.crops import CROP_SECONDS, CropStream, to_batch
+from benchmark.experiment.distributed import gather, shard
+from benchmark.experiment.lars import LARS
 from benchmark.experiment.monitor import monitors
 from benchmark.modules import Encoder, Strategy
 
@@ -26,7 +29,7 @@ class TrainingDiverged(RuntimeError):
 
 
 class Pretraining(L.LightningModule):
-    """A strategy under AdamW with warm-up and cosine decay."""
+    """A strategy under its optimizer with warm-up and cosine decay."""
 
     def __init__(self, strategy: Strategy, config: PretrainConfig, seed: int, steps: int) -> None:
         super().__init__()
@@ -40,7 +43,7 @@ class Pretraining(L.LightningModule):
         with torch.autocast(device.type, enabled=False):
             generator = torch.Generator(device).manual_seed(self.seed * 1_000_003 + t)
             views = self.strategy.views(to_batch(heard), generator)
-        loss = self.strategy.loss(self.strategy.embed(views))["loss"]
+        loss = self.strategy.loss(gather(self.strategy.embed(shard(views))))["loss"]
         self.curve.append(loss.detach())  # read after training: reading it here would wait for the device
         if t % 50 == 49 and not torch.isfinite(loss):
             raise TrainingDiverged(f"the loss is {loss.item()} at step {t} of {self.steps}")
@@ -51,13 +54,16 @@ class Pretraining(L.LightningModule):
         self.strategy.after_step(self.global_step, self.steps)
 
     def configure_optimizers(self) -> Any:
-        """AdamW; weight decay spares norms and biases."""
+        """AdamW or LARS; weight decay spares norms and biases."""
         parameters = [p for p in self.strategy.parameters() if p.requires_grad]
         groups = [
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.config.weight_decay},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(groups, lr=self.strategy.learning_rate)
+        rate = self.config.learning_rate or self.strategy.learning_rate
+        optimizer: torch.optim.Optimizer = (
+            LARS(groups, lr=rate) if self.config.optimizer == "lars" else torch.optim.AdamW(groups, lr=rate)
+        )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -88,16 +94,25 @@ def pretrain(strategy: Strategy, waves: Waveforms, config: PretrainConfig, seed:
         raise TrainingDiverged(f"the loss is {float(curve[bad[0, 0]])} at step {int(bad[0, 0])} of {stream.steps}")
     points = torch.linspace(0, len(curve) - 1, min(100, len(curve))).long()
     return {
-        "crops": stream.steps * stream.batch * stream.count,
+        "crops": round(stream.steps * stream.batch * stream.count * stream.spec.seconds / CROP_SECONDS),
         "steps": stream.steps,
         "seconds": round(seconds, 1),
+        "parameters": sum(p.numel() for p in strategy.parameters() if p.requires_grad),
+        "peak_mb": _peak_mb(device),
         "loss": float(curve[-min(20, len(curve)) :].mean()),
         "curve": [round(float(v), 4) for v in curve[points]],
         **monitors(held_out_embeddings(strategy.encoder, waves, device)),
     }
 
 
-def fit(module: Pretraining, stream: CropStream, device: str) -> None:
+def _peak_mb(device: str) -> int:
+    """Most memory that this process has held: on the GPU, or resident."""
+    if device.startswith("cuda"):
+        return int(torch.cuda.max_memory_allocated() >> 20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+
+def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.Callback] | None = None) -> None:
     """Run Lightning's loop, silently: the driver shows progress."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     trainer = L.Trainer(
@@ -107,6 +122,7 @@ def fit(module: Pretraining, stream: CropStream, device: str) -> None:
         max_steps=stream.steps,
         precision=module.config.precision,
         gradient_clip_val=1.0,
+        callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,
         enable_model_summary=False,

@@ -78,6 +78,8 @@ class Pretraining(BaseModel):
     std: float | None = None
     effective_rank: float | None = None
     mean_cosine: float | None = None
+    parameters: int | None = None
+    peak_mb: int | None = None
     collapsed: bool = False
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark import __version__, registry
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.jobs import Stores, run_job
-from benchmark.scheduler.plan import plan
+from benchmark.scheduler.plan import Row, plan, rows
 from benchmark.scheduler.walk import Event, Job, Report, missing, walk
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ FIRST = (
     "resample",
     "seed",
 )
+
+#: jobs that leave scores
+SCORED = ("probe", "supervised")
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def _forget_shards(jobs: dict[str, Job], stores: Stores) -> None:
 def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> None:
     """Write `scores.parquet`, `run.json` and the page into the results folder, if anything changed."""
     out = stores.out.root
-    probes = [job for job in jobs.values() if job.kind == "probe" and stores.done(job)]
+    probes = [job for job in jobs.values() if job.kind in SCORED and stores.done(job)]
     stamp = {"grid": grid.model_dump(mode="json"), "keys": sorted(job.key for job in probes)}
     stamp["failed"] = sorted(f.job.key for f in report.failed)
     state = out / "collected.json"
@@ -114,7 +117,7 @@ def _scores(probes: list[Job], stores: Stores) -> pd.DataFrame | None:
 
     if not probes:
         return None
-    tables = [pd.read_parquet(stores.out.open("probe", job.key) / "scores.parquet") for job in probes]
+    tables = [pd.read_parquet(stores.out.open(job.kind, job.key) / "scores.parquet") for job in probes]
     scores = pd.concat(tables, ignore_index=True)
     order = [*FIRST, "probe", "metric", "value", "test_stderr", "n_train", "n_val", "n_test", "key"]
     rest = [column for column in scores.columns if column not in order]
@@ -124,7 +127,7 @@ def _scores(probes: list[Job], stores: Stores) -> pd.DataFrame | None:
 
 def _record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> dict[str, Any]:
     """What the page says about the run beyond the scores."""
-    strategies = {name: registry.strategies.get(name) for name in grid.strategies}
+    strategies = {row.name: row for row in rows(grid)}
     tasks = {name: registry.tasks.get(name) for name in grid.tasks}
     return {
         "grid": grid.name,
@@ -141,13 +144,13 @@ def _record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) ->
         "fractions": list(grid.fractions),
         "probes": grid.probes,
         "strategies": {
-            name: {"title": s.info.title, "citation": s.info.citation, "trains": s.trains}
-            for name, s in strategies.items()
+            name: {"title": _title(row), "citation": row.cls.info.citation, "trains": row.cls.trains}
+            for name, row in strategies.items()
         },
         "tasks": {name: _task_record(task) for name, task in tasks.items()},
         "failures": [{"job": f.job.name, "error": f.error} for f in report.failed]
         + [{"job": job.name, "error": "blocked: a job that it needs has failed"} for job in report.blocked],
-        "pretraining": [_pretraining(job, stores) for job in jobs.values() if _trained(job, stores)],
+        "pretraining": _pretrainings(jobs, stores),
     }
 
 
@@ -164,15 +167,31 @@ def _task_record(task: Any) -> dict[str, Any]:
     }
 
 
-def _trained(job: Job, stores: Stores) -> bool:
-    return job.kind == "pretrain" and "budget" in job.spec and stores.done(job)
+def _title(row: Row) -> str:
+    """The strategy's title, and what the row's options change."""
+    changed = row.config.model_dump(exclude_defaults=True)
+    options = ", ".join(f"{name} {value}" for name, value in changed.items())
+    return f"{row.cls.info.title} ({options})" if options else str(row.cls.info.title)
 
 
-def _pretraining(job: Job, stores: Stores) -> dict[str, Any]:
-    info = stores.out.manifest("pretrain", job.key)["info"]
-    kept = {k: info[k] for k in ("crops", "seconds", "loss", "std", "effective_rank", "mean_cosine")}
-    identity = {k: job.spec[k] for k in ("strategy", "encoder", "seed")}
-    return {**identity, **kept, "collapsed": bool(info["collapsed"])}
+def _pretrainings(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
+    """Cost and health of each row's pre-training: a probe needs an embedding, which needs a checkpoint."""
+    found: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for job in jobs.values():
+        if job.kind != "probe":
+            continue
+        checkpoint = jobs[jobs[job.needs[0]].needs[0]]
+        if "budget" in checkpoint.spec and stores.done(checkpoint):
+            identity = (job.spec["strategy"], job.spec["encoder"], job.spec["seed"])
+            found[identity] = _pretraining(identity, stores.out.manifest("pretrain", checkpoint.key)["info"])
+    return list(found.values())
+
+
+def _pretraining(identity: tuple[str, str, int], info: dict[str, Any]) -> dict[str, Any]:
+    names = ("crops", "seconds", "loss", "std", "effective_rank", "mean_cosine", "parameters", "peak_mb")
+    strategy, encoder, seed = identity
+    kept = {name: info.get(name) for name in names}
+    return {"strategy": strategy, "encoder": encoder, "seed": seed, **kept, "collapsed": bool(info["collapsed"])}
 
 
 def _atomically(path: Path, text: str) -> None:

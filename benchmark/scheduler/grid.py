@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,14 @@ class Grid(Config):
         if isinstance(value, list):
             return {name: {} for name in value}
         return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("strategies")
+    @classmethod
+    def _named(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name in value:
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+                raise ValueError(f"{name!r}: a name is 1 to 64 letters, digits, _ and -")
+        return value
 
     @field_validator("fractions")
     @classmethod
@@ -94,7 +103,12 @@ def load(name: str) -> Grid:
         raise UserError(f"{name}: the grid is malformed\n" + "\n".join(lines)) from error
 
 
-def narrow(grid: Grid, strategies: list[str], tasks: list[str]) -> Grid:
-    """Keep only these strategies and tasks (all if empty); ones that the grid lacks are added with default options."""
+def narrow(grid: Grid, strategies: list[str], tasks: list[str], budget: float = 1.0) -> Grid:
+    """Keep only these strategies and tasks (all if empty); ones that the grid lacks are added with default options.
+
+    Args:
+        budget: multiplies the crops that pre-training hears.
+    """
     chosen = {name: grid.strategies.get(name, {}) for name in strategies} if strategies else grid.strategies
-    return grid.model_copy(update={"strategies": chosen, "tasks": tasks or grid.tasks})
+    pretrain = grid.pretrain.model_copy(update={"crops": max(1, round(budget * grid.pretrain.crops))})
+    return grid.model_copy(update={"strategies": chosen, "tasks": tasks or grid.tasks, "pretrain": pretrain})

@@ -111,6 +111,13 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     (draft.path / "embedding.json").write_text(json.dumps(info))
 
 
+def _trial(job: Job, tracks: Any) -> Any:
+    from benchmark.experiment.evaluate import Trial
+
+    fractions = {float(f): int(n) for f, n in job.spec["fractions"]}
+    return Trial.of(registry.tasks.get(job.spec["task"])(), tracks, fractions, job.spec["shuffle_labels"])
+
+
 def _probe(job: Job, stores: Stores, draft: Draft) -> None:
     import numpy as np
     import pandas as pd
@@ -121,25 +128,44 @@ def _probe(job: Job, stores: Stores, draft: Draft) -> None:
     device, spec = _device(), job.spec
     embedded = stores.out.open("embed", job.needs[0])
     tracks = pd.read_parquet(stores.data.open("waveforms", job.needs[1]) / "tracks.parquet")
-    task = registry.tasks.get(spec["task"])()
-    file = "clips.npy" if task.output == "multiclass" else "frames.npy"
+    file = "clips.npy" if registry.tasks.get(spec["task"]).output == "multiclass" else "frames.npy"
     scores, predictions = evaluate(
-        task=task,
-        tracks=tracks,
-        features=Features(np.load(embedded / file, mmap_mode="r")),
-        frame_rate=json.loads((embedded / "embedding.json").read_text())["frame_rate"],
-        fractions={float(f): int(n) for f, n in spec["fractions"]},
-        probes=spec["probes"],
-        seed=spec["seed"],
-        shuffle_labels=spec["shuffle_labels"],
-        device=device,
+        _trial(job, tracks),
+        Features(np.load(embedded / file, mmap_mode="r")),
+        json.loads((embedded / "embedding.json").read_text())["frame_rate"],
+        spec["probes"],
+        spec["seed"],
+        device,
     )
-    identity = {k: spec[k] for k in ("strategy", "encoder", "pretrain_corpus", "seed")}
+    _write_scores(job, draft, scores, predictions)
+
+
+def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
+    import torch
+
+    from benchmark.experiment.supervised import train_supervised
+
+    device, spec = _device(), job.spec
+    waves = _open_waveforms(stores, job.needs[0], spec["corpus"])
+    trial = _trial(job, waves.tracks)
+    chosen = (spec["fraction"], spec["resample"])
+    subset = next(s for s in trial.subsets if (s.fraction, s.resample) == chosen)
+    results = []
+    for probe in spec["probes"]:
+        torch.manual_seed(spec["seed"])
+        encoder = registry.encoders.get(spec["encoder"])()
+        results.append((probe, train_supervised(trial, waves, encoder, subset, probe, spec["seed"], device)))
+    _write_scores(job, draft, *trial.scored(results, encoder.frame_rate))
+
+
+def _write_scores(job: Job, draft: Draft, scores: Any, predictions: Any) -> None:
+    identity = {k: job.spec[k] for k in ("strategy", "encoder", "pretrain_corpus", "seed")}
     scores.assign(**identity, key=job.key).to_parquet(draft.path / "scores.parquet", index=False)
     predictions.to_parquet(draft.path / "predictions.parquet", index=False)
 
 
 _RUNNERS = {
+    "supervised": _supervised,
     "catalog": _catalog,
     "shard": _shard,
     "waveforms": _waveforms,

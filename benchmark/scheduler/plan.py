@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from benchmark import registry
-from benchmark.interfaces import Corpus, UserError
+from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.store import content_key
 from benchmark.scheduler.walk import Job
@@ -33,54 +34,76 @@ class Plan:
         return key
 
 
+@dataclass(frozen=True)
+class Row:
+    """A row of the leaderboard: a strategy with its options, under the name that the grid gives it."""
+
+    name: str
+    strategy: str
+    cls: Any
+    config: Any
+
+    @classmethod
+    def of(cls, name: str, options: dict[str, Any]) -> Row:
+        """Resolve an entry of the grid; `strategy: NAME` among its options makes it a variant of that strategy.
+
+        Raises:
+            UserError: no such strategy, or a wrong option (each is named).
+        """
+        strategy = str(options.get("strategy", name))
+        found = registry.strategies.get(strategy)
+        try:
+            config = found.Config.model_validate({k: v for k, v in options.items() if k != "strategy"})
+        except ValidationError as error:
+            lines = [f"strategies.{name}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            raise UserError("; ".join(lines)) from error
+        return cls(name, strategy, found, config)
+
+    def checkpoints(self, grid: Grid) -> list[tuple[str, int]]:
+        """(encoder, seed) pairs; a strategy with its own handcrafted encoder has nothing to seed."""
+        own = self.cls.encoder_name
+        return [(own, 0)] if own is not None else [(e, seed) for e in grid.encoders for seed in grid.seeds]
+
+
+def rows(grid: Grid) -> list[Row]:
+    """The grid's strategies, resolved."""
+    return [Row.of(name, options) for name, options in grid.strategies.items()]
+
+
 def plan(grid: Grid) -> dict[str, Job]:
     """All jobs of `grid`, keyed by content.
 
     Raises:
         UserError: an unknown name, or a pair that cannot work together; nothing has run yet.
     """
-    result = Plan()
-    waveforms = _prepare(result, grid)
-    tasks = {name: registry.tasks.get(name) for name in grid.tasks}
-    for name, task in tasks.items():
+    result, resolved = Plan(), rows(grid)
+    waveforms = _prepare(result, grid, resolved)
+    for name in grid.tasks:
+        task = registry.tasks.get(name)
         if task.corpus != grid.corpus:
             raise UserError(f"task {name!r} is about corpus {task.corpus!r}, the grid's is {grid.corpus!r}")
-    for strategy, options in grid.strategies.items():
-        for encoder, seed in _checkpoints(grid, strategy):
-            pretrained = _pretrain(result, grid, strategy, options, encoder, seed, waveforms)
-            frames = any(task.output != "multiclass" for task in tasks.values())
-            spec = {
-                "strategy": strategy,
-                "encoder": encoder,
-                "seed": seed,
-                "frames": frames,
-                "waveforms": waveforms,
-            }
-            label = f"{strategy} {encoder} seed {seed}"
-            embedded = result.add("embed", f"embed {label}", {**spec, "corpus": grid.corpus}, (pretrained, waveforms))
-            for name, task in tasks.items():
-                probe = {
-                    **spec,
-                    "task": name,
-                    "task_version": task.info.version,
-                    "fractions": [[f, n] for f, n in grid.fractions.items()],
-                    "probes": grid.probes,
-                    "shuffle_labels": grid.shuffle_labels,
-                    "pretrain_corpus": f"{grid.corpus}/{grid.size}" if _trains(strategy) else "none",
-                }
-                result.add("probe", f"probe {label} on {name}", probe, (embedded, waveforms))
+    for row in resolved:
+        for encoder, seed in row.checkpoints(grid):
+            if row.cls.supervised:
+                _supervised(result, grid, row, encoder, seed, waveforms)
+            else:
+                _pretrained(result, grid, row, encoder, seed, waveforms)
     return result.jobs
 
 
-def _prepare(result: Plan, grid: Grid) -> str:
-    """Catalog, then shards, then one waveform store."""
+def _prepare(result: Plan, grid: Grid, resolved: list[Row]) -> str:
+    """Catalog, then shards, then one waveform store with the stems that a strategy of the grid listens to."""
     corpus = registry.corpora.get(grid.corpus)
     if grid.size not in corpus.sizes:
         raise registry.unknown(f"sizes of {grid.corpus}", grid.size, list(corpus.sizes))
+    stems = sorted({stem for row in resolved for stem in row.cls.crops(row.config).sources})
+    absent = set(stems) - set(corpus.stems)
+    if absent:
+        raise UserError(f"corpus {grid.corpus!r} has no stem {', '.join(sorted(absent))}; it has {corpus.stems}")
     size = corpus.sizes[grid.size]
     base = {"corpus": grid.corpus, "size": size, "fingerprint": corpus().fingerprint()}
     catalog = result.add("catalog", f"catalog {grid.corpus} {grid.size}", base)
-    base["stems"] = _stems(grid, corpus)
+    base["stems"] = stems
     shards = tuple(
         result.add(
             "shard",
@@ -93,56 +116,68 @@ def _prepare(result: Plan, grid: Grid) -> str:
     return result.add("waveforms", f"join {grid.corpus} {grid.size}", base, (catalog, *shards))
 
 
-def _stems(grid: Grid, corpus: type[Corpus]) -> list[str]:
-    """The stems to keep: those that a strategy of the grid listens to."""
-    wanted = set()
-    for name, options in grid.strategies.items():
-        cls = registry.strategies.get(name)
-        wanted |= set(cls.crops(_options(cls, name, options)).sources)
-    absent = wanted - set(corpus.stems)
-    if absent:
-        raise UserError(f"corpus {grid.corpus!r} has no stem {', '.join(sorted(absent))}; it has {corpus.stems}")
-    return sorted(wanted)
-
-
-def _options(cls: Any, strategy: str, options: dict[str, Any]) -> Any:
-    try:
-        return cls.Config.model_validate(options)
-    except ValidationError as error:
-        lines = [f"strategies.{strategy}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise UserError("; ".join(lines)) from error
-
-
-def _trains(strategy: str) -> bool:
-    return bool(registry.strategies.get(strategy).trains)
-
-
-def _checkpoints(grid: Grid, strategy: str) -> list[tuple[str, int]]:
-    """(encoder, seed) pairs; a strategy with its own handcrafted encoder has nothing to seed."""
-    own = registry.strategies.get(strategy).encoder_name
-    if own is not None:
-        return [(own, 0)]
-    return [(encoder, seed) for encoder in grid.encoders for seed in grid.seeds]
-
-
-def _pretrain(
-    result: Plan, grid: Grid, strategy: str, options: dict[str, Any], encoder: str, seed: int, waveforms: str
-) -> str:
-    cls = registry.strategies.get(strategy)
-    lacking = cls.needs - registry.encoders.get(encoder).offers
-    if lacking:
-        raise UserError(f"{strategy} cannot train {encoder}: it needs an encoder that offers {', '.join(lacking)}")
-    resolved = _options(cls, strategy, options).model_dump(mode="json")
+def _pretrained(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, waveforms: str) -> None:
+    """Checkpoint, embedding, a probe per task; only the probe knows the row's name: equal options share the rest."""
+    checkpoint = _checkpoint(result, grid, row, encoder, seed, waveforms)
     spec = {
-        "strategy": strategy,
-        "strategy_version": cls.info.version,
-        "options": resolved,
+        "strategy": row.strategy,
+        "encoder": encoder,
+        "seed": seed,
+        "frames": any(registry.tasks.get(name).output != "multiclass" for name in grid.tasks),
+        "waveforms": waveforms,
+    }
+    label = f"{row.name} {encoder} seed {seed}"
+    embedded = result.add("embed", f"embed {label}", {**spec, "corpus": grid.corpus}, (checkpoint, waveforms))
+    heard = f"{grid.corpus}/{grid.size}" if row.cls.trains else "none"
+    for name in grid.tasks:
+        probe = {**spec, "strategy": row.name, **_reading(grid, name), "pretrain_corpus": heard}
+        result.add("probe", f"probe {label} on {name}", probe, (embedded, waveforms))
+
+
+def _checkpoint(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, waveforms: str) -> str:
+    loaded = registry.encoders.get(encoder)
+    lacking = row.cls.needs - loaded.offers
+    if lacking:
+        raise UserError(f"{row.name} cannot train {encoder}: it needs an encoder that offers {', '.join(lacking)}")
+    spec = {
+        "strategy": row.strategy,
+        "strategy_version": row.cls.info.version,
+        "options": row.config.model_dump(mode="json"),
+        "encoder": encoder,
+        "encoder_version": loaded.info.version,
+        "seed": seed,
+    }
+    if not row.cls.trains:
+        return result.add("pretrain", f"export {row.name} {encoder} seed {seed}", spec)
+    spec |= {"budget": grid.pretrain.model_dump(), "corpus": grid.corpus}
+    return result.add("pretrain", f"pretrain {row.name} {encoder} seed {seed}", spec, (waveforms,))
+
+
+def _supervised(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, waveforms: str) -> None:
+    """One training per task, fraction and resample: long jobs, which run side by side."""
+    spec = {
+        "strategy": row.name,
+        "strategy_version": row.cls.info.version,
         "encoder": encoder,
         "encoder_version": registry.encoders.get(encoder).info.version,
         "seed": seed,
+        "corpus": grid.corpus,
+        "pretrain_corpus": "none",
     }
-    name = f"{'pretrain' if cls.trains else 'export'} {strategy} {encoder} seed {seed}"
-    if not cls.trains:
-        return result.add("pretrain", name, spec)
-    budget = grid.pretrain.model_dump()
-    return result.add("pretrain", name, {**spec, "budget": budget, "corpus": grid.corpus}, (waveforms,))
+    for name in grid.tasks:
+        for fraction, resamples in grid.fractions.items():
+            for resample in range(resamples):
+                label = f"{row.name} {encoder} seed {seed} on {name}, {fraction:.0%} #{resample}"
+                job = {**spec, **_reading(grid, name), "fraction": fraction, "resample": resample}
+                result.add("supervised", label, job, (waveforms,))
+
+
+def _reading(grid: Grid, task: str) -> dict[str, Any]:
+    """What every reading of a task depends on, by a probe or end to end."""
+    return {
+        "task": task,
+        "task_version": registry.tasks.get(task).info.version,
+        "fractions": [[f, n] for f, n in grid.fractions.items()],
+        "probes": grid.probes,
+        "shuffle_labels": grid.shuffle_labels,
+    }

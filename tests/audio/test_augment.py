@@ -2,71 +2,169 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
+from sounds import RATE, click, level_db, seeded, tone
+from torch import Generator, Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from benchmark.audio import augment
+from benchmark.audio import augment, filters, stretch
 
-RATE = 16_000
+ALL: dict[str, Callable[[Tensor, Generator], Tensor]] = {
+    "gain": lambda x, g: augment.gain(x, -6, 6, g),
+    "noise": lambda x, g: augment.noise(x, 1.0, 10, 40, g),
+    "colored_noise": lambda x, g: augment.colored_noise(x, (3, 30), (-2, 2), RATE, g),
+    "delay": lambda x, g: augment.delay(x, 20, 220, RATE, g),
+    "reverb": lambda x, g: augment.reverb(x, (0.1, 1.0), (-20, 0), RATE, g),
+    "pass_filter": lambda x, g: filters.pass_filter(x, 1.0, RATE, g),
+    "low_pass": lambda x, g: filters.low_pass(x, (150, 7500), RATE, g),
+    "high_pass": lambda x, g: filters.high_pass(x, (200, 2400), RATE, g),
+    "band_pass": lambda x, g: filters.band_pass(x, (200, 4000), (0.5, 1.99), RATE, g),
+    "band_stop": lambda x, g: filters.band_stop(x, (200, 4000), (0.5, 1.99), RATE, g),
+    "any_filter": lambda x, g: filters.any_filter(x, RATE, g),
+    "speed": lambda x, g: stretch.speed(x, 0.8, 1.2, g),
+    "time_stretch": lambda x, g: stretch.time_stretch(x, 0.7, 1.3, RATE, g),
+    "pitch_shift": lambda x, g: stretch.pitch_shift(x, -700, 700, RATE, g),
+}
+every = pytest.mark.parametrize("transform", ALL.values(), ids=ALL)
 
 
-def _generator() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
+@every
+def test_each_example_has_its_own_draw_and_the_input_stays(transform: Callable[[Tensor, Generator], Tensor]) -> None:
+    x = torch.randn(1, 4001, generator=seeded(1)).repeat(5, 1)
+    before = x.clone()
+    out = transform(x, seeded())
+    assert out.shape == x.shape
+    assert out.dtype == torch.float32
+    assert out.isfinite().all()
+    assert torch.equal(x, before)
+    assert torch.equal(transform(x, seeded()), out)
+    assert not torch.equal(transform(x, seeded(1)), out)
+    rows = [*out, x[0]]
+    assert all((a - b).abs().max() > 1e-3 for i, a in enumerate(rows) for b in rows[:i])
 
 
-def _tone(hz: float, n: int = 16, seconds: float = 1.0) -> torch.Tensor:
-    t = torch.arange(int(RATE * seconds)) / RATE
-    return torch.sin(2 * torch.pi * hz * t).repeat(n, 1)
+@every
+def test_a_batch_of_one_and_silence_pass(transform: Callable[[Tensor, Generator], Tensor]) -> None:
+    assert transform(torch.randn(1, 4000), seeded()).isfinite().all()
+    assert torch.equal(transform(torch.zeros(2, 4000), seeded()).abs(), torch.zeros(2, 4000))
 
 
-def _level_db(x: torch.Tensor) -> torch.Tensor:
-    return 10 * torch.log10(x.square().mean(dim=1))
+@every
+def test_nothing_waits_for_the_device(transform: Callable[[Tensor, Generator], Tensor]) -> None:
+    """Tensors without values refuse whatever would read one, and whatever has a shape that follows from one."""
+    with FakeTensorMode():
+        x = torch.empty(20, 4000)
+        assert augment.sometimes(x, 0.3, lambda y: transform(y, seeded()), seeded()).shape == x.shape
 
 
 def test_gain_stays_in_its_range_and_differs_by_example() -> None:
-    x = _tone(440)
-    change = _level_db(augment.gain(x, -6, 6, _generator())) - _level_db(x)
+    x = tone(440)
+    change = level_db(augment.gain(x, -6, 6, seeded())) - level_db(x)
     assert change.abs().max() <= 6.0001
     assert change.std() > 1
 
 
 def test_noise_lands_at_its_snr() -> None:
-    x = _tone(440, seconds=3)
+    x = tone(440, seconds=3)
     for snr in (0.0, 20.0):
-        added = augment.noise(x, 1.0, snr, snr, _generator()) - x
-        assert (_level_db(x) - _level_db(added) - snr).abs().max() < 0.5
-    assert torch.equal(augment.noise(x, 0.0, 0, 0, _generator()), x)
+        added = augment.noise(x, 1.0, snr, snr, seeded()) - x
+        assert (level_db(x) - level_db(added) - snr).abs().max() < 0.5
+    assert torch.equal(augment.noise(x, 0.0, 0, 0, seeded()), x)
+
+
+@pytest.mark.parametrize("decay", [-2.0, -1.0, 0.0, 1.0, 2.0])
+def test_colored_noise_has_its_slope_and_its_snr(decay: float) -> None:
+    x = tone(440, n=64)
+    added = augment.colored_noise(x, (12, 12), (decay, decay), RATE, seeded()) - x
+    assert (level_db(x) - level_db(added) - 12).abs().max() < 0.05
+    assert _slope(added) == pytest.approx(-decay, abs=0.05)
+
+
+def test_colors_and_levels_are_drawn_over_their_ranges() -> None:
+    x = tone(440, n=200)
+    added = augment.colored_noise(x, (3, 30), (-2, 2), RATE, seeded()) - x
+    snr = level_db(x) - level_db(added)
+    slopes = np.array([_slope(row[None]) for row in added])
+    for values, low, high in ((snr.numpy(), 3, 30), (slopes, -2, 2)):
+        quarters = np.histogram(values, np.linspace(low - 0.2, high + 0.2, 5))[0]
+        assert quarters.sum() == 200
+        assert quarters.min() > 25
+
+
+def _slope(x: Tensor) -> float:
+    """Of the log power over the log frequency, 100 to 7000 Hz."""
+    f = np.fft.rfftfreq(x.shape[1], 1 / RATE)
+    power = (np.abs(np.fft.rfft(x.numpy())) ** 2).mean(axis=0)
+    band = (f > 100) & (f < 7000)
+    slope: float = np.polyfit(np.log(f[band]), np.log(power[band]), 1, w=1 / np.sqrt(f[band]))[0]
+    return slope
 
 
 def test_polarity_inverts_some() -> None:
-    x = _tone(440, n=64)
-    sign = (augment.polarity(x, 0.5, _generator()) * x).sum(dim=1).sign()
+    x = tone(440, n=64)
+    sign = (augment.polarity(x, 0.5, seeded()) * x).sum(dim=1).sign()
     assert 16 < (sign < 0).sum() < 48
 
 
-def test_filters_attenuate_what_they_should() -> None:
-    middle = augment.pass_filter(_tone(1600, n=64), 1.0, RATE, _generator())
-    low = augment.pass_filter(_tone(50, n=64), 1.0, RATE, _generator())
-    high = augment.pass_filter(_tone(7500, n=64), 1.0, RATE, _generator())
-    loss_low, loss_high = (_level_db(_tone(1, 1)) - _level_db(x) for x in (low, high))
-    high_pass = loss_low > 10  # 50 Hz is two octaves or more below every high-pass cutoff
-    assert 16 < high_pass.sum() < 48
-    assert (loss_high[~high_pass] > 10).all()
-    assert loss_high[high_pass].abs().max() < 1
-    assert (_level_db(_tone(1, 1)) - _level_db(middle)).max() < 9
+@pytest.mark.parametrize(("n", "share", "expected"), [(20, 0.3, 6), (7, 0.5, 4), (9, 1.0, 9), (9, 0.0, 0), (1, 0.2, 0)])
+def test_a_share_is_exact_and_falls_on_everyone_in_turn(n: int, share: float, expected: int) -> None:
+    generator, hit = seeded(), torch.zeros(n)
+    for _ in range(200):
+        changed = (augment.sometimes(torch.ones(n, 8), share, torch.neg, generator) < 0).all(dim=1)
+        assert changed.sum() == expected
+        hit += changed
+    assert (hit / 200 - expected / n).abs().max() < 0.15
 
 
-def test_pitch_shift_finds_its_tone() -> None:
-    x = augment.pitch_shift(_tone(440, n=1), 300, 300, _generator())[0, : RATE // 2]
-    spectrum = np.abs(np.fft.rfft(x.numpy() * np.hanning(len(x)), 16 * len(x)))
-    assert spectrum.argmax() * RATE / (16 * len(x)) == pytest.approx(523.25, abs=1)
+def test_the_echo_of_clmr_comes_in_steps_at_half_the_level() -> None:
+    out = augment.delay(click(0.1, n=64, seconds=1), 200, 450, RATE, seeded(), step_ms=50)
+    assert (out[:, 1600] == 0.5).all()
+    lags = out.argsort(dim=1)[:, -2] - 1600
+    assert (out.gather(1, lags[:, None] + 1600) == 0.25).all()
+    assert ((out != 0).sum(dim=1) == 2).all()
+    assert sorted(set(lags.tolist())) == [RATE * ms // 1000 for ms in (200, 250, 300, 350, 400, 450)]
+
+
+def test_echoes_repeat_and_fade() -> None:
+    out = augment.delay(click(0, seconds=1), 100, 100, RATE, seeded(), volume=1.0, repeats=2, attenuation=0.5)[0]
+    assert {int(i): float(out[i]) for i in out.nonzero()[:, 0]} == {0: 0.5, 1600: 0.5, 3200: 0.25}
+
+
+def test_an_echo_beyond_the_end_is_not_heard() -> None:
+    out = augment.delay(click(0.9, seconds=1), 200, 200, RATE, seeded())
+    assert (out != 0).sum() == 1
+
+
+@pytest.mark.parametrize("rt60", [0.3, 1.0])
+def test_a_room_decays_at_its_rt60(rt60: float) -> None:
+    response = augment.reverb(click(0, n=8), (rt60, rt60), (-6, -6), RATE, seeded())
+    remaining = response[:, 1:].square().flip(1).cumsum(dim=1).flip(1)
+    decay = 10 * torch.log10(remaining / remaining[:, :1])
+    for curve in decay:  # Schroeder's curve from -5 to -25 dB (ISO 3382, T20)
+        span = ((curve < -5) & (curve > -25)).nonzero()[:, 0]
+        slope = np.polyfit(span.numpy() / RATE, curve[span].numpy(), 1)[0]
+        assert -60 / slope == pytest.approx(rt60, rel=0.15)
+
+
+def test_a_room_keeps_the_direct_sound_and_has_its_level() -> None:
+    response = augment.reverb(click(0, n=8), (0.5, 0.5), (-6, -6), RATE, seeded())
+    assert (response[:, 0] - 1).abs().max() < 1e-5
+    assert (10 * torch.log10(response[:, 1:].square().sum(dim=1)) + 6).abs().max() < 0.05
+
+
+def test_a_room_rings_after_the_sound_not_before() -> None:
+    response = augment.reverb(click(1.5, n=4), (1.5, 2.0), (0, 0), RATE, seeded())
+    assert response[:, : int(1.5 * RATE)].abs().max() < 1e-5
 
 
 def test_masks_hide_one_span_of_one_axis() -> None:
-    features = torch.randn(32, 64, 150, generator=_generator())
+    features = torch.randn(32, 64, 150, generator=seeded())
     for axis, other in ((1, 2), (2, 1)):
-        changed = augment.mask_bands(features, axis, 0.3, _generator()) != features
+        changed = augment.mask_bands(features, axis, 0.3, seeded()) != features
         lines = changed.all(dim=other)
         assert torch.equal(lines, changed.any(dim=other)), "a mask spans the other axis"
         assert lines.sum(dim=1).max() <= 0.3 * features.shape[axis] + 1

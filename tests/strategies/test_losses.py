@@ -1,82 +1,104 @@
-"""Losses against closed forms, slow twins and an independent library."""
+"""What holds for every loss: its slow twin, gradients, bf16, compilation, the order of the batch."""
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
-from pytorch_metric_learning.losses import SupConLoss
+from loss_cases import CASES
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from strategies.ema import cosine_decay, follow, teacher_of
-from strategies.losses import byol_regression, nt_xent
+
+every_loss = pytest.mark.parametrize("name", CASES)
+COSINE = ["nt_xent", "sup_con", "sup_con_dice", "info_nce_negatives", "byol_regression"]
 
 
-def _views(n: int = 12, dim: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(n, dim, generator=generator).requires_grad_() for _ in range(2))
-    return a, b
+def _inputs(name: str, n: int = 6, d: int = 5) -> list[Tensor]:
+    inputs = CASES[name].inputs(n, d, torch.Generator().manual_seed(0))
+    return [x.requires_grad_(i < CASES[name].learned) for i, x in enumerate(inputs)]
 
 
-def _slow_nt_xent(a: torch.Tensor, b: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Equation 1 of Chen et al., term by term, in float64."""
-    z = torch.cat([a, b]).double()
-    n, total = len(a), torch.zeros((), dtype=torch.float64)
-    for i in range(2 * n):
-        similarity = [torch.cosine_similarity(z[i], z[k], dim=0) / temperature for k in range(2 * n)]
-        others = torch.stack([similarity[k] for k in range(2 * n) if k != i])
-        total = total - similarity[(i + n) % (2 * n)] + torch.logsumexp(others, dim=0)
-    return total / (2 * n)
+def _gradients(name: str, loss: Tensor, inputs: list[Tensor]) -> list[Tensor]:
+    return list(torch.autograd.grad(loss, inputs[: CASES[name].learned]))
 
 
-@pytest.mark.parametrize("temperature", [0.1, 0.5])
-def test_nt_xent_equals_the_paper_and_the_library(temperature: float) -> None:
-    a, b = _views()
-    loss = nt_xent(a, b, temperature)
-    slow = _slow_nt_xent(a, b, temperature)
-    library = SupConLoss(temperature=temperature)(torch.cat([a, b]), torch.arange(len(a)).repeat(2))
-    assert loss.item() == pytest.approx(slow.item(), rel=1e-5)
-    assert loss.item() == pytest.approx(library.item(), rel=1e-5)
-    ours = torch.autograd.grad(loss, (a, b))
-    theirs = torch.autograd.grad(slow, (a, b))
-    for x, y in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(x, y, rtol=1e-4, atol=1e-6)
+def _distance(x: Tensor, truth: Tensor) -> float:
+    return ((x.double() - truth).norm() / truth.norm()).item()
 
 
-def test_nt_xent_known_answers() -> None:
-    n, temperature = 6, 0.2
-    same = torch.ones(n, 4)
-    assert nt_xent(same, same, temperature).item() == pytest.approx(math.log(2 * n - 1), rel=1e-5)
-    orthogonal = torch.eye(n)
-    expected = math.log(1 + (2 * n - 2) * math.exp(-1 / temperature))
-    assert nt_xent(orthogonal, orthogonal, temperature).item() == pytest.approx(expected, rel=1e-4)
+@every_loss
+def test_value_and_gradient_are_the_papers(name: str) -> None:
+    inputs = _inputs(name)
+    loss, slow = CASES[name].fast(*inputs), CASES[name].slow(*inputs)
+    assert loss.dtype == torch.float64
+    assert loss.item() == pytest.approx(slow.item(), rel=1e-6)
+    pairs = zip(_gradients(name, loss, inputs), _gradients(name, slow, inputs), strict=True)
+    assert max(_distance(ours, truth) for ours, truth in pairs) < 1e-6
 
 
-def test_nt_xent_ignores_scale_and_order() -> None:
-    a, b = _views()
-    order = torch.randperm(len(a), generator=torch.Generator().manual_seed(1))
-    value = nt_xent(a, b, 0.1).item()
-    assert nt_xent(3 * a, 0.5 * b, 0.1).item() == pytest.approx(value, rel=1e-5)
-    assert nt_xent(a[order], b[order], 0.1).item() == pytest.approx(value, rel=1e-5)
-    assert abs(nt_xent(a, b[order], 0.1).item() - value) > 1e-3
+@every_loss
+def test_gradient_is_the_slope(name: str) -> None:
+    inputs = _inputs(name)
+    assert torch.autograd.gradcheck(CASES[name].fast, inputs)
 
 
-def test_losses_are_float32_under_bf16() -> None:
-    a, b = _views(64, 128)
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = nt_xent(a.bfloat16(), b.bfloat16(), 0.1)
-        assert byol_regression(a.bfloat16(), b.bfloat16()).dtype == torch.float32
+@pytest.mark.parametrize("autocast", [False, True])
+@every_loss
+def test_bf16_costs_little_precision(name: str, autocast: bool) -> None:
+    inputs = _inputs(name, 64, 128)
+    exact = CASES[name].fast(*inputs)
+    low = [x.detach().bfloat16().requires_grad_(x.requires_grad) if x.is_floating_point() else x for x in inputs]
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        loss = CASES[name].fast(*low)
     assert loss.dtype == torch.float32
-    assert loss.item() == pytest.approx(nt_xent(a, b, 0.1).item(), rel=0.03)
+    assert loss.item() == pytest.approx(exact.item(), rel=0.01)
+    pairs = zip(_gradients(name, loss, low), _gradients(name, exact, inputs), strict=True)
+    assert max(_distance(ours, truth) for ours, truth in pairs) < 0.03
 
 
-def test_byol_regression_known_answers() -> None:
-    a, b = _views()
-    assert byol_regression(a, 2 * a).item() == pytest.approx(0.0, abs=1e-5)
-    assert byol_regression(a, -a).item() == pytest.approx(4.0, abs=1e-5)
-    byol_regression(a, b).backward()
-    assert a.grad is not None
-    assert b.grad is None, "the teacher's side must get no gradient"
+@every_loss
+def test_autocast_changes_nothing(name: str) -> None:
+    inputs = [x.detach().float() if x.is_floating_point() else x for x in _inputs(name)]
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = CASES[name].fast(*inputs)
+    assert torch.equal(inside, CASES[name].fast(*inputs))
+
+
+@every_loss
+def test_one_graph_without_breaks(name: str) -> None:
+    torch._dynamo.reset()
+    inputs = _inputs(name)
+    loss, eager = torch.compile(CASES[name].fast, fullgraph=True, backend="eager")(*inputs), CASES[name].fast(*inputs)
+    torch.testing.assert_close(loss, eager)
+    torch.testing.assert_close(_gradients(name, loss, inputs), _gradients(name, eager, inputs))
+
+
+@every_loss
+def test_nothing_waits_for_the_device(name: str) -> None:
+    """Tensors without values: a boolean index, `.item()` or a branch on a value raises."""
+    with FakeTensorMode() as mode:
+        fake = [mode.from_tensor(x.detach()) for x in _inputs(name)]
+        assert CASES[name].fast(*fake).shape == ()
+
+
+@every_loss
+def test_the_order_of_the_batch_is_nothing_and_the_pairing_is_all(name: str) -> None:
+    n = 6
+    inputs = [x.detach() for x in _inputs(name, n)]
+    order = torch.tensor([3, 0, 4, 1, 5, 2])
+    value = CASES[name].fast(*inputs).item()
+    moved = [x[order] if len(x) == n else x for x in inputs]
+    assert CASES[name].fast(*moved).item() == pytest.approx(value, rel=1e-9)
+    assert abs(CASES[name].fast(moved[0], *inputs[1:]).item() - value) > 1e-3 * value
+
+
+@pytest.mark.parametrize("name", COSINE)
+def test_scale_is_nothing_to_a_cosine(name: str) -> None:
+    inputs = [x.detach() for x in _inputs(name)]
+    value = CASES[name].fast(*inputs).item()
+    scaled = [x * (3.0 + i) if i < CASES[name].learned else x for i, x in enumerate(inputs)]
+    assert CASES[name].fast(*scaled).item() == pytest.approx(value, rel=1e-9)
 
 
 def test_the_teacher_follows_in_closed_form() -> None:

@@ -1,0 +1,38 @@
+"""Barlow Twins: equal dimensions agree between the views, different ones do not (Zbontar et al. 2021)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from benchmark.interfaces import Info
+from benchmark.modules import Encoder
+from strategies.heads import mlp, pool
+from strategies.pairs import PairConfig, Pairs
+from strategies.regularizers import barlow_twins
+
+
+class BarlowTwinsConfig(PairConfig):
+    """Options of Barlow Twins. The paper's weight is 0.0051 at 8,192 dimensions."""
+
+    off_diagonal_weight: float = 0.01
+    projection: int = 512
+
+
+class BarlowTwins(Pairs):
+    """The views' cross-correlation matrix, (D, D) over the batch, is driven to the identity."""
+
+    info = Info("barlow_twins", "Barlow Twins", "Zbontar et al. 2021; Meseguer-Brocal et al. 2024", version=1)
+    Config = BarlowTwinsConfig
+
+    def __init__(self, encoder: Encoder, config: BarlowTwinsConfig) -> None:
+        super().__init__(encoder, config)
+        size = config.projection
+        self.projector = mlp([encoder.embedding_dim, size, size, size], norm=True)
+
+    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        """One forward per view, as in the official code: BatchNorm never mixes the views."""
+        return {name: self.projector(pool(self.encoder.body(view))) for name, view in views.items()}
+
+    def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Equation 1 of the paper."""
+        return {"loss": barlow_twins(embeddings["a"], embeddings["b"], self.config.off_diagonal_weight)}

@@ -1,0 +1,41 @@
+"""COLA: which of the batch's crops is from my track, by a learned bilinear similarity? (Saeed et al. 2021)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from benchmark.interfaces import Info
+from benchmark.modules import Encoder
+from strategies.heads import bilinear_form, pool, tanh_projector
+from strategies.losses import bilinear_nce
+from strategies.pairs import PairConfig, Pairs
+from strategies.views import Preset
+
+
+class COLAConfig(PairConfig):
+    """Options of COLA; the paper augments nothing."""
+
+    preset: Preset = "crop_only"
+    projection: int = 512
+
+
+class COLA(Pairs):
+    """Two crops of a track, as they are, find each other among the crops of all other tracks."""
+
+    info = Info("cola", "COLA", "Saeed et al. 2021; the base of MSCOL (Garoufis et al. 2023)", version=1)
+    Config = COLAConfig
+
+    def __init__(self, encoder: Encoder, config: COLAConfig) -> None:
+        super().__init__(encoder, config)
+        self.projector = tanh_projector(encoder.embedding_dim, config.projection)
+        self.similarity = bilinear_form(config.projection)
+
+    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        """One forward for both crops."""
+        a, b = self.projector(pool(self.encoder.body(torch.cat([views["a"], views["b"]])))).chunk(2)
+        return {"a": a, "b": b}
+
+    def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Cross-entropy over the batch, from the first crops to the second."""
+        return {"loss": bilinear_nce(embeddings["a"], embeddings["b"], self.similarity)}

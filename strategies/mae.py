@@ -1,0 +1,84 @@
+"""MAE: reconstruct what is hidden of the spectrogram from what is not (He et al. 2022; Huang et al. 2022, AudioMAE)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmark.interfaces import Info
+from benchmark.modules import Batch, Crops, Encoder, Strategy, TokenEncoder
+from strategies.losses import masked_regression
+from strategies.masks import Decoder, frame_ratio, hidden, kept_tokens, patch_noise, picture_mask, take
+from strategies.views import Preset, ViewConfig, augmented
+
+
+class MAEConfig(ViewConfig):
+    """Options of MAE: one crop of each track, unaugmented; `masked` is AudioMAE's 0.8."""
+
+    preset: Preset = "crop_only"
+    masked: float = 0.8
+    seconds: float = 3.0
+    decoder_width: int = 128
+    decoder_depth: int = 2
+
+
+class MAE(Strategy):
+    """On `vit`: visible tokens are encoded, a light decoder draws the masked patches, each normalized.
+
+    On a CNN patches of the input are hidden, and each frame embedding draws the frames that it stands for.
+    """
+
+    info = Info("mae", "Masked autoencoder", "He et al. 2022; Huang et al. 2022 (AudioMAE)", version=1)
+    Config = MAEConfig
+    needs = frozenset({"mel"})
+
+    def __init__(self, encoder: Encoder, config: MAEConfig) -> None:
+        super().__init__(encoder, config)
+        if isinstance(encoder, TokenEncoder):
+            pixels = encoder.patches(encoder.features(torch.zeros(1, encoder.sample_rate))).shape[2]
+            self.decoder: nn.Module = Decoder(encoder.embedding_dim, config.decoder_width, config.decoder_depth, pixels)
+        else:
+            self.bands, self.ratio = frame_ratio(encoder)
+            self.decoder = nn.Linear(encoder.embedding_dim, self.bands * self.ratio)
+
+    @classmethod
+    def crops(cls, config: Any) -> Crops:
+        """One crop."""
+        return Crops(count=1, seconds=config.seconds)
+
+    def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Features, and random numbers that say what is hidden."""
+        features = augmented(batch.crops[:, 0], self.encoder, self.config, generator)
+        return {"features": features, "noise": patch_noise(features, self.encoder, generator)}
+
+    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Prediction and target of each patch (or frame), and which of it is masked: (B, N, P) each."""
+        features, noise = views["features"], views["noise"]
+        if not isinstance(self.encoder, TokenEncoder):
+            return self._on_pictures(features, picture_mask(noise, self.config.masked, features))
+        kept, dropped = kept_tokens(noise, self.config.masked)
+        encoded = self.encoder.encode(take(self.encoder.tokens(features), kept))
+        drawn = self.decoder(encoded, kept, self.encoder.grid(features))
+        return {"drawn": take(drawn, dropped), "target": take(self.encoder.patches(features), dropped)}
+
+    def _on_pictures(self, features: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        drawn = self.decoder(self.encoder.body(hidden(features, mask)))
+        target, masked = (self._frames(x, drawn.shape[1]) for x in (features, mask.to(features)))
+        return {"drawn": drawn, "target": target, "mask": masked}
+
+    def _frames(self, picture: Tensor, frames: int) -> Tensor:
+        """(B, bands, T) to (B, frames, bands * ratio): the spectra that each frame embedding stands for."""
+        padded = F.pad(picture, (0, max(0, frames * self.ratio - picture.shape[2])))[:, :, : frames * self.ratio]
+        return torch.unflatten(padded, 2, (frames, self.ratio)).transpose(1, 2).flatten(2)
+
+    def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Mean squared error on what was masked; patches are normalized, as in the paper's best setting."""
+        drawn, target = embeddings["drawn"], embeddings["target"]
+        if "mask" in embeddings:
+            error = (drawn.float() - target.float()).square() * embeddings["mask"]
+            return {"loss": error.sum() / embeddings["mask"].sum().clamp(min=1)}
+        everywhere = torch.ones(drawn.shape[:2], dtype=torch.bool, device=drawn.device)
+        return {"loss": masked_regression(drawn, target, everywhere, normalize=True)}

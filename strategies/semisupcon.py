@@ -1,0 +1,74 @@
+"""SemiSupCon: one contrastive loss; positives are of one track, or of tracks that share tags (Guinot et al. 2024)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmark.interfaces import Info
+from benchmark.modules import Batch, Crops, Encoder
+from strategies.heads import mlp, pool
+from strategies.losses import semi_supervised_positives, sup_con
+from strategies.pairs import PairConfig, Pairs, Positives
+
+
+class SemiSupConConfig(PairConfig):
+    """Options of SemiSupCon.
+
+    Attributes:
+        tags: columns of the corpus that are heard as labels.
+        leave_out: those of `tags` that are not, to tell transfer from leakage.
+        threshold: how many tags two tracks must share to be positives (T).
+        weighted: weight pairs by the Dice coefficient of their tags instead.
+        label_share: share of the training tracks whose labels may be used (p_s).
+        batch_share: share of the batch that is drawn from those tracks (b_s).
+    """
+
+    positives: Positives = "adjacent"
+    tags: tuple[str, ...] = ("family", "mode", "metre")
+    leave_out: tuple[str, ...] = ()
+    threshold: int = 1
+    weighted: bool = False
+    label_share: float = 0.5
+    batch_share: float = 0.5
+    temperature: float = 0.1
+    projection: int = 128
+
+
+class SemiSupCon(Pairs):
+    """SupCon's loss on a batch that is labelled in part; unlabelled tracks are positives of themselves alone."""
+
+    info = Info("semisupcon", "SemiSupCon", "Guinot et al. 2024; Khosla et al. 2020 (SupCon)", version=1)
+    Config = SemiSupConConfig
+    learning_rate = 2e-3
+
+    def __init__(self, encoder: Encoder, config: SemiSupConConfig) -> None:
+        super().__init__(encoder, config)
+        self.projector = mlp([encoder.embedding_dim, encoder.embedding_dim, config.projection], norm=True)
+
+    @classmethod
+    def crops(cls, config: Any) -> Crops:
+        """Two crops a track, and the tags."""
+        pair = super().crops(config)
+        tags = tuple(tag for tag in config.tags if tag not in config.leave_out)
+        share, part = (config.label_share, config.batch_share) if tags else (0.0, 0.0)
+        return Crops(pair.count, pair.seconds, pair.placement, (), tags, share, part)
+
+    def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Two views, and the labels."""
+        return {**super().views(batch, generator), "labels": batch.labels}
+
+    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        """One forward for both views."""
+        a, b = self.projector(pool(self.encoder.body(torch.cat([views["a"], views["b"]])))).chunk(2)
+        return {"a": a, "b": b, "labels": views["labels"]}
+
+    def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
+        """SupCon over the batch; the tracks of a batch are all different."""
+        z = torch.cat([embeddings["a"], embeddings["b"]])
+        labels = embeddings["labels"].repeat(2, 1)
+        track = torch.arange(len(embeddings["a"]), device=z.device).repeat(2)
+        positives = semi_supervised_positives(track, labels, self.config.threshold, self.config.weighted)
+        return {"loss": sup_con(z, positives, self.config.temperature)}

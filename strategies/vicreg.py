@@ -1,0 +1,41 @@
+"""VICReg: views agree, dimensions keep their variance and lose their covariance (Bardes et al. 2022)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from benchmark.interfaces import Info
+from benchmark.modules import Encoder
+from strategies.heads import mlp, pool
+from strategies.pairs import PairConfig, Pairs
+from strategies.regularizers import vicreg
+
+
+class VICRegConfig(PairConfig):
+    """Options of VICReg: the paper's weights (section 4.2)."""
+
+    invariance: float = 25.0
+    variance: float = 25.0
+    covariance: float = 1.0
+    projection: int = 512
+
+
+class VICReg(Pairs):
+    """Invariance, variance, covariance: collapse is prevented term by term, without negatives or a teacher."""
+
+    info = Info("vicreg", "VICReg", "Bardes et al. 2022; Meseguer-Brocal et al. 2024", version=1)
+    Config = VICRegConfig
+
+    def __init__(self, encoder: Encoder, config: VICRegConfig) -> None:
+        super().__init__(encoder, config)
+        size = config.projection
+        self.projector = mlp([encoder.embedding_dim, size, size, size], norm=True)
+
+    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        """One forward per view, as in the official code: BatchNorm never mixes the views."""
+        return {name: self.projector(pool(self.encoder.body(view))) for name, view in views.items()}
+
+    def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The weighted sum of the three terms."""
+        weights = self.config.invariance, self.config.variance, self.config.covariance
+        return {"loss": vicreg(embeddings["a"], embeddings["b"], *weights)}

@@ -1,0 +1,74 @@
+"""The supervised baseline on a planted problem: it learns what labels say, and nothing from shuffled ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from benchmark.audio.waveforms import Waveforms
+from benchmark.encoders.cnn_small import CNNSmall
+from benchmark.experiment import supervised
+from benchmark.experiment.evaluate import Trial
+from benchmark.interfaces import Info, Task
+
+RATE, SECONDS, TRACKS = 16_000, 3.2, 60
+SPLITS = np.array(["train"] * 24 + ["val"] * 12 + ["test"] * 24)
+
+
+class Octave(Task):
+    """Is the tone at 440 or at 880 Hz?"""
+
+    info = Info("octave", "Octave", "planted")
+    level = "pitch"
+    corpus = "planted"
+    output = "multiclass"
+    metric = "accuracy"
+    classes = ("low", "high")
+
+    def targets(self, tracks: pd.DataFrame) -> list[Any]:
+        return tracks["octave"].tolist()
+
+    def decode(self, outputs: np.ndarray, frame_rate: float) -> list[Any]:
+        return outputs.argmax(axis=1).tolist()
+
+    def item_scores(self, predictions: list[Any], targets: list[Any]) -> dict[str, np.ndarray]:
+        return {"accuracy": np.equal(predictions, targets).astype(float)}
+
+
+@pytest.fixture
+def waves() -> Waveforms:
+    rng = np.random.default_rng(0)
+    n = int(RATE * SECONDS)
+    octave = np.arange(TRACKS) % 2
+    t = np.arange(n) / RATE
+    tone = np.sin(2 * np.pi * 440 * (1 + octave[:, None]) * t + rng.uniform(0, 6, (TRACKS, 1)))
+    audio = rng.uniform(0.05, 0.3, (TRACKS, 1)) * (tone + 0.3 * rng.standard_normal((TRACKS, n)))
+    tracks = pd.DataFrame(
+        {
+            "id": [f"t{i}" for i in range(TRACKS)],
+            "group": np.arange(TRACKS),
+            "split": SPLITS,
+            "octave": octave,
+            "offset": np.arange(TRACKS) * n,
+            "length": n,
+        }
+    )
+    return Waveforms(tracks, {"mix": (audio * 32767).astype(np.int16).reshape(-1)}, RATE)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_it_learns_the_labels_and_only_them(waves: Waveforms, shuffled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "STEPS", (25, 25))
+    trial = Trial.of(Octave(), waves.tracks, {1.0: 1}, shuffle_labels=shuffled)
+    torch.manual_seed(0)
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu")
+    assert result.outputs.shape == (24, 2)
+    scores, predictions = trial.scored([("linear", result)], CNNSmall.frame_rate)
+    accuracy = float(scores["value"].iloc[0])
+    assert accuracy < 0.8 if shuffled else accuracy > 0.9
+    assert scores["n_train"].iloc[0] == 24
+    assert len(predictions) == 24
