@@ -206,7 +206,8 @@ def _print_leaderboard(folder: Path) -> None:
     import pandas as pd
     from rich.console import Console
 
-    from benchmark.leaderboard.tables import load_run, terminal
+    from benchmark.leaderboard.record import load_run
+    from benchmark.leaderboard.terminal import terminal
 
     width = None if sys.stdout.isatty() else 110  # a pipe has no width of its own, and 80 would cut names
     Console(width=width).print(terminal(pd.read_parquet(folder / "scores.parquet"), load_run(folder)))

@@ -84,6 +84,8 @@ class Task(ABC):
     higher_is_better: ClassVar[bool] = True
     #: class names of a multiclass task
     classes: ClassVar[tuple[str, ...]] = ()
+    #: columns of the corpus that its targets are made of: a strategy that heard one of them had this task's labels
+    labels: ClassVar[tuple[str, ...]] = ()
     #: test splits by suffix of the metric's name: "" is the main one
     test_splits: ClassVar[dict[str, str]] = {"": "test"}
 

@@ -35,6 +35,7 @@ class Beat(Task):
     corpus = "rendered_scores"
     output = "frame_activation"
     metric = "f_measure"
+    labels = ("beats",)
 
     def targets(self, tracks: pd.DataFrame) -> list[Any]:
         """Beat times in seconds."""

@@ -33,6 +33,7 @@ class Instrument(Task):
     corpus = "rendered_scores"
     output = "multiclass"
     metric = "accuracy"
+    labels = ("family",)
     classes = tuple(FAMILIES)
     test_splits = {"": "test", "_unseen_programs": "transfer"}
 

@@ -33,6 +33,7 @@ class Key(Task):
     corpus = "rendered_scores"
     output = "multiclass"
     metric = "weighted_score"
+    labels = ("key", "mode")
     classes = tuple(f"{tonic} {mode}" for mode in ("major", "minor") for tonic in TONICS)
 
     def targets(self, tracks: pd.DataFrame) -> list[Any]:

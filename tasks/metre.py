@@ -30,6 +30,7 @@ class Metre(Task):
     corpus = "rendered_scores"
     output = "multiclass"
     metric = "macro_f1"
+    labels = ("metre",)
     classes = ("simple duple", "simple triple", "compound duple", "compound triple")
 
     def targets(self, tracks: pd.DataFrame) -> list[Any]:

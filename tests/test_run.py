@@ -249,7 +249,7 @@ def test_an_installed_plugin_appears_and_runs(data_dir: Path, tiny_run: Path, tm
 
 
 def test_stems_are_kept_where_a_strategy_listens_to_them(data_dir: Path, tmp_path: Path) -> None:
-    """A variant of multi_source hears one stem; the store then holds it beside the mixture, and says where it sounds."""
+    """A variant of multi_source hears one stem; the store holds it beside the mixture, and says where it sounds."""
     grid = TINY_GRID.replace(
         "[constant, random, mfcc, simclr, byol]", "{drums_only: {strategy: multi_source, sources: [drums]}}"
     ).replace("[instrument, key, metre, beat]", "[instrument]")

@@ -18,7 +18,9 @@ import numpy as np
 import pandas as pd
 
 from benchmark.leaderboard import stats
-from benchmark.leaderboard.tables import Column, Entry, percent, shorten
+from benchmark.leaderboard.record import percent
+from benchmark.leaderboard.tables import Column, Entry
+from benchmark.leaderboard.terminal import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -22,7 +22,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from benchmark.leaderboard import figures, stats, tables
-from benchmark.leaderboard.tables import Row, Run, Standing
+from benchmark.leaderboard.record import Run, load_run, percent
+from benchmark.leaderboard.tables import Row, Standing
 
 #: characters that HTML forbids even when escaped
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -49,7 +50,7 @@ def build(folder: Path) -> Path:
     Raises:
         UserError: the scores are absent or unusable; the message says what to do.
     """
-    run = tables.load_run(folder)
+    run = load_run(folder)
     table = tables.cells(stats.load_scores(folder), run)
     page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", render(table, run))
     tables.write_csv(table, folder / "leaderboard.csv")
@@ -92,7 +93,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"percent": tables.percent, "plain": _plain, "number": _number, "digest": _digest}
+    environment.filters |= {"percent": percent, "plain": _plain, "number": _number, "digest": _digest}
     return environment.get_template("page.html.j2")
 
 

@@ -144,7 +144,12 @@ def _record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) ->
         "fractions": list(grid.fractions),
         "probes": grid.probes,
         "strategies": {
-            name: {"title": _title(row), "citation": row.cls.info.citation, "trains": row.cls.trains}
+            name: {
+                "title": _title(row),
+                "citation": row.cls.info.citation,
+                "trains": row.cls.trains,
+                **_heard(row, tasks),
+            }
             for name, row in strategies.items()
         },
         "tasks": {name: _task_record(task) for name, task in tasks.items()},
@@ -163,8 +168,17 @@ def _task_record(task: Any) -> dict[str, Any]:
         "higher_is_better": task.higher_is_better,
         "corpus": task.corpus,
         "licence": registry.corpora.get(task.corpus).licence,
+        "labels": list(task.labels),
         "conventions": sys.modules[task.__module__].__doc__ or "",
     }
+
+
+def _heard(row: Row, tasks: dict[str, Any]) -> dict[str, Any]:
+    """The labels that a strategy heard, as columns of the corpus, and for which share of the training tracks."""
+    if row.cls.supervised:
+        return {"heard": sorted({label for task in tasks.values() for label in task.labels})}
+    spec = row.cls.crops(row.config)
+    return {"heard": list(spec.tags), "heard_share": spec.label_share} if spec.tags else {}
 
 
 def _title(row: Row) -> str:

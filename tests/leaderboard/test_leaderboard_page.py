@@ -13,6 +13,7 @@ import pytest
 
 from benchmark.interfaces import UserError
 from benchmark.leaderboard import figures, page, tables
+from benchmark.leaderboard.record import Run
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "use", "path", "rect"}
 
@@ -192,8 +193,8 @@ def test_colors_stand_out_on_either_background(light, dark):
 def test_a_gap_is_named_in_the_figure():
     scores = planted.scores()
     gap = (scores["strategy"] == "mfcc") & (scores["task"] == "key") & (scores["fraction"] == 0.1)
-    cells = tables.cells(scores[~gap], tables.Run())
-    column = next(c for c in tables.standings(cells, tables.Run())[0].columns if c.task == "key")
+    cells = tables.cells(scores[~gap], Run())
+    column = next(c for c in tables.standings(cells, Run())[0].columns if c.task == "key")
     figure = figures.label_efficiency(cells, column, "linear", "f0")
     lines = {line.entry.strategy: line for line in figure.lines}
     assert lines["mfcc"].missing == ["10%"]

@@ -11,6 +11,8 @@ from rich.console import Console
 
 from benchmark.interfaces import UserError
 from benchmark.leaderboard import tables
+from benchmark.leaderboard.record import Run, load_run
+from benchmark.leaderboard.terminal import terminal
 
 TIED = {**planted.LEVELS, "byol": planted.LEVELS["simclr"] - 0.005}
 
@@ -22,7 +24,7 @@ def gaps(scores):
 
 def headline(scores, record=None):
     """The standing at 1% of the labels, linear probe."""
-    run = tables.Run.model_validate(record or {})
+    run = Run.model_validate(record or {})
     return tables.standing(tables.cells(scores, run), run, 0.01, "linear")
 
 
@@ -33,7 +35,7 @@ def rows(standing):
 def shown(scores, record=None, width=100):
     console = Console(record=True, width=width, file=open("/dev/null", "w"))  # noqa: SIM115
     with console.file:
-        console.print(tables.terminal(scores, record))
+        console.print(terminal(scores, record))
     return console.export_text()
 
 
@@ -92,7 +94,7 @@ def test_configurations_are_never_mixed():
 
 
 def test_csv_reads_back_exactly(tmp_path):
-    cells = tables.cells(gaps(planted.scores()), tables.Run())
+    cells = tables.cells(gaps(planted.scores()), Run())
     tables.write_csv(cells, tmp_path / "leaderboard.csv")
     with (tmp_path / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
         back = pd.DataFrame(csv.DictReader(file))
@@ -107,10 +109,10 @@ def test_csv_reads_back_exactly(tmp_path):
 def test_a_bad_run_record_is_named(tmp_path):
     (tmp_path / "run.json").write_text('{"fractions": ["all"]}')
     with pytest.raises(UserError, match=r"run\.json is not a run record \(fractions\.0"):
-        tables.load_run(tmp_path)
+        load_run(tmp_path)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(UserError, match=r"run\.json is not JSON"):
-        tables.load_run(tmp_path)
+        load_run(tmp_path)
 
 
 def test_the_terminal_reads_well_at_100_columns():
@@ -146,3 +148,17 @@ def test_a_hostile_name_is_text_in_the_terminal():
     assert "\u202e" not in text
     assert "[red]\N{REPLACEMENT CHARACTER}[31m" in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_labels_that_a_strategy_heard_are_said_and_its_own_tasks_are_marked():
+    run = {
+        "strategies": {"simclr": {"heard": ["family", "metre"], "heard_share": 0.5}, "random": {}},
+        "tasks": {"instrument": {"labels": ["family"]}, "key": {"labels": ["key", "mode"]}},
+    }
+    record = Run.model_validate(run)
+    table = tables.cells(planted.scores(), record)
+    for row in tables.standing(table, record, 0.1, "linear").rows:
+        told = row.entry.strategy == "simclr"
+        assert row.heard == ("50% of the labels: family, metre" if told else "")
+        marked = {s for s, score in zip(["instrument", "key"], row.scores, strict=False) if score.heard}
+        assert marked == ({"instrument"} if told else set())

@@ -1,0 +1,120 @@
+"""`run.json`: what a run planned, and how it went; the part of the leaderboard that is not scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from benchmark.interfaces import UserError
+
+
+class StrategyNote(BaseModel):
+    """What the run says about a strategy."""
+
+    title: str = ""
+    citation: str = ""
+    trains: bool = True
+    #: labels that it heard, as columns of the corpus, and for which share of the training tracks (None: the fraction)
+    heard: list[str] = []
+    heard_share: float | None = None
+
+
+class TaskNote(BaseModel):
+    """What the run says about a task."""
+
+    title: str = ""
+    citation: str = ""
+    level: str = ""
+    metric: str = ""
+    higher_is_better: bool = True
+    corpus: str = ""
+    licence: str = ""
+    conventions: str = ""
+    labels: list[str] = []
+
+
+class Failure(BaseModel):
+    """A job that gave no score."""
+
+    job: str
+    error: str = ""
+
+
+class Pretraining(BaseModel):
+    """One pre-trained checkpoint and its monitors; None where a strategy has no such monitor."""
+
+    strategy: str
+    encoder: str = ""
+    seed: int = 0
+    crops: float | None = None
+    seconds: float | None = None
+    loss: float | None = None
+    std: float | None = None
+    effective_rank: float | None = None
+    mean_cosine: float | None = None
+    parameters: int | None = None
+    peak_mb: int | None = None
+    collapsed: bool = False
+
+
+class Run(BaseModel):
+    """`run.json`: what was planned and how it went. Every field may be absent; unknown ones are ignored."""
+
+    grid: str = ""
+    command: str = ""
+    version: str = ""
+    created: str = ""
+    settings: dict[str, Any] = {}
+    fractions: list[float] = []
+    probes: list[str] = []
+    strategies: dict[str, StrategyNote] = {}
+    tasks: dict[str, TaskNote] = {}
+    failures: list[Failure] = []
+    pretraining: list[Pretraining] = []
+
+    def task(self, name: str) -> TaskNote:
+        """What is known of task `name`, which may be nothing."""
+        return self.tasks.get(name, TaskNote())
+
+    def heard(self, strategy: str, task: str) -> bool:
+        """Whether a strategy heard some of a task's own labels before it was probed."""
+        return bool(set(self.strategies.get(strategy, StrategyNote()).heard) & set(self.task(task).labels))
+
+    def labels_of(self, strategy: str) -> str:
+        """The labels that a strategy heard, and how many, in words; empty if none."""
+        note = self.strategies.get(strategy, StrategyNote())
+        share = "the fraction's labels" if note.heard_share is None else f"{percent(note.heard_share)} of the labels"
+        return f"{share}: {', '.join(note.heard)}" if note.heard else ""
+
+    def collapsed(self, strategy: str, encoder: str) -> bool:
+        """Whether any checkpoint of this strategy and encoder collapsed."""
+        return any(p.collapsed for p in self.pretraining if (p.strategy, p.encoder) == (strategy, encoder))
+
+
+def load_run(folder: Path) -> Run:
+    """Read `folder/run.json`; an empty record if there is none.
+
+    Raises:
+        UserError: it is there but is not a run record.
+    """
+    path = folder / "run.json"
+    if not path.is_file():
+        return Run()
+    try:
+        # An error message may quote a file name that is not UTF-8: half a character must not cost the page.
+        text = json.dumps(json.loads(path.read_bytes()), ensure_ascii=False)
+        return Run.model_validate_json(text.encode("utf-8", errors="replace"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not JSON ({error}); delete or rewrite it") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise UserError(f"{path} is not a run record ({where}: {first['msg']}); delete or rewrite it") from error
+
+
+def percent(fraction: float) -> str:
+    """A label fraction as a percentage, `0.01` as `1%`."""
+    return f"{100 * fraction:g}%"

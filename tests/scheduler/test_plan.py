@@ -1,0 +1,95 @@
+"""What a grid becomes: which jobs share what, and what is refused before anything runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from benchmark.interfaces import UserError
+from benchmark.scheduler.grid import Grid, load, names, narrow
+from benchmark.scheduler.plan import plan
+
+GRID = {
+    "name": "toy",
+    "corpus": "rendered_scores",
+    "size": "tiny",
+    "strategies": {"simclr": {}},
+    "encoders": ["cnn_small"],
+    "tasks": ["instrument", "key"],
+    "fractions": {0.1: 3, 1.0: 1},
+    "probes": ["linear"],
+    "seeds": [0, 1],
+    "pretrain": {"crops": 640},
+}
+
+
+def grid(**changes: Any) -> Grid:
+    return Grid.model_validate({**GRID, **changes})
+
+
+def kinds(planned: Grid) -> Counter[str]:
+    return Counter(job.kind for job in plan(planned).values())
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_grid_of_the_package_plans(name: str) -> None:
+    jobs = plan(load(name))
+    assert any(job.kind in ("probe", "supervised") for job in jobs.values())
+
+
+def test_a_plan_is_a_pure_function() -> None:
+    assert list(plan(grid())) == list(plan(grid()))
+
+
+def test_variants_are_rows_and_equal_ones_share_a_checkpoint() -> None:
+    one = kinds(grid())
+    variants = grid(
+        strategies={
+            "simclr": {},
+            "again": {"strategy": "simclr"},
+            "apart": {"strategy": "simclr", "positives": "disjoint"},
+        }
+    )
+    three = kinds(variants)
+    assert one["pretrain"] == 2, "one per seed"
+    assert three["pretrain"] == three["embed"] == 4
+    assert three["probe"] == 3 * one["probe"]
+    assert {job.spec["strategy"] for job in plan(variants).values() if job.kind == "probe"} == {
+        "simclr",
+        "again",
+        "apart",
+    }
+
+
+def test_supervised_trains_on_every_subset() -> None:
+    assert kinds(grid(strategies={"supervised": {}}))["supervised"] == 2 * 2 * (3 + 1)
+    assert "pretrain" not in kinds(grid(strategies={"supervised": {}}))
+
+
+def test_stems_are_part_of_the_key_only_where_they_are_heard() -> None:
+    def joined(planned: Grid) -> list[str]:
+        return [key for key, job in plan(planned).items() if job.kind == "waveforms"]
+
+    assert joined(grid()) == joined(grid(strategies={"byol": {}}))
+    assert joined(grid()) != joined(grid(strategies={"multi_source": {}}))
+
+
+def test_a_budget_scales_pre_training() -> None:
+    assert narrow(grid(), [], [], budget=0.1).pretrain.crops == 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"strategies": {"mae": {}}, "encoders": ["sample_cnn"]}, "mae cannot train sample_cnn.* offers mel"),
+        ({"strategies": {"multi_source": {"sources": ["vocals"]}}}, "no stem vocals"),
+        ({"strategies": {"x": {"strategy": "simclr", "temprature": 1}}}, r"strategies\.x\.temprature"),
+        ({"strategies": {"simclr": {"negatives": "within"}}}, "positives 'self' or 'disjoint'"),
+        ({"size": "hug"}, "hug"),
+    ],
+)
+def test_what_cannot_work_is_refused_while_planning(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        plan(grid(**changes))
