@@ -12,9 +12,15 @@ from strategies.regularizers import barlow_twins
 
 
 class BarlowTwinsConfig(PairConfig):
-    """Options of Barlow Twins. The paper's weight is 0.0051 at 8,192 dimensions."""
+    """Options of Barlow Twins. The paper's weight is 0.0051 at 8,192 dimensions.
+
+    Attributes:
+        mean: means over the matrix in place of sums, as in the multi-view study, whose weight is 1.
+    """
 
     off_diagonal_weight: float = 0.01
+    mean: bool = False
+    hidden: tuple[int, ...] = (512, 512)
     projection: int = 512
 
 
@@ -26,8 +32,7 @@ class BarlowTwins(Pairs):
 
     def __init__(self, encoder: Encoder, config: BarlowTwinsConfig) -> None:
         super().__init__(encoder, config)
-        size = config.projection
-        self.projector = mlp([encoder.embedding_dim, size, size, size], norm=True)
+        self.projector = mlp([encoder.embedding_dim, *config.hidden, config.projection], norm=True)
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
         """One forward per view, as in the official code: BatchNorm never mixes the views."""
@@ -35,4 +40,5 @@ class BarlowTwins(Pairs):
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         """Equation 1 of the paper."""
-        return {"loss": barlow_twins(embeddings["a"], embeddings["b"], self.config.off_diagonal_weight)}
+        weight, mean = self.config.off_diagonal_weight, self.config.mean
+        return {"loss": barlow_twins(embeddings["a"], embeddings["b"], weight, mean)}

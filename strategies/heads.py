@@ -8,12 +8,16 @@ import torch
 from torch import Tensor, nn
 
 
-def mlp(sizes: list[int], norm: bool) -> nn.Sequential:
-    """Linear layers of these sizes with (BatchNorm and) ReLU between them; the last one is plain."""
+def mlp(sizes: list[int], norm: bool, bias: bool = True) -> nn.Sequential:
+    """Linear layers of these sizes with (BatchNorm and) ReLU between them; the last one is plain.
+
+    Args:
+        bias: False leaves biases out (CLMR, SemiSupCon, the multi-view study).
+    """
     layers: list[nn.Module] = []
     for i, (inside, outside) in enumerate(pairwise(sizes)):
         last = i == len(sizes) - 2
-        layers.append(nn.Linear(inside, outside, bias=last or not norm))
+        layers.append(nn.Linear(inside, outside, bias=bias and (last or not norm)))
         if not last:
             layers += [nn.BatchNorm1d(outside)] * norm + [nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)

@@ -24,6 +24,7 @@ class SemiSupConConfig(PairConfig):
         weighted: weight pairs by the Dice coefficient of their tags instead.
         label_share: share of the training tracks whose labels may be used (p_s).
         batch_share: share of the batch that is drawn from those tracks (b_s).
+        norm: BatchNorm in the projector; without it there are no biases either, as in the released code.
     """
 
     positives: Positives = "adjacent"
@@ -34,7 +35,9 @@ class SemiSupConConfig(PairConfig):
     label_share: float = 0.5
     batch_share: float = 0.5
     temperature: float = 0.1
+    hidden: tuple[int, ...] = (192,)
     projection: int = 128
+    norm: bool = True
 
 
 class SemiSupCon(Pairs):
@@ -46,7 +49,8 @@ class SemiSupCon(Pairs):
 
     def __init__(self, encoder: Encoder, config: SemiSupConConfig) -> None:
         super().__init__(encoder, config)
-        self.projector = mlp([encoder.embedding_dim, encoder.embedding_dim, config.projection], norm=True)
+        sizes = [encoder.embedding_dim, *config.hidden, config.projection]
+        self.projector = mlp(sizes, norm=config.norm, bias=config.norm)
 
     @classmethod
     def crops(cls, config: Any) -> Crops:

@@ -20,13 +20,17 @@ class SimCLRConfig(PairConfig):
     """Options of SimCLR.
 
     Attributes:
+        hidden: sizes of the projector's hidden layers.
+        norm: BatchNorm in the projector; without it there are no biases either, as in CLMR.
         negatives: `between`: the other tracks of the batch; `within`: other crops of the anchor's own track, and no
             other track (Choi et al. 2022), with positives `self` or `disjoint`.
         others: how many crops those are; with `within`, all crops of a track lie apart.
     """
 
     temperature: float = 0.1
+    hidden: tuple[int, ...] = (192,)
     projection: int = 128
+    norm: bool = True
     negatives: Literal["between", "within"] = "between"
     others: int = 2
 
@@ -46,7 +50,8 @@ class SimCLR(Pairs):
 
     def __init__(self, encoder: Encoder, config: SimCLRConfig) -> None:
         super().__init__(encoder, config)
-        self.projector = mlp([encoder.embedding_dim, encoder.embedding_dim, config.projection], norm=True)
+        sizes = [encoder.embedding_dim, *config.hidden, config.projection]
+        self.projector = mlp(sizes, norm=config.norm, bias=config.norm)
 
     @classmethod
     def crops(cls, config: Any) -> Crops:

@@ -17,6 +17,7 @@ class VICRegConfig(PairConfig):
     invariance: float = 25.0
     variance: float = 25.0
     covariance: float = 1.0
+    hidden: tuple[int, ...] = (512, 512)
     projection: int = 512
 
 
@@ -28,8 +29,7 @@ class VICReg(Pairs):
 
     def __init__(self, encoder: Encoder, config: VICRegConfig) -> None:
         super().__init__(encoder, config)
-        size = config.projection
-        self.projector = mlp([encoder.embedding_dim, size, size, size], norm=True)
+        self.projector = mlp([encoder.embedding_dim, *config.hidden, config.projection], norm=True)
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
         """One forward per view, as in the official code: BatchNorm never mixes the views."""

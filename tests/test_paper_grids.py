@@ -1,0 +1,58 @@
+"""Every row of the seed papers' grids takes two steps with the paper's own encoder (minutes: pytest -m long)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from benchmark import registry
+from benchmark.audio.waveforms import Waveforms
+from benchmark.experiment.train import pretrain
+from benchmark.scheduler.grid import load
+from benchmark.scheduler.plan import rows
+
+GRIDS = ("clmr", "multiview", "semisupcon", "multisource", "choi")
+CASES = [
+    (grid, row.name, encoder)
+    for grid in GRIDS
+    for row in rows(load(grid))
+    if row.cls.trains
+    for encoder in load(grid).encoders
+]
+RATE, SECONDS, TRACKS = 16_000, 8, 24
+
+
+@pytest.fixture(scope="module")
+def waves() -> Waveforms:
+    """Noise with every column and stem that a strategy may ask for."""
+    rng, n = np.random.default_rng(0), RATE * SECONDS
+    tracks = pd.DataFrame(
+        {
+            "split": ["train"] * 16 + ["val"] * 8,
+            "family": [f"f{i % 3}" for i in range(TRACKS)],
+            "mode": [f"m{i % 2}" for i in range(TRACKS)],
+            "metre": [f"t{i % 4}" for i in range(TRACKS)],
+            "offset": np.arange(TRACKS) * n,
+            "length": n,
+            **{f"active_{stem}": rng.random(TRACKS) < 0.7 for stem in ("lead", "accompaniment", "drums")},
+        }
+    )
+    stems = ("mix", "lead", "accompaniment", "drums")
+    return Waveforms(tracks, {s: rng.integers(-8000, 8000, TRACKS * n, dtype=np.int16) for s in stems}, RATE)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("grid", "name", "encoder"), CASES)
+def test_two_steps(grid: str, name: str, encoder: str, waves: Waveforms) -> None:
+    planned = load(grid)
+    row = next(row for row in rows(planned) if row.name == name)
+    spec = row.cls.crops(row.config)
+    heard = 2 * 8 * spec.count * spec.seconds / 3
+    budget = planned.pretrain.model_copy(update={"batch_size": 8, "crops": int(heard) + 1, "precision": "32-true"})
+    torch.manual_seed(0)
+    strategy = row.cls(registry.encoders.get(encoder)(), row.config)
+    result = pretrain(strategy, waves, budget, 0, "cpu")
+    assert result["steps"] >= 2
+    assert np.isfinite(result["loss"])
