@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from benchmark.interfaces import Info
-from benchmark.modules import Batch, Crops, Encoder, Strategy, TokenEncoder
+from benchmark.modules import Encoder, TokenEncoder
 from strategies.ema import cosine_decay, follow, teacher_of
 from strategies.losses import byol_regression
-from strategies.masks import Decoder, hidden, kept_tokens, patch_noise, picture_mask, take
-from strategies.views import Preset, ViewConfig, augmented
+from strategies.masks import Decoder, MaskedConfig, MaskedCrop, hidden, kept_tokens, picture_mask, take
 
 
-class M2DConfig(ViewConfig):
+class M2DConfig(MaskedConfig):
     """Options of M2D: one crop of each track, unaugmented; `masked` is the paper's 0.7."""
 
-    preset: Preset = "crop_only"
     masked: float = 0.7
-    seconds: float = 3.0
     predictor_width: int = 128
     predictor_depth: int = 2
     decay: float = 0.98
 
 
-class M2D(Strategy):
+class M2D(MaskedCrop):
     """The teacher sees *only* the masked part, so that it must model what the student cannot copy.
 
     On a CNN patches of the input are hidden instead: the student sees the visible ones, the teacher the others.
@@ -34,7 +29,6 @@ class M2D(Strategy):
 
     info = Info("m2d", "Masked modeling duo", "Niizumi et al. 2023", version=1)
     Config = M2DConfig
-    needs = frozenset({"mel"})
 
     def __init__(self, encoder: Encoder, config: M2DConfig) -> None:
         super().__init__(encoder, config)
@@ -44,16 +38,6 @@ class M2D(Strategy):
         else:
             self.predictor = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
         self.teacher = teacher_of(encoder)
-
-    @classmethod
-    def crops(cls, config: Any) -> Crops:
-        """One crop."""
-        return Crops(count=1, seconds=config.seconds)
-
-    def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Features, and random numbers that say what is masked."""
-        features = augmented(batch.crops[:, 0], self.encoder, self.config, generator)
-        return {"features": features, "noise": patch_noise(features, self.encoder, generator)}
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
         """Predictions and targets of the masked part, (B, N, D) each."""

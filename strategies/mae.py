@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.interfaces import Info
-from benchmark.modules import Batch, Crops, Encoder, Strategy, TokenEncoder
+from benchmark.modules import Encoder, TokenEncoder
 from strategies.losses import masked_regression
-from strategies.masks import Decoder, frame_ratio, hidden, kept_tokens, patch_noise, picture_mask, take
-from strategies.views import Preset, ViewConfig, augmented
+from strategies.masks import Decoder, MaskedConfig, MaskedCrop, frame_ratio, hidden, kept_tokens, picture_mask, take
 
 
-class MAEConfig(ViewConfig):
+class MAEConfig(MaskedConfig):
     """Options of MAE: one crop of each track, unaugmented; `masked` is AudioMAE's 0.8."""
 
-    preset: Preset = "crop_only"
     masked: float = 0.8
-    seconds: float = 3.0
     decoder_width: int = 128
     decoder_depth: int = 2
 
 
-class MAE(Strategy):
+class MAE(MaskedCrop):
     """On `vit`: visible tokens are encoded, a light decoder draws the masked patches, each normalized.
 
     On a CNN patches of the input are hidden, and each frame embedding draws the frames that it stands for.
@@ -33,7 +28,6 @@ class MAE(Strategy):
 
     info = Info("mae", "Masked autoencoder", "He et al. 2022; Huang et al. 2022 (AudioMAE)", version=1)
     Config = MAEConfig
-    needs = frozenset({"mel"})
 
     def __init__(self, encoder: Encoder, config: MAEConfig) -> None:
         super().__init__(encoder, config)
@@ -43,16 +37,6 @@ class MAE(Strategy):
         else:
             self.bands, self.ratio = frame_ratio(encoder)
             self.decoder = nn.Linear(encoder.embedding_dim, self.bands * self.ratio)
-
-    @classmethod
-    def crops(cls, config: Any) -> Crops:
-        """One crop."""
-        return Crops(count=1, seconds=config.seconds)
-
-    def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Features, and random numbers that say what is hidden."""
-        features = augmented(batch.crops[:, 0], self.encoder, self.config, generator)
-        return {"features": features, "noise": patch_noise(features, self.encoder, generator)}
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
         """Prediction and target of each patch (or frame), and which of it is masked: (B, N, P) each."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from benchmark.encoders.vit import Block, positions
-from benchmark.modules import Encoder, TokenEncoder
+from benchmark.modules import Batch, Crops, Encoder, Strategy, TokenEncoder
+from strategies.views import Preset, ViewConfig, augmented
 
 #: bands x frames of a mask's patch where the encoder has no patches of its own
 PATCH = (16, 16)
@@ -57,6 +60,34 @@ def picture_mask(noise: Tensor, share: float, features: Tensor) -> Tensor:
 def hidden(features: Tensor, mask: Tensor) -> Tensor:
     """Replace masked pixels by the example's mean, which a convolution cannot tell from a quiet passage's edge."""
     return torch.where(mask, features.mean(dim=(1, 2), keepdim=True), features)
+
+
+class MaskedConfig(ViewConfig):
+    """Options of masked prediction: one crop of each track, as it is.
+
+    Attributes:
+        masked: share of the tokens, or of the spectrogram's patches, that is hidden.
+    """
+
+    preset: Preset = "crop_only"
+    masked: float
+    seconds: float = 3.0
+
+
+class MaskedCrop(Strategy):
+    """Hears one crop of each track; `noise` (B, N) says in which order its patches are hidden."""
+
+    needs = frozenset({"mel"})
+
+    @classmethod
+    def crops(cls, config: Any) -> Crops:
+        """One crop."""
+        return Crops(count=1, seconds=config.seconds)
+
+    def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Features, and random numbers that say what is hidden."""
+        features = augmented(batch.crops[:, 0], self.encoder, self.config, generator)
+        return {"features": features, "noise": patch_noise(features, self.encoder, generator)}
 
 
 class Decoder(nn.Module):
