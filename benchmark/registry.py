@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import hashlib
 import importlib
 import importlib.util
 import os
@@ -73,6 +74,16 @@ class Registry(Generic[T]):
                 f"{self.axis} {name!r} ({entry.value}, from {_origin(entry)}) cannot be loaded: {error}"
             ) from error
         return loaded
+
+    def source_hash(self, name: str) -> str:
+        """Hash of an unpackaged plugin file; empty for packaged entries, whose version speaks for them."""
+        entry = self._entry(name)
+        if entry.dist is not None:
+            return ""
+        spec = importlib.util.find_spec(entry.module)
+        assert spec is not None
+        assert spec.origin is not None
+        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
 
     def describe(self, name: str) -> dict[str, str]:
         """Name, first docstring line and origin, read from the source: nothing is imported, so it takes no time."""

@@ -87,7 +87,7 @@ def random_batch(spec: Crops, sample_rate: int, size: int = SIZE, seed: int = 0)
     generator = torch.Generator().manual_seed(seed)
     pitch = 110 * 2 ** (4 * torch.rand(size, 1, 1, generator=generator))
     level = 0.02 + 0.4 * torch.rand(size, 1, 1, generator=generator)
-    seconds = torch.arange(int(spec.seconds * sample_rate)) / sample_rate
+    seconds = torch.arange(round(spec.seconds * sample_rate)) / sample_rate
     noise = torch.randn(size, spec.count, len(seconds), generator=generator)
     classes = torch.randint(3, (size, len(spec.tags)), generator=generator)
     known = (torch.arange(size) < round(spec.batch_share * size)).float()

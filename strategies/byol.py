@@ -19,6 +19,7 @@ class BYOLConfig(PairConfig):
     decay: float = 0.98
     projection: int = 128
     hidden: int = 512
+    predictor: int = 512
 
 
 class BYOL(Pairs):
@@ -31,7 +32,7 @@ class BYOL(Pairs):
         super().__init__(encoder, config)
         head = mlp([encoder.embedding_dim, config.hidden, config.projection], norm=True)
         self.student = EncoderWithHead(encoder, head)
-        self.predictor = mlp([config.projection, config.hidden, config.projection], norm=True)
+        self.predictor = mlp([config.projection, config.predictor, config.projection], norm=True)
         self.teacher = teacher_of(self.student)
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:

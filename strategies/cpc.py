@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from benchmark.interfaces import Info
@@ -25,11 +26,11 @@ class CPCConfig(ViewConfig):
 
     preset: Preset = "crop_only"
     negatives: Literal["between", "within"] = "between"
-    context: int = 4
-    future: int = 4
-    step_seconds: float = 0.9
+    context: int = Field(default=4, ge=1)
+    future: int = Field(default=4, ge=1)
+    step_seconds: float = Field(default=0.9, gt=0)
     hidden: int = 128
-    temperature: float = 0.1
+    temperature: float = Field(default=0.1, gt=0)
 
 
 class CPC(Strategy):
@@ -54,7 +55,8 @@ class CPC(Strategy):
     def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Features of each step, (B, steps, bands, frames)."""
         steps = self.config.context + self.config.future
-        crops = torch.unflatten(batch.crops[:, 0], 1, (steps, -1)).flatten(0, 1)
+        whole = batch.crops[:, 0, : batch.crops.shape[2] // steps * steps]
+        crops = torch.unflatten(whole, 1, (steps, -1)).flatten(0, 1)
         features = augmented(crops, self.encoder, self.config, generator)
         return {"steps": torch.unflatten(features, 0, (-1, steps))}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from benchmark.interfaces import Info
@@ -15,7 +16,7 @@ from strategies.masks import Decoder, MaskedConfig, MaskedCrop, hidden, kept_tok
 class M2DConfig(MaskedConfig):
     """Options of M2D: one crop of each track, unaugmented; `masked` is the paper's 0.7."""
 
-    masked: float = 0.7
+    masked: float = Field(default=0.7, gt=0, lt=1)
     predictor_width: int = 128
     predictor_depth: int = 2
     decay: float = 0.98

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,7 +16,7 @@ from strategies.masks import Decoder, MaskedConfig, MaskedCrop, frame_ratio, hid
 class MAEConfig(MaskedConfig):
     """Options of MAE: one crop of each track, unaugmented; `masked` is AudioMAE's 0.8."""
 
-    masked: float = 0.8
+    masked: float = Field(default=0.8, gt=0, lt=1)
     decoder_width: int = 128
     decoder_depth: int = 2
 
@@ -59,7 +60,7 @@ class MAE(MaskedCrop):
         return torch.unflatten(padded, 2, (frames, self.ratio)).transpose(1, 2).flatten(2)
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Mean squared error on what was masked; patches are normalized, as in the paper's best setting."""
+        """Mean squared error on what was masked; a ViT's patches are normalized, as in the paper's best setting."""
         drawn, target = embeddings["drawn"], embeddings["target"]
         if "mask" in embeddings:
             error = (drawn.float() - target.float()).square() * embeddings["mask"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from benchmark.interfaces import Info
@@ -23,8 +24,8 @@ class MaskedContrastiveConfig(PairConfig):
     """
 
     preset: Preset = "crop_only"
-    masked: float = 0.9
-    temperature: float = 0.1
+    masked: float = Field(default=0.9, gt=0, lt=1)
+    temperature: float = Field(default=0.1, gt=0)
     projection: int = 128
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from benchmark.encoders.vit import Block, positions
@@ -70,8 +71,8 @@ class MaskedConfig(ViewConfig):
     """
 
     preset: Preset = "crop_only"
-    masked: float
-    seconds: float = 3.0
+    masked: float = Field(gt=0, lt=1)
+    seconds: float = Field(default=3.0, gt=0)
 
 
 class MaskedCrop(Strategy):
@@ -113,9 +114,6 @@ class Decoder(nn.Module):
 @torch.no_grad()
 def frame_ratio(encoder: Encoder) -> tuple[int, int]:
     """Bands of the features, and how many of their frames one frame embedding stands for."""
-    was_training = encoder.training
-    encoder.eval()
-    features = encoder.features(torch.zeros(1, 3 * encoder.sample_rate))
-    frames = encoder.body(features).shape[1]
-    encoder.train(was_training)
-    return features.shape[1], -(-features.shape[2] // frames)
+    short, long = (encoder.features(torch.zeros(1, n * encoder.sample_rate)) for n in (1, 3))
+    per_second = (long.shape[2] - short.shape[2]) / 2
+    return long.shape[1], max(1, round(per_second / encoder.frame_rate))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from benchmark.interfaces import Info
@@ -18,9 +19,9 @@ class MultiSourceConfig(ViewConfig):
     """Options of the multi-source contrast. `sources` steers it: one name alone trains for that source."""
 
     preset: Preset = "crop_only"
-    sources: tuple[str, ...] = ("lead", "accompaniment", "drums")
+    sources: tuple[str, ...] = Field(default=("lead", "accompaniment", "drums"), min_length=1)
     projection: int = 512
-    seconds: float = 3.0
+    seconds: float = Field(default=3.0, gt=0)
 
 
 class MultiSource(Strategy):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from benchmark.modules import Batch, Crops, Placement, Strategy
@@ -24,7 +25,13 @@ class PairConfig(ViewConfig):
     """
 
     positives: Positives = "random"
-    seconds: float = 3.0
+    seconds: float = Field(default=3.0, gt=0)
+
+    @model_validator(mode="after")
+    def _views_differ(self) -> Self:
+        if self.positives == "self" and self.preset in ("crop_only", "none"):
+            raise ValueError("positives 'self' without augmentation makes equal views: choose another preset")
+        return self
 
 
 class Pairs(Strategy):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from benchmark.interfaces import Info
@@ -20,7 +21,8 @@ class SemiSupConConfig(PairConfig):
     Attributes:
         tags: columns of the corpus that are heard as labels.
         leave_out: those of `tags` that are not, to tell transfer from leakage.
-        threshold: how many tags two tracks must share to be positives (T).
+        threshold: how many tags two tracks must share to be positives (T). With these tags, one shared tag would make
+            75 % of labelled pairs positive, two 25 %, as the paper's T = 1 does on MagnaTagATune.
         weighted: weight pairs by the Dice coefficient of their tags instead.
         label_share: share of the training tracks whose labels may be used (p_s).
         batch_share: share of the batch that is drawn from those tracks (b_s).
@@ -30,11 +32,11 @@ class SemiSupConConfig(PairConfig):
     positives: Positives = "adjacent"
     tags: tuple[str, ...] = ("family", "mode", "metre")
     leave_out: tuple[str, ...] = ()
-    threshold: int = 1
+    threshold: int = Field(default=2, ge=1)
     weighted: bool = False
-    label_share: float = 0.5
-    batch_share: float = 0.5
-    temperature: float = 0.1
+    label_share: float = Field(default=0.5, ge=0, le=1)
+    batch_share: float = Field(default=0.5, ge=0, le=1)
+    temperature: float = Field(default=0.1, gt=0)
     hidden: tuple[int, ...] = (192,)
     projection: int = 128
     norm: bool = True
@@ -43,7 +45,7 @@ class SemiSupConConfig(PairConfig):
 class SemiSupCon(Pairs):
     """SupCon's loss on a batch that is labelled in part; unlabelled tracks are positives of themselves alone."""
 
-    info = Info("semisupcon", "SemiSupCon", "Guinot et al. 2024; Khosla et al. 2020 (SupCon)", version=1)
+    info = Info("semisupcon", "SemiSupCon", "Guinot et al. 2024; Khosla et al. 2020 (SupCon)", version=2)
     Config = SemiSupConConfig
     learning_rate = 2e-3
 
@@ -57,8 +59,9 @@ class SemiSupCon(Pairs):
         """Two crops a track, and the tags."""
         pair = super().crops(config)
         tags = tuple(tag for tag in config.tags if tag not in config.leave_out)
-        share, part = (config.label_share, config.batch_share) if tags else (0.0, 0.0)
-        return Crops(pair.count, pair.seconds, pair.placement, (), tags, share, part)
+        if not tags or not config.label_share or not config.batch_share:
+            return pair  # pure self-supervision: nothing is heard
+        return Crops(pair.count, pair.seconds, pair.placement, (), tags, config.label_share, config.batch_share)
 
     def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Two views, and the labels."""

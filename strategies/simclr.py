@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from benchmark.interfaces import Info
@@ -27,12 +27,12 @@ class SimCLRConfig(PairConfig):
         others: how many crops those are; with `within`, all crops of a track lie apart.
     """
 
-    temperature: float = 0.1
+    temperature: float = Field(default=0.1, gt=0)
     hidden: tuple[int, ...] = (192,)
     projection: int = 128
     norm: bool = True
     negatives: Literal["between", "within"] = "between"
-    others: int = 2
+    others: int = Field(default=2, ge=1)
 
     @model_validator(mode="after")
     def _apart(self) -> SimCLRConfig:

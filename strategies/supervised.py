@@ -9,6 +9,6 @@ from benchmark.modules import Strategy
 class Supervised(Strategy):
     """The bar that CLMR compares with: one training per task, fraction and resample, on the probes' own subsets."""
 
-    info = Info("supervised", "Supervised from scratch", "baseline; Spijkervet & Burgoyne 2021, section 4", version=1)
+    info = Info("supervised", "Supervised from scratch", "baseline; Spijkervet & Burgoyne 2021, section 4", version=2)
     trains = False
     supervised = True

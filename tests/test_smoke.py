@@ -48,7 +48,7 @@ def test_simclr_beats_the_untrained_encoder(linear: pd.DataFrame) -> None:
             for fraction in (0.1, 1.0)
         )
 
-    assert wins("key") or wins("instrument"), linear.loc[["simclr", "random"], ["mean", "low", "high"]].to_string()
+    assert wins("key"), linear.loc[["simclr", "random"], ["mean", "low", "high"]].to_string()
 
 
 def test_mfcc_is_a_real_contestant(linear: pd.DataFrame) -> None:

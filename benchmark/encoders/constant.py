@@ -13,6 +13,7 @@ class Constant(Encoder):
     """One zero per frame, 25 frames/s."""
 
     info = Info(name="constant", title="Constant features", citation="this project")
+    offers = frozenset()  # nothing to train
     sample_rate = 16_000
     embedding_dim = 1
     frame_rate = 25.0

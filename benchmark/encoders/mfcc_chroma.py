@@ -16,6 +16,7 @@ class MFCCChroma(Encoder):
     """33 dimensions at 25 frames/s; the probe sees mean and deviation over time, as for every encoder."""
 
     info = Info(name="mfcc_chroma", title="MFCC and chroma", citation="Davis & Mermelstein 1980; Fujishima 1999")
+    offers = frozenset()  # nothing to train
     sample_rate = SAMPLE_RATE
     embedding_dim = 33
     frame_rate = SAMPLE_RATE / HOP

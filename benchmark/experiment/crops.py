@@ -48,7 +48,7 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
         self.waves, self.spec, self.seed, self.start = waves, spec, seed, start
         self.rows = np.flatnonzero(waves.tracks["split"].to_numpy() == "train") if rows is None else rows
         self.batch, self.count = min(config.batch_size, len(self.rows)), spec.count
-        self.length = int(spec.seconds * waves.sample_rate)
+        self.length = round(spec.seconds * waves.sample_rate)
         heard = self.batch * self.count * spec.seconds / CROP_SECONDS
         self.steps = max(1, int(config.crops / heard))
         self._check()

@@ -21,8 +21,8 @@ from benchmark.experiment.probe import ProbeResult
 from benchmark.experiment.train import Pretraining, fit
 from benchmark.modules import Batch, Crops, Encoder, Strategy
 
-#: epochs over the labelled tracks, within these numbers of steps; validation is looked at so many times
-EPOCHS, STEPS, CHECKS = 60, (100, 600), 5
+#: epochs over the labelled tracks, but this many steps at least; validation is looked at so many times
+EPOCHS, MIN_STEPS, CHECKS = 60, 100, 10
 HIDDEN = 512
 
 
@@ -101,7 +101,7 @@ def train_supervised(
     # frames are labelled in whole clips; 3 s are enough for a clip's class
     spec = Crops(count=1, seconds=seconds if frame_level else 3.0)
     batch = 16 if frame_level else 64
-    steps = int(np.clip(EPOCHS * len(subset.train) / batch, *STEPS))
+    steps = max(MIN_STEPS, EPOCHS * len(subset.train) // batch)
     config = PretrainConfig(crops=10**9, batch_size=batch, precision="32-true" if device == "cpu" else "bf16-mixed")
     stream = CropStream(waves, spec, config, seed, targets=table.astype(np.float32), rows=subset.train)
     stream.steps = steps

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ class Grid(Config):
     strategies: dict[str, dict[str, Any]]
     encoders: list[str] = Field(min_length=1)
     tasks: list[str] = Field(min_length=1)
-    fractions: dict[float, int]
+    fractions: dict[float, int] = Field(min_length=1)
     probes: list[str] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
     pretrain: PretrainConfig
@@ -60,6 +61,21 @@ class Grid(Config):
         for probe in value:
             if probe not in ("linear", "mlp"):
                 raise ValueError(f"unknown probe {probe!r}; known: linear, mlp")
+        return value
+
+    @field_validator("encoders", "tasks", "probes", "seeds")
+    @classmethod
+    def _once(cls, value: list[Any]) -> list[Any]:
+        twice = [item for item, count in Counter(value).items() if count > 1]
+        if twice:
+            raise ValueError(f"{twice[0]!r} is listed twice")
+        return value
+
+    @field_validator("seeds")
+    @classmethod
+    def _natural(cls, value: list[int]) -> list[int]:
+        if min(value) < 0:
+            raise ValueError(f"{min(value)}: a seed is not negative")
         return value
 
 

@@ -136,6 +136,8 @@ def _pretrained(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, wav
 
 def _checkpoint(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, waveforms: str) -> str:
     loaded = registry.encoders.get(encoder)
+    if row.cls.trains and not loaded.offers:
+        raise UserError(f"{row.name} cannot train {encoder}: there is nothing to train in it")
     lacking = row.cls.needs - loaded.offers
     if lacking:
         raise UserError(f"{row.name} cannot train {encoder}: it needs an encoder that offers {', '.join(lacking)}")
@@ -147,6 +149,9 @@ def _checkpoint(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, wav
         "encoder_version": loaded.info.version,
         "seed": seed,
     }
+    source = registry.strategies.source_hash(row.strategy)
+    if source:  # a plugin file that is being edited, whose version nobody bumps
+        spec["source"] = source
     if not row.cls.trains:
         return result.add("pretrain", f"export {row.name} {encoder} seed {seed}", spec)
     spec |= {"budget": grid.pretrain.model_dump(), "corpus": grid.corpus}
@@ -168,7 +173,9 @@ def _supervised(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, wav
         for fraction, resamples in grid.fractions.items():
             for resample in range(resamples):
                 label = f"{row.name} {encoder} seed {seed} on {name}, {fraction:.0%} #{resample}"
-                job = {**spec, **_reading(grid, name), "fraction": fraction, "resample": resample}
+                # draws of a fraction do not depend on the other ones, nor on later resamples
+                own = {"fraction": fraction, "resample": resample, "fractions": [[fraction, resample + 1]]}
+                job = {**spec, **_reading(grid, name), **own}
                 result.add("supervised", label, job, (waveforms,))
 
 

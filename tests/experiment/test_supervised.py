@@ -62,7 +62,7 @@ def waves() -> Waveforms:
 
 @pytest.mark.parametrize("shuffled", [False, True])
 def test_it_learns_the_labels_and_only_them(waves: Waveforms, shuffled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervised, "STEPS", (25, 25))
+    monkeypatch.setattr(supervised, "MIN_STEPS", 25)
     trial = Trial.of(Octave(), waves.tracks, {1.0: 1}, shuffle_labels=shuffled)
     torch.manual_seed(0)
     result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu")

@@ -6,10 +6,11 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid, load, names, narrow
-from benchmark.scheduler.plan import plan
+from benchmark.scheduler.plan import plan, rows
 
 GRID = {
     "name": "toy",
@@ -83,11 +84,39 @@ def test_a_budget_scales_pre_training() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
+        ({"seeds": [0, 0]}, "0 is listed twice"),
+        ({"seeds": [-1]}, "not negative"),
+        ({"probes": ["linear", "linear"]}, "listed twice"),
+        ({"fractions": {}}, "fractions"),
+        ({"strategies": {"a/b": {"strategy": "simclr"}}}, "'a/b': a name is"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        grid(**changes)
+
+
+def test_labels_are_heard_only_where_shares_are_positive() -> None:
+    def tags(**options: Any) -> tuple[str, ...]:
+        row = rows(grid(strategies={"semisupcon": options}))[0]
+        return row.cls.crops(row.config).tags
+
+    assert tags() == ("family", "mode", "metre")
+    assert tags(leave_out=["mode"]) == ("family", "metre")
+    assert tags(label_share=0) == tags(batch_share=0) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
         ({"strategies": {"mae": {}}, "encoders": ["sample_cnn"]}, "mae cannot train sample_cnn.* offers mel"),
         ({"strategies": {"multi_source": {"sources": ["vocals"]}}}, "no stem vocals"),
         ({"strategies": {"x": {"strategy": "simclr", "temprature": 1}}}, r"strategies\.x\.temprature"),
         ({"strategies": {"simclr": {"negatives": "within"}}}, "positives 'self' or 'disjoint'"),
         ({"size": "hug"}, "hug"),
+        ({"encoders": ["mfcc_chroma"]}, "simclr cannot train mfcc_chroma: there is nothing to train"),
+        ({"strategies": {"simclr": {"positives": "self", "preset": "crop_only"}}}, "makes equal views"),
+        ({"strategies": {"simclr": {"temperature": 0}}}, r"strategies\.simclr\.temperature"),
     ],
 )
 def test_what_cannot_work_is_refused_while_planning(changes: dict[str, Any], says: str) -> None:

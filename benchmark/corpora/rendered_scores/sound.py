@@ -96,7 +96,7 @@ def play_drums(notes: list[Note]) -> NDArray[np.float32]:
 
 
 def impulse_response(room: Room) -> NDArray[np.float32]:
-    """Direct sound, a tail of decaying noise, and the room's pass band (first-order slopes)."""
+    """Direct sound, a tail of decaying noise, and the room's pass band (half of a zero-phase response: gentle)."""
     n = int(room.rt60 * SAMPLE_RATE)
     t = np.arange(n) / SAMPLE_RATE
     tail = np.random.default_rng(room.seed).standard_normal(n) * np.exp(-6.9078 * t / room.rt60)
