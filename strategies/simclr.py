@@ -44,9 +44,9 @@ class SimCLRConfig(PairConfig):
 class SimCLR(Pairs):
     """Two crops of a track attract each other; the crops of all other tracks of the batch repel them."""
 
-    info = Info("simclr", "SimCLR", "Chen et al. 2020; Spijkervet & Burgoyne 2021 (CLMR)", version=2)
+    info = Info("simclr", "SimCLR", "Chen et al. 2020; Spijkervet & Burgoyne 2021 (CLMR)", version=3)
     Config = SimCLRConfig
-    learning_rate = 2e-3
+    learning_rate = 3e-3
 
     def __init__(self, encoder: Encoder, config: SimCLRConfig) -> None:
         super().__init__(encoder, config)

@@ -12,7 +12,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from benchmark.audio.waveforms import Waveforms
@@ -87,6 +87,7 @@ def pretrain(strategy: Strategy, waves: Waveforms, config: PretrainConfig, seed:
     module = Pretraining(strategy, config, seed, stream.steps)
     started = time.perf_counter()
     fit(module, stream, device)
+    settle_statistics(strategy.encoder, stream, device)
     seconds = time.perf_counter() - started
     curve = torch.stack(module.curve).float().cpu()
     bad = (~torch.isfinite(curve)).nonzero()
@@ -131,6 +132,25 @@ def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning advises more loader workers; slicing needs none
         trainer.fit(module, DataLoader(stream, batch_size=None))
+
+
+@torch.no_grad()
+def settle_statistics(encoder: Encoder, stream: CropStream, device: str, batches: int = 20) -> None:
+    """Estimate BatchNorm's running statistics anew, on crops as they are.
+
+    They are what an encoder is read out with. After training they describe augmented, masked or separated views, some
+    strategies' far more than others' (masked ones: variances five times off), which would be compared as well.
+    """
+    norms = [m for m in encoder.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain average over all batches
+    encoder.to(device).train()
+    for t in range(batches if norms else 0):
+        encoder(to_batch(stream.step(t)).crops[:, 0].to(device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 @torch.no_grad()

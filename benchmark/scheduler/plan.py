@@ -14,7 +14,7 @@ from benchmark.scheduler.store import content_key
 from benchmark.scheduler.walk import Job
 
 #: bump when the trainer, the embedding or the probes change what they compute
-ENGINE = 1
+ENGINE = 2
 TRACKS_PER_SHARD = 50
 #: jobs whose artefacts belong to the data folder: shared by all grids
 DATA_KINDS = ("catalog", "shard", "waveforms")

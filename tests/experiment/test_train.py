@@ -1,0 +1,50 @@
+"""What training leaves behind: an encoder that is read out with statistics of sound as it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from benchmark.audio.waveforms import Waveforms
+from benchmark.encoders.cnn_small import CNNSmall
+from benchmark.experiment.budget import PretrainConfig
+from benchmark.experiment.crops import CropStream, to_batch
+from benchmark.experiment.train import settle_statistics
+from benchmark.modules import Crops
+
+RATE, LENGTH, TRACKS = 16_000, 16_000, 48
+
+
+@pytest.fixture
+def stream() -> CropStream:
+    rng = np.random.default_rng(0)
+    levels = rng.uniform(100, 6000, (TRACKS, 1))
+    samples = (levels * rng.standard_normal((TRACKS, LENGTH))).clip(-32000, 32000).astype(np.int16)
+    tracks = pd.DataFrame({"split": "train", "offset": np.arange(TRACKS) * LENGTH, "length": LENGTH}, range(TRACKS))
+    waves = Waveforms(tracks, {"mix": samples.reshape(-1)}, RATE)
+    return CropStream(waves, Crops(count=1, seconds=0.5), PretrainConfig(crops=1000, batch_size=48), seed=0)
+
+
+def test_statistics_are_those_of_crops_as_they_are(stream: CropStream) -> None:
+    """The first BatchNorm's own definition, on all crops at once; whatever training had left there is gone."""
+    encoder = CNNSmall()
+    norm = encoder.stem[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    norm.running_mean.fill_(17.0)
+    settle_statistics(encoder, stream, "cpu", batches=4)
+    crops = torch.cat([to_batch(stream.step(t)).crops[:, 0] for t in range(4)])
+    with torch.no_grad():
+        seen = encoder.stem[0](encoder.features(crops).unsqueeze(1))
+    torch.testing.assert_close(norm.running_mean, seen.mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(norm.running_var, seen.var(dim=(0, 2, 3)), rtol=0.05, atol=1e-4)
+    assert norm.momentum == 0.1
+
+
+def test_weights_stay(stream: CropStream) -> None:
+    encoder = CNNSmall()
+    before = {name: p.clone() for name, p in encoder.named_parameters()}
+    settle_statistics(encoder, stream, "cpu", batches=2)
+    assert all(torch.equal(p, before[name]) for name, p in encoder.named_parameters())
