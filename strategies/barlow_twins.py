@@ -6,7 +6,7 @@ from torch import Tensor
 
 from benchmark.interfaces import Info
 from benchmark.modules import Encoder
-from strategies.heads import mlp, pool
+from strategies.heads import mlp
 from strategies.pairs import PairConfig, Pairs
 from strategies.regularizers import barlow_twins
 
@@ -29,14 +29,11 @@ class BarlowTwins(Pairs):
 
     info = Info("barlow_twins", "Barlow Twins", "Zbontar et al. 2021; Meseguer-Brocal et al. 2024", version=1)
     Config = BarlowTwinsConfig
+    fuse_views = False  # as in the official code
 
     def __init__(self, encoder: Encoder, config: BarlowTwinsConfig) -> None:
         super().__init__(encoder, config)
         self.projector = mlp([encoder.embedding_dim, *config.hidden, config.projection], norm=True)
-
-    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One forward per view, as in the official code: BatchNorm never mixes the views."""
-        return {name: self.projector(pool(self.encoder.body(view))) for name, view in views.items()}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         """Equation 1 of the paper."""

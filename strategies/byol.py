@@ -27,6 +27,7 @@ class BYOL(Pairs):
 
     info = Info("byol", "BYOL", "Grill et al. 2020; Niizumi et al. 2021 (BYOL-A)", version=2)
     Config = BYOLConfig
+    fuse_views = False
 
     def __init__(self, encoder: Encoder, config: BYOLConfig) -> None:
         super().__init__(encoder, config)
@@ -36,7 +37,7 @@ class BYOL(Pairs):
         self.teacher = teacher_of(self.student)
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Predictions and targets; one forward per view, as in the paper: BatchNorm never mixes the views."""
+        """Predictions and targets; one forward per view, as in the paper."""
         predictions = {name: self.predictor(self.student(view)) for name, view in views.items()}
         with torch.no_grad():
             targets = {f"target_{name}": self.teacher(view) for name, view in views.items()}

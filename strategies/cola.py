@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from benchmark.interfaces import Info
 from benchmark.modules import Encoder
-from strategies.heads import bilinear_form, pool, tanh_projector
+from strategies.heads import bilinear_form, tanh_projector
 from strategies.losses import bilinear_nce
 from strategies.pairs import PairConfig, Pairs
 from strategies.views import Preset
@@ -30,11 +29,6 @@ class COLA(Pairs):
         super().__init__(encoder, config)
         self.projector = tanh_projector(encoder.embedding_dim, config.projection)
         self.similarity = bilinear_form(config.projection)
-
-    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One forward for both crops."""
-        a, b = self.projector(pool(self.encoder.body(torch.cat([views["a"], views["b"]])))).chunk(2)
-        return {"a": a, "b": b}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         """Cross-entropy over the batch, from the first crops to the second."""

@@ -42,6 +42,7 @@ class DINO(Pairs):
 
     info = Info("dino", "DINO (clustering)", "Caron et al. 2021; Meseguer-Brocal et al. 2024", version=1)
     Config = DINOConfig
+    fuse_views = False
     centre: Tensor
 
     def __init__(self, encoder: Encoder, config: DINOConfig) -> None:

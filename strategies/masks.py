@@ -1,4 +1,4 @@
-"""Masks of spectrograms, for encoders that see tokens and for those that see the whole picture."""
+"""What masked pretext tasks share: masks for tokens and for pictures, the crop that they hear, MAE's decoder."""
 
 from __future__ import annotations
 

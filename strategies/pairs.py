@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.modules import Batch, Crops, Placement, Strategy
+from strategies.heads import pool
 from strategies.views import ViewConfig, augmented
 
 Positives = Literal["self", "adjacent", "random", "disjoint"]
@@ -35,7 +36,16 @@ class PairConfig(ViewConfig):
 
 
 class Pairs(Strategy):
-    """Hears two crops of each track, and makes an augmented view of each: `a` and `b`, (B, bands, frames)."""
+    """Hears two crops of each track, makes an augmented view of each, `a` and `b`, and projects both.
+
+    Class attributes:
+        fuse_views: whether both views go through the network as one batch (SimCLR) or one after the other (BYOL, Barlow
+            Twins, VICReg): under BatchNorm these are different objectives, so it is the paper's choice, not a matter of
+            speed.
+    """
+
+    fuse_views: ClassVar[bool] = True
+    projector: nn.Module
 
     @classmethod
     def crops(cls, config: Any) -> Crops:
@@ -46,4 +56,16 @@ class Pairs(Strategy):
         """Both views, augmented as one batch."""
         crops = batch.crops[:, :2].transpose(0, 1).flatten(0, 1)
         a, b = augmented(crops, self.encoder, self.config, generator).chunk(2)
+        return {"a": a, "b": b}
+
+    def project(self, features: Tensor) -> Tensor:
+        """Features (B, bands, frames) to the projection of their pooled embedding, (B, D)."""
+        projection: Tensor = self.projector(pool(self.encoder.body(features)))
+        return projection
+
+    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Projections of both views, (B, D) each."""
+        if not self.fuse_views:
+            return {name: self.project(views[name]) for name in ("a", "b")}
+        a, b = self.project(torch.cat([views["a"], views["b"]])).chunk(2)
         return {"a": a, "b": b}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmark.interfaces import Info
 from benchmark.modules import Batch, Crops, Encoder
-from strategies.heads import mlp, pool
+from strategies.heads import mlp
 from strategies.losses import semi_supervised_positives, sup_con
 from strategies.pairs import PairConfig, Pairs, Positives
 
@@ -68,9 +68,8 @@ class SemiSupCon(Pairs):
         return {**super().views(batch, generator), "labels": batch.labels}
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One forward for both views."""
-        a, b = self.projector(pool(self.encoder.body(torch.cat([views["a"], views["b"]])))).chunk(2)
-        return {"a": a, "b": b, "labels": views["labels"]}
+        """Projections of both views, and the labels."""
+        return {**super().embed(views), "labels": views["labels"]}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         """SupCon over the batch; the tracks of a batch are all different."""

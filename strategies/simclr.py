@@ -10,7 +10,7 @@ from torch import Tensor
 
 from benchmark.interfaces import Info
 from benchmark.modules import Batch, Crops, Encoder
-from strategies.heads import mlp, pool
+from strategies.heads import mlp
 from strategies.losses import info_nce, nt_xent
 from strategies.pairs import PairConfig, Pairs
 from strategies.views import augmented
@@ -72,12 +72,12 @@ class SimCLR(Pairs):
         return {"a": a, "b": b, "others": torch.stack(others, dim=1)}
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One forward for all views: BatchNorm sees 2B examples, as in SimCLR."""
-        n, others = len(views["a"]), views.get("others")
-        together = [views["a"], views["b"], *([] if others is None else [others.flatten(0, 1)])]
-        z = self.projector(pool(self.encoder.body(torch.cat(together))))
-        pair = {"a": z[:n], "b": z[n : 2 * n]}
-        return pair if others is None else {**pair, "others": torch.unflatten(z[2 * n :], 0, others.shape[:2])}
+        """Projections of all views, in one forward."""
+        if "others" not in views:
+            return super().embed(views)
+        n, others = len(views["a"]), views["others"]
+        z = self.project(torch.cat([views["a"], views["b"], others.flatten(0, 1)]))
+        return {"a": z[:n], "b": z[n : 2 * n], "others": torch.unflatten(z[2 * n :], 0, others.shape[:2])}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         """NT-Xent; with negatives within the track, the same sum over those."""

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from benchmark.interfaces import Info
 from benchmark.modules import Encoder
-from strategies.heads import mlp, pool
+from strategies.heads import mlp
 from strategies.pairs import PairConfig, Pairs
 from strategies.regularizers import vicreg
 
@@ -26,14 +26,11 @@ class VICReg(Pairs):
 
     info = Info("vicreg", "VICReg", "Bardes et al. 2022; Meseguer-Brocal et al. 2024", version=1)
     Config = VICRegConfig
+    fuse_views = False  # as in the official code
 
     def __init__(self, encoder: Encoder, config: VICRegConfig) -> None:
         super().__init__(encoder, config)
         self.projector = mlp([encoder.embedding_dim, *config.hidden, config.projection], norm=True)
-
-    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One forward per view, as in the official code: BatchNorm never mixes the views."""
-        return {name: self.projector(pool(self.encoder.body(view))) for name, view in views.items()}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         """The weighted sum of the three terms."""

@@ -62,6 +62,12 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
         registry.strategies.get("simcl")
 
 
+def test_every_file_says_first_what_it_is_for() -> None:
+    files = [p for folder in ("benchmark", "strategies", "tasks", "tests") for p in (ROOT / folder).rglob("*.py")]
+    assert len(files) > 100
+    assert not [p.name for p in files if not ast.get_docstring(ast.parse(p.read_text()))]
+
+
 def test_no_file_is_too_long() -> None:
     long = {
         p.name: n

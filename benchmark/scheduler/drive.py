@@ -80,10 +80,11 @@ def _walk(jobs: dict[str, Job], stores: Stores, settings: Settings, on_event: Ca
 
 def _forget_shards(jobs: dict[str, Job], stores: Stores) -> None:
     """Shards are scaffolding: once the joined file stands they would only double the disk space."""
-    if any(job.kind == "waveforms" and stores.done(job) for job in jobs.values()):
-        for job in jobs.values():
-            if job.kind == "shard":
-                stores.data.discard("shard", job.key)
+    for job in jobs.values():
+        if job.kind == "waveforms" and stores.done(job):
+            for need in job.needs:
+                if jobs[need].kind == "shard":
+                    stores.data.discard("shard", need)
 
 
 def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> None:

@@ -77,7 +77,10 @@ def plan(grid: Grid) -> dict[str, Job]:
         UserError: an unknown name, or a pair that cannot work together; nothing has run yet.
     """
     result, resolved = Plan(), rows(grid)
-    waveforms = _prepare(result, grid, resolved)
+    stems = sorted({stem for row in resolved for stem in row.cls.crops(row.config).sources})
+    waveforms = _prepare(result, grid, [])
+    # only who listens to stems depends on them: all else stays what it is when such a strategy joins the grid
+    with_stems = _prepare(result, grid, stems) if stems else waveforms
     for name in grid.tasks:
         task = registry.tasks.get(name)
         if task.corpus != grid.corpus:
@@ -87,16 +90,16 @@ def plan(grid: Grid) -> dict[str, Job]:
             if row.cls.supervised:
                 _supervised(result, grid, row, encoder, seed, waveforms)
             else:
-                _pretrained(result, grid, row, encoder, seed, waveforms)
+                heard = with_stems if row.cls.crops(row.config).sources else waveforms
+                _pretrained(result, grid, row, encoder, seed, heard, waveforms)
     return result.jobs
 
 
-def _prepare(result: Plan, grid: Grid, resolved: list[Row]) -> str:
-    """Catalog, then shards, then one waveform store with the stems that a strategy of the grid listens to."""
+def _prepare(result: Plan, grid: Grid, stems: list[str]) -> str:
+    """Catalog, then shards, then one waveform store, of the mixture and of `stems`."""
     corpus = registry.corpora.get(grid.corpus)
     if grid.size not in corpus.sizes:
         raise registry.unknown(f"sizes of {grid.corpus}", grid.size, list(corpus.sizes))
-    stems = sorted({stem for row in resolved for stem in row.cls.crops(row.config).sources})
     absent = set(stems) - set(corpus.stems)
     if absent:
         raise UserError(f"corpus {grid.corpus!r} has no stem {', '.join(sorted(absent))}; it has {corpus.stems}")
@@ -104,21 +107,22 @@ def _prepare(result: Plan, grid: Grid, resolved: list[Row]) -> str:
     base = {"corpus": grid.corpus, "size": size, "fingerprint": corpus().fingerprint()}
     catalog = result.add("catalog", f"catalog {grid.corpus} {grid.size}", base)
     base["stems"] = stems
+    what = f"{grid.corpus} {grid.size}{' with stems' if stems else ''}"
     shards = tuple(
         result.add(
             "shard",
-            f"render {grid.corpus} {at}-{min(at + TRACKS_PER_SHARD, size)}",
+            f"render {what} {at}-{min(at + TRACKS_PER_SHARD, size)}",
             {**base, "start": at, "stop": min(at + TRACKS_PER_SHARD, size)},
             (catalog,),
         )
         for at in range(0, size, TRACKS_PER_SHARD)
     )
-    return result.add("waveforms", f"join {grid.corpus} {grid.size}", base, (catalog, *shards))
+    return result.add("waveforms", f"join {what}", base, (catalog, *shards))
 
 
-def _pretrained(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, waveforms: str) -> None:
+def _pretrained(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, heard: str, waveforms: str) -> None:
     """Checkpoint, embedding, a probe per task; only the probe knows the row's name: equal options share the rest."""
-    checkpoint = _checkpoint(result, grid, row, encoder, seed, waveforms)
+    checkpoint = _checkpoint(result, grid, row, encoder, seed, heard)
     spec = {
         "strategy": row.strategy,
         "encoder": encoder,
@@ -128,9 +132,9 @@ def _pretrained(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, wav
     }
     label = f"{row.name} {encoder} seed {seed}"
     embedded = result.add("embed", f"embed {label}", {**spec, "corpus": grid.corpus}, (checkpoint, waveforms))
-    heard = f"{grid.corpus}/{grid.size}" if row.cls.trains else "none"
+    pretrained_on = f"{grid.corpus}/{grid.size}" if row.cls.trains else "none"
     for name in grid.tasks:
-        probe = {**spec, "strategy": row.name, **_reading(grid, name), "pretrain_corpus": heard}
+        probe = {**spec, "strategy": row.name, **_reading(grid, name), "pretrain_corpus": pretrained_on}
         result.add("probe", f"probe {label} on {name}", probe, (embedded, waveforms))
 
 

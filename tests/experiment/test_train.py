@@ -12,7 +12,7 @@ from benchmark.audio.waveforms import Waveforms
 from benchmark.encoders.cnn_small import CNNSmall
 from benchmark.experiment.budget import PretrainConfig
 from benchmark.experiment.crops import CropStream, to_batch
-from benchmark.experiment.train import settle_statistics
+from benchmark.experiment.train import _forget_peak, _peak_mb, settle_statistics
 from benchmark.modules import Crops
 
 RATE, LENGTH, TRACKS = 16_000, 16_000, 48
@@ -48,3 +48,15 @@ def test_weights_stay(stream: CropStream) -> None:
     before = {name: p.clone() for name, p in encoder.named_parameters()}
     settle_statistics(encoder, stream, "cpu", batches=2)
     assert all(torch.equal(p, before[name]) for name, p in encoder.named_parameters())
+
+
+def test_the_peak_is_of_the_job_not_of_what_its_worker_did_before() -> None:
+    large = torch.ones(400 * 2**18)  # 400 MB
+    del large
+    if not _forget_peak("cpu"):
+        pytest.skip("this system does not let a process reset its high-water mark")
+    before = _peak_mb("cpu")
+    small = torch.ones(100 * 2**18)
+    after = _peak_mb("cpu")
+    assert 80 < after - before < 200
+    assert len(small)

@@ -1,3 +1,5 @@
+"""Workers: jobs run where they should, and no death of one goes unnoticed or leaves anything behind."""
+
 import os
 import signal
 import subprocess

@@ -73,8 +73,14 @@ def test_stems_are_part_of_the_key_only_where_they_are_heard() -> None:
     def joined(planned: Grid) -> list[str]:
         return [key for key, job in plan(planned).items() if job.kind == "waveforms"]
 
-    assert joined(grid()) == joined(grid(strategies={"byol": {}}))
-    assert joined(grid()) != joined(grid(strategies={"multi_source": {}}))
+    alone, beside = grid(), grid(strategies={"simclr": {}, "multi_source": {}})
+    assert len(joined(alone)) == 1
+    assert joined(grid(strategies={"byol": {}})) == joined(alone)
+    assert len(joined(beside)) == 2
+    assert plan(alone).keys() <= plan(beside).keys(), "who listens to no stem keeps all that it had"
+    heard = {job.name: job.needs for job in plan(beside).values() if job.kind == "pretrain"}
+    assert heard["pretrain simclr cnn_small seed 0"] == tuple(joined(alone))
+    assert heard["pretrain multi_source cnn_small seed 0"] != tuple(joined(alone))
 
 
 def test_a_budget_scales_pre_training() -> None:

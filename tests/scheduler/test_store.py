@@ -1,3 +1,5 @@
+"""The store: an artefact is whole or not there, whatever is killed, damaged or full."""
+
 import errno
 import os
 import pickle

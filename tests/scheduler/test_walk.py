@@ -1,3 +1,5 @@
+"""The walk: order, failures, retries and repairs, on toy jobs in real workers."""
+
 import os
 import signal
 import subprocess

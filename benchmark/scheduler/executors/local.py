@@ -3,6 +3,10 @@
 A worker is a fresh interpreter, so that its environment (threads, visible GPU) is in place before any import,
 and it is the only process that its slot's jobs can take down. Standard library only, POSIX only.
 
+Jobs and outcomes cross as pickles, by an anonymous pair of sockets that only the driver and the child it has just
+started hold: as with concurrent.futures, both ends are one user's one program, and nothing pickled ever comes from a
+file, the network or another user. Artefacts, which do, are never pickles.
+
 What the walk learns of a failure beyond the exception itself is in the exception's notes (PEP 678).
 """
 
