@@ -107,7 +107,7 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     encoder = registry.encoders.get(spec["encoder"])()
     encoder.load_state_dict(load_file(stores.out.open("pretrain", job.needs[0]) / "encoder.safetensors"))
     waves = _open_waveforms(stores, job.needs[1], spec["corpus"])
-    info = embed(encoder, waves, draft.path, spec["frames"], device)
+    info = embed(encoder, waves, draft.path, spec["reads"], device)
     (draft.path / "embedding.json").write_text(json.dumps(info))
 
 
@@ -128,10 +128,9 @@ def _probe(job: Job, stores: Stores, draft: Draft) -> None:
     device, spec = _device(), job.spec
     embedded = stores.out.open("embed", job.needs[0])
     tracks = pd.read_parquet(stores.data.open("waveforms", job.needs[1]) / "tracks.parquet")
-    file = "clips.npy" if registry.tasks.get(spec["task"]).output == "multiclass" else "frames.npy"
     scores, predictions = evaluate(
         _trial(job, tracks),
-        Features(np.load(embedded / file, mmap_mode="r")),
+        Features(np.load(embedded / "embeddings.npy", mmap_mode="r")),
         json.loads((embedded / "embedding.json").read_text())["frame_rate"],
         spec["probes"],
         spec["seed"],

@@ -14,7 +14,7 @@ from benchmark.scheduler.store import content_key
 from benchmark.scheduler.walk import Job
 
 #: bump when the trainer, the embedding or the probes change what they compute
-ENGINE = 2
+ENGINE = 3
 TRACKS_PER_SHARD = 50
 #: jobs whose artefacts belong to the data folder: shared by all grids
 DATA_KINDS = ("catalog", "shard", "waveforms")
@@ -121,19 +121,18 @@ def _prepare(result: Plan, grid: Grid, stems: list[str]) -> str:
 
 
 def _pretrained(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, heard: str, waveforms: str) -> None:
-    """Checkpoint, embedding, a probe per task; only the probe knows the row's name: equal options share the rest."""
+    """Checkpoint, embeddings, a probe per task; only the probe knows the row's name: equal options share the rest.
+
+    Clips and frames are embedded by jobs of their own, so that a task joins a grid without touching the others.
+    """
     checkpoint = _checkpoint(result, grid, row, encoder, seed, heard)
-    spec = {
-        "strategy": row.strategy,
-        "encoder": encoder,
-        "seed": seed,
-        "frames": any(registry.tasks.get(name).output != "multiclass" for name in grid.tasks),
-        "waveforms": waveforms,
-    }
+    spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, "waveforms": waveforms, "corpus": grid.corpus}
     label = f"{row.name} {encoder} seed {seed}"
-    embedded = result.add("embed", f"embed {label}", {**spec, "corpus": grid.corpus}, (checkpoint, waveforms))
     pretrained_on = f"{grid.corpus}/{grid.size}" if row.cls.trains else "none"
     for name in grid.tasks:
+        reads = "clips" if registry.tasks.get(name).output == "multiclass" else "frames"
+        needs = (checkpoint, waveforms)
+        embedded = result.add("embed", f"embed {reads} of {label}", {**spec, "reads": reads}, needs)
         probe = {**spec, "strategy": row.name, **_reading(grid, name), "pretrain_corpus": pretrained_on}
         result.add("probe", f"probe {label} on {name}", probe, (embedded, waveforms))
 

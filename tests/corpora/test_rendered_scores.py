@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmark.corpora.rendered_scores import RenderedScores
-from benchmark.corpora.rendered_scores.arrange import CLIP_SECONDS, arrange
+from benchmark.corpora.rendered_scores.arrange import CLIP_SECONDS, Room, arrange
 from benchmark.corpora.rendered_scores.catalog import load_notes
 from benchmark.corpora.rendered_scores.groups import interval_ngrams, near_duplicates
 from benchmark.corpora.rendered_scores.palette import (
@@ -19,7 +19,7 @@ from benchmark.corpora.rendered_scores.palette import (
     TRAINING_PROGRAMS,
     held_out_register,
 )
-from benchmark.corpora.rendered_scores.sound import SAMPLE_RATE, play, play_drums, render
+from benchmark.corpora.rendered_scores.sound import SAMPLE_RATE, impulse_response, play, play_drums, render
 from benchmark.scheduler.store import MANIFEST
 
 VERSION = RenderedScores.info.version
@@ -142,3 +142,25 @@ def test_the_order_is_a_prefix_order(tracks: pd.DataFrame) -> None:
     half = tracks[: len(tracks) // 2]["split"].value_counts(normalize=True)
     assert half["train"] == pytest.approx(shares["train"], abs=0.02)
     assert tracks["id"].is_unique
+
+
+def test_a_room_colors_what_it_says() -> None:
+    dry = Room(rt60=0.4, wet_db=-200, low_hz=100, high_hz=3000, seed=1)
+    response = impulse_response(dry)
+
+    def db(hz: float) -> float:
+        phase = np.exp(-2j * np.pi * hz * np.arange(len(response)) / SAMPLE_RATE)
+        return float(20 * np.log10(np.abs(response @ phase)))
+
+    assert db(700) == pytest.approx(0, abs=0.2)
+    assert db(100) == pytest.approx(-3, abs=0.1)
+    assert db(3000) == pytest.approx(-3, abs=0.1)
+    assert db(25) - db(12.5) == pytest.approx(6, abs=0.5)
+    assert db(6000) < -12
+
+
+def test_a_room_rings_as_long_as_it_says() -> None:
+    response = impulse_response(Room(rt60=0.4, wet_db=0, low_hz=30, high_hz=7500, seed=1))[50:]
+    left = 10 * np.log10(np.cumsum(np.square(response[::-1]))[::-1])  # Schroeder's integral
+    slope = np.polyfit(np.arange(len(left))[800:3200] / SAMPLE_RATE, left[800:3200], 1)[0]
+    assert -60 / slope == pytest.approx(0.4, rel=0.1)

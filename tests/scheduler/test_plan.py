@@ -128,3 +128,9 @@ def test_labels_are_heard_only_where_shares_are_positive() -> None:
 def test_what_cannot_work_is_refused_while_planning(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(UserError, match=says):
         plan(grid(**changes))
+
+
+def test_a_frame_level_task_joins_without_touching_the_others() -> None:
+    before, after = plan(grid()), plan(grid(tasks=["instrument", "key", "beat"]))
+    assert before.keys() <= after.keys()
+    assert Counter(job.kind for key, job in after.items() if key not in before) == {"embed": 2, "probe": 2}

@@ -27,7 +27,7 @@ class RenderedScores(Corpus):
         name="rendered_scores",
         title="Rendered scores",
         citation="Cuthbert & Ariza 2010 (music21 corpus); TimGM6mb SoundFont",
-        version=2,
+        version=3,
     )
     licence = (
         "Rendered locally, never redistributed. Scores: music21's corpus licence (some encodings non-commercial); "
@@ -38,8 +38,8 @@ class RenderedScores(Corpus):
     stems = ("lead", "accompaniment", "drums")
 
     def fingerprint(self) -> dict[str, str]:
-        """Versions of scores, reader, SoundFont and synthesizer."""
-        packages = ("music21", "symusic", "pretty_midi", "midirenderer")
+        """Versions of scores, reader, SoundFont, synthesizer, and of what filters and resamples."""
+        packages = ("music21", "symusic", "pretty_midi", "midirenderer", "soxr", "scipy", "numpy")
         return {name: version(name) for name in packages} | {"corpus": str(self.info.version)}
 
     def catalog(self, folder: Path, size: int) -> pd.DataFrame:
