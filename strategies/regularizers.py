@@ -66,7 +66,7 @@ def vicreg(a: Tensor, b: Tensor, invariance: float, variance: float, covariance:
 
 
 def dino(
-    student: Tensor, teacher: Tensor, centre: Tensor, student_temperature: float, teacher_temperature: float
+    student: Tensor, teacher: Tensor, centre: Tensor, student_temperature: float, teacher_temperature: float | Tensor
 ) -> Tensor:
     """Cross-entropy of the student's clusters under the teacher's, centered and sharpened; no gradient to the teacher.
 
