@@ -20,6 +20,8 @@ class PretrainConfig(Config):
         warmup: share of the steps with rising learning rate.
         weight_decay: norms and biases are spared.
         precision: Lightning's; losses are float32 in either.
+        devices: GPUs (CPU processes, without any) that share each batch; BatchNorm makes it part of the result.
+        compile: whether torch.compile translates the network first: minutes at the start, for faster steps on a GPU.
     """
 
     crops: int = Field(gt=0)
@@ -29,3 +31,5 @@ class PretrainConfig(Config):
     warmup: float = Field(default=0.1, ge=0, lt=1)
     weight_decay: float = Field(default=1e-4, ge=0)
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    devices: int = Field(default=1, ge=1)
+    compile: bool = False

@@ -32,7 +32,7 @@ def shard(views: dict[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: B is no multiple of the number of ranks, or the tensors differ in B.
     """
-    world = _world_size()
+    world = world_size()
     if world == 1:
         return views
     sizes = {name: len(view) for name, view in views.items()}
@@ -47,7 +47,7 @@ def gather(embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
     Gradients flow back to the rank that a row came from (see above). Integers, masks, and tensors without gradient (a
     teacher's) are gathered as they are. All ranks must hold the same names and shapes.
     """
-    if _world_size() == 1:
+    if world_size() == 1:
         return embeddings
     return {name: _gather(x) if x.requires_grad else _all_rows(x) for name, x in embeddings.items()}
 
@@ -63,7 +63,7 @@ class _Gather(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         total = gradient.clone(memory_format=torch.contiguous_format)  # reduced in place, and not ours to change
         dist.all_reduce(total)
-        return total.chunk(_world_size())[dist.get_rank()]
+        return total.chunk(world_size())[dist.get_rank()]
 
 
 def _gather(x: Tensor) -> Tensor:
@@ -73,10 +73,11 @@ def _gather(x: Tensor) -> Tensor:
 
 def _all_rows(x: Tensor) -> Tensor:
     x = x.detach().contiguous()
-    parts = [torch.empty_like(x) for _ in range(_world_size())]
+    parts = [torch.empty_like(x) for _ in range(world_size())]
     dist.all_gather(parts, x)
     return torch.cat(parts)
 
 
-def _world_size() -> int:
+def world_size() -> int:
+    """Processes that share a batch; 1 without torch.distributed."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from benchmark.audio.waveforms import Waveforms
 from benchmark.experiment.budget import PretrainConfig
 from benchmark.experiment.crops import CROP_SECONDS, CropStream, to_batch
-from benchmark.experiment.distributed import gather, shard
+from benchmark.experiment.distributed import gather, shard, world_size
 from benchmark.experiment.lars import LARS
 from benchmark.experiment.monitor import monitors
 from benchmark.modules import Encoder, Strategy
@@ -86,6 +86,8 @@ def pretrain(strategy: Strategy, waves: Waveforms, config: PretrainConfig, seed:
         TrainingDiverged: the loss became NaN or infinite.
     """
     stream = CropStream(waves, strategy.crops(strategy.config), config, seed)
+    if config.compile:  # the network alone: views draw from generators, and the loss is small
+        strategy.embed = torch.compile(strategy.embed)  # type: ignore[method-assign]
     module = Pretraining(strategy, config, seed, stream.steps)
     peak_is_ours = _forget_peak(device)
     started = time.perf_counter()
@@ -130,11 +132,15 @@ def _peak_mb(device: str) -> int:
 
 
 def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.Callback] | None = None) -> None:
-    """Run Lightning's loop, silently: the driver shows progress."""
+    """Run Lightning's loop, silently: the driver shows progress. Among `ranks`, all of them run it together."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    world, on_gpu = world_size(), device.startswith("cuda")
     trainer = L.Trainer(
-        accelerator="gpu" if device.startswith("cuda") else "cpu",
-        devices=1,
+        accelerator="gpu" if on_gpu else "cpu",
+        devices=world,
+        strategy="ddp" if world > 1 else "auto",
+        sync_batchnorm=world > 1 and on_gpu,  # torch has none for the CPU: there each rank normalizes its part
+        use_distributed_sampler=False,
         max_epochs=1,
         max_steps=stream.steps,
         precision=module.config.precision,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -80,22 +81,39 @@ def _open_waveforms(stores: Stores, key: str, corpus: str) -> Any:
 
 
 def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
+    from benchmark.experiment.ranks import on_ranks
+
+    device, spec = _device(), job.spec
+    count = spec["budget"]["devices"] if "budget" in spec else 1
+    with tempfile.TemporaryDirectory() as meeting:
+        on_ranks(count, device, Path(meeting) / "ranks", _train, job, stores, draft.path)
+    info = draft.path / "info.json"
+    draft.info.update(json.loads(info.read_text()))
+    info.unlink()
+
+
+def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
+    """Train (or only initialize) and write the encoder's weights, and `info.json` for the manifest."""
     import torch
     from safetensors.torch import save_file
 
-    device, spec = _device(), job.spec
+    from benchmark.experiment.ranks import is_first
+
+    spec = job.spec
     torch.manual_seed(spec["seed"])  # weights are initialized on the CPU: the same on every device
     cls = registry.strategies.get(spec["strategy"])
     encoder = registry.encoders.get(spec["encoder"])()
     strategy = cls(encoder, cls.Config.model_validate(spec["options"]))
+    info: dict[str, Any] = {}
     if cls.trains:
         from benchmark.experiment.budget import PretrainConfig
         from benchmark.experiment.train import pretrain
 
         waves = _open_waveforms(stores, job.needs[0], spec["corpus"])
-        config = PretrainConfig.model_validate(spec["budget"])
-        draft.info.update(pretrain(strategy, waves, config, spec["seed"], device))
-    save_file({k: v.cpu().contiguous() for k, v in encoder.state_dict().items()}, draft.path / "encoder.safetensors")
+        info = pretrain(strategy, waves, PretrainConfig.model_validate(spec["budget"]), spec["seed"], device)
+    if is_first():
+        save_file({k: v.cpu().contiguous() for k, v in encoder.state_dict().items()}, out / "encoder.safetensors")
+        (out / "info.json").write_text(json.dumps(info))
 
 
 def _embed(job: Job, stores: Stores, draft: Draft) -> None:
