@@ -12,19 +12,25 @@ from benchmark.audio.waveforms import Waveforms
 from benchmark.encoders.cnn_small import CNNSmall
 from benchmark.experiment.budget import PretrainConfig
 from benchmark.experiment.crops import CropStream, to_batch
-from benchmark.experiment.train import _forget_peak, _peak_mb, settle_statistics
+from benchmark.experiment.train import _forget_peak, _peak_mb, pretrain, settle_statistics
 from benchmark.modules import Crops
+from strategies.simclr import SimCLR, SimCLRConfig
 
 RATE, LENGTH, TRACKS = 16_000, 16_000, 48
 
 
 @pytest.fixture
-def stream() -> CropStream:
+def waves() -> Waveforms:
     rng = np.random.default_rng(0)
     levels = rng.uniform(100, 6000, (TRACKS, 1))
     samples = (levels * rng.standard_normal((TRACKS, LENGTH))).clip(-32000, 32000).astype(np.int16)
-    tracks = pd.DataFrame({"split": "train", "offset": np.arange(TRACKS) * LENGTH, "length": LENGTH}, range(TRACKS))
-    waves = Waveforms(tracks, {"mix": samples.reshape(-1)}, RATE)
+    split = ["train"] * 40 + ["val"] * 8
+    tracks = pd.DataFrame({"split": split, "offset": np.arange(TRACKS) * LENGTH, "length": LENGTH})
+    return Waveforms(tracks, {"mix": samples.reshape(-1)}, RATE)
+
+
+@pytest.fixture
+def stream(waves: Waveforms) -> CropStream:
     return CropStream(waves, Crops(count=1, seconds=0.5), PretrainConfig(crops=1000, batch_size=48), seed=0)
 
 
@@ -60,3 +66,18 @@ def test_the_peak_is_of_the_job_not_of_what_its_worker_did_before() -> None:
     after = _peak_mb("cpu")
     assert 80 < after - before < 200
     assert len(small)
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # of the compiler's own code
+def test_a_compiled_network_learns_the_same(waves: Waveforms) -> None:
+    def curve(compiled: bool) -> list[float]:
+        torch.manual_seed(0)
+        strategy = SimCLR(CNNSmall(), SimCLRConfig(seconds=0.5))
+        config = PretrainConfig(crops=6, batch_size=8, precision="32-true", compile=compiled)
+        found: list[float] = pretrain(strategy, waves, config, 0, "cpu")["curve"]
+        return found
+
+    compiled = curve(True)
+    assert len(compiled) == 2, "the second step tells whether the first one's gradient was right"
+    assert compiled == pytest.approx(curve(False), rel=1e-3)
