@@ -264,3 +264,12 @@ def test_stems_are_kept_where_a_strategy_listens_to_them(data_dir: Path, tmp_pat
     row = tracks[~tracks["active_drums"]].iloc[0]
     assert not drums[row["offset"] : row["offset"] + row["length"]].any()
     assert mix[row["offset"] : row["offset"] + row["length"]].any()
+
+
+def test_one_job_on_two_devices(data_dir: Path, tmp_path: Path) -> None:
+    grid = SMALL.replace("[simclr, random]", "[simclr]").replace("batch_size: 32", "batch_size: 32, devices: 2")
+    out, done = _train_one(tmp_path, grid, data_dir)
+    assert done.returncode == 0, done.stderr
+    assert set(_scores(out)["strategy"]) == {"simclr"}
+    assert len(list(out.rglob("encoder.safetensors"))) == 1
+    assert not list(out.rglob("info.json"))

@@ -55,7 +55,7 @@ def drive(grid: Grid, settings: Settings, on_event: Callable[[Event], None]) -> 
     if not missing(jobs, stores.done):
         report = Report(skipped=list(jobs.values()))
     else:
-        report = _walk(jobs, stores, settings, on_event)
+        report = _walk(jobs, stores, settings, grid.pretrain.devices, on_event)
     _forget_shards(jobs, stores)
     for store in (stores.data, stores.out):
         store.sweep()  # at the end: workers of a driver that was killed just before this run are gone by now
@@ -63,10 +63,12 @@ def drive(grid: Grid, settings: Settings, on_event: Callable[[Event], None]) -> 
     return report
 
 
-def _walk(jobs: dict[str, Job], stores: Stores, settings: Settings, on_event: Callable[[Event], None]) -> Report:
+def _walk(
+    jobs: dict[str, Job], stores: Stores, settings: Settings, devices: int, on_event: Callable[[Event], None]
+) -> Report:
     from benchmark.scheduler.executors.local import default_slots
 
-    slots = default_slots()
+    slots = default_slots(devices)
     if settings.workers is not None:
         slots = [slots[i % len(slots)] for i in range(settings.workers)]
     cls: Any = registry.executors.get(settings.executor)

@@ -11,6 +11,7 @@ import pytest
 import scheduler_jobs
 from scheduler_jobs import is_gone, make_job, wait_for
 
+from benchmark.interfaces import UserError
 from benchmark.scheduler.executors.local import LocalExecutor, Slot, WorkerDied, default_slots
 
 CPU = Slot("cpu")
@@ -81,6 +82,13 @@ def test_each_gpu_slot_sees_its_own_gpu_only(start, monkeypatch, visible, expect
     assert {environment["MIR_PRETEXT_DEVICE"] for environment in seen} == {"cuda:0"}
 
 
+def test_a_slot_may_hold_several_gpus(start, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7")
+    executor = start([Slot("cuda:2", 2)])
+    seen = executor.submit(scheduler_jobs.environment, "CUDA_VISIBLE_DEVICES", "MIR_PRETEXT_DEVICE").result()
+    assert seen == {"CUDA_VISIBLE_DEVICES": "6,7", "MIR_PRETEXT_DEVICE": "cuda:0"}
+
+
 def test_a_hidden_gpu_is_refused(start, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     with pytest.raises(ValueError, match="cuda:1 is hidden by CUDA_VISIBLE_DEVICES='3'"):
@@ -100,9 +108,7 @@ def test_a_hidden_gpu_is_refused(start, monkeypatch):
 )
 def test_default_slots_are_the_visible_gpus_else_the_cores(tmp_path, monkeypatch, listed, visible, expected):
     if listed is not None:
-        lines = "\n".join(f"echo 'GPU {index}: NVIDIA H100 (UUID: GPU-{index})'" for index in range(listed))
-        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{lines}\necho '  MIG 1g.10gb Device 0: (UUID: MIG-1)'\n")
-        (tmp_path / "nvidia-smi").chmod(0o755)
+        _show_gpus(tmp_path, listed)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
@@ -237,3 +243,20 @@ def test_signals_without_a_name_are_told_too(start):
     error = start().submit(scheduler_jobs.real_time_signal).exception()
     assert isinstance(error, WorkerDied)
     assert f"signal {signal.SIGRTMIN + 3}" in str(error)
+
+
+def _show_gpus(folder, count):
+    """An nvidia-smi that lists so many."""
+    lines = "\n".join(f"echo 'GPU {index}: NVIDIA H100 (UUID: GPU-{index})'" for index in range(count))
+    (folder / "nvidia-smi").write_text(f"#!/bin/sh\n{lines}\necho '  MIG 1g.10gb Device 0: (UUID: MIG-1)'\n")
+    (folder / "nvidia-smi").chmod(0o755)
+
+
+def test_jobs_that_share_gpus_get_groups_of_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert default_slots(2) == [Slot("cpu")] * max(1, len(os.sched_getaffinity(0)) // 2)
+    _show_gpus(tmp_path, 5)
+    assert default_slots(2) == [Slot("cuda:0", 2), Slot("cuda:2", 2)]
+    with pytest.raises(UserError, match=r"pretrain\.devices: 8, but this machine shows 5 GPUs"):
+        default_slots(8)

@@ -1,7 +1,7 @@
 """Jobs on this machine: one persistent worker process per slot (a GPU, or a CPU core).
 
 A worker is a fresh interpreter, so that its environment (threads, visible GPU) is in place before any import,
-and it is the only process that its slot's jobs can take down. Standard library only, POSIX only.
+and it is the only process that its slot's jobs can take down. POSIX only.
 
 Jobs and outcomes cross as pickles, by an anonymous pair of sockets that only the driver and the child it has just
 started hold: as with concurrent.futures, both ends are one user's one program, and nothing pickled ever comes from a
@@ -34,6 +34,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmark.interfaces import UserError
+
 DEVICE_VARIABLE = "MIR_PRETEXT_DEVICE"
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _LOG_TAIL_LINES = 20
@@ -49,17 +51,25 @@ class Slot:
 
     Args:
         device: `cpu`, or `cuda:N`, the N-th GPU that the driver itself could see.
+        count: GPUs from that one on, for a job that shares its batches among several.
     """
 
     device: str
+    count: int = 1
 
 
-def default_slots() -> list[Slot]:
-    """One slot per visible GPU; without any, one per CPU core that this process may use."""
+def default_slots(devices: int = 1) -> list[Slot]:
+    """A slot per `devices` visible GPUs; without any GPU, one per as many CPU cores that this process may use.
+
+    Raises:
+        UserError: there are GPUs, but fewer than `devices`.
+    """
     gpus = _visible_gpus()
     if gpus:
-        return [Slot(f"cuda:{index}") for index in range(len(gpus))]
-    return [Slot("cpu")] * len(os.sched_getaffinity(0))
+        if len(gpus) < devices:
+            raise UserError(f"pretrain.devices: {devices}, but this machine shows {len(gpus)} GPUs")
+        return [Slot(f"cuda:{first}", devices) for first in range(0, len(gpus) - devices + 1, devices)]
+    return [Slot("cpu")] * max(1, len(os.sched_getaffinity(0)) // devices)
 
 
 def _visible_gpus() -> list[str]:
@@ -85,11 +95,12 @@ def _worker_environment(slot: Slot, threads: int) -> dict[str, str]:
     settings = {"PYTHONUNBUFFERED": "1", "CUDA_VISIBLE_DEVICES": "", DEVICE_VARIABLE: "cpu"}
     if slot.device != "cpu":
         index = int(slot.device.removeprefix("cuda:"))
-        visible = _allowed_gpus(index + 1)
-        if index >= len(visible):
+        end = index + slot.count
+        visible = _allowed_gpus(end)
+        if end > len(visible):
             raise ValueError(f"{slot.device} is hidden by CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']!r}")
-        # within the worker its only GPU is number 0
-        settings |= {"CUDA_VISIBLE_DEVICES": visible[index], DEVICE_VARIABLE: "cuda:0"}
+        # within the worker its GPUs are numbered from 0
+        settings |= {"CUDA_VISIBLE_DEVICES": ",".join(visible[index:end]), DEVICE_VARIABLE: "cuda:0"}
     return os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads)) | settings
 
 
