@@ -20,6 +20,9 @@ app = typer.Typer(
     help="Which self-supervised pretext task to pre-train with, for which music task, at how many labels.",
 )
 
+data = typer.Typer(no_args_is_help=True, help="Prepare the corpora.")
+app.add_typer(data, name="data")
+
 GridName = Annotated[str, typer.Option("--grid", help="A grid's name, or the path of a YAML file.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Results folder; by default results/<grid>.")]
 Data = Annotated[
@@ -63,13 +66,7 @@ def run(
     page = settings.out / "leaderboard.html"
     if page.is_file():
         _print_leaderboard(settings.out)
-    for failure in report.failed:
-        typer.echo(
-            f"failed: {failure.job.name}: {failure.error}\n  log: {settings.out}/logs/{failure.job.key}.log",
-            err=True,
-        )
-    if report.blocked:
-        typer.echo(f"not run, since they need a failed job: {len(report.blocked)} jobs", err=True)
+    _print_failures(report, settings.out)
     if page.is_file():
         typer.echo(str(page))
     raise typer.Exit(1 if report.failed else 0)
@@ -129,6 +126,36 @@ def bench(
 
     figures = measure(device, threads)
     typer.echo(json.dumps(figures, indent=1) if as_json else table(figures))
+
+
+@data.command("separate")
+def data_separate(
+    corpus: Annotated[str, typer.Argument(help="A corpus ('list corpora').")],
+    size: Annotated[str, typer.Option(help="Its size; by default the smallest.")] = "",
+    stems: Annotated[str, typer.Option(help="By default demucs's if it is installed, else harmonic,percussive.")] = "",
+    data_dir: Data = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Jobs at once; by default one per GPU or core.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads per job.")] = 1,
+) -> None:
+    """Take a corpus's mixtures apart, once, for strategies that listen to stems; says where each stem sounds."""
+    import pandas as pd
+
+    from benchmark.audio.separate import SEPARATORS, separator_version
+    from benchmark.progress import Progress
+    from benchmark.scheduler.drive import Settings, separate
+
+    sizes = registry.corpora.get(corpus).sizes
+    chosen = _split(stems) or list(SEPARATORS["demucs" if separator_version("demucs") else "hpss"])
+    settings = Settings(_data(data_dir), _data(data_dir), workers=workers, threads=threads)
+    with Progress() as progress:
+        done, folder = separate(corpus, size or min(sizes, key=sizes.__getitem__), chosen, settings, progress.show)
+    _print_failures(done, settings.out)
+    if done.failed:
+        raise typer.Exit(1)
+    tracks = pd.read_parquet(folder / "tracks.parquet")
+    for stem in chosen:
+        typer.echo(f"{stem:<14} sounds in {tracks[f'active_{stem}'].mean():.0%} of {len(tracks)} tracks")
+    typer.echo(str(folder))
 
 
 def main() -> None:
@@ -200,6 +227,13 @@ def _print_plan(grid: Any, settings: Any) -> None:
     for state, _, name in rows:
         typer.echo(f"{state:<10}  {name}")
     typer.echo(f"{sum(r[0] == 'to do' for r in rows)} of {len(rows)} jobs to do")
+
+
+def _print_failures(report: Any, out: Path) -> None:
+    for failure in report.failed:
+        typer.echo(f"failed: {failure.job.name}: {failure.error}\n  log: {out}/logs/{failure.job.key}.log", err=True)
+    if report.blocked:
+        typer.echo(f"not run, since they need a failed job: {len(report.blocked)} jobs", err=True)
 
 
 def _print_leaderboard(folder: Path) -> None:

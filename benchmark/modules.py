@@ -67,6 +67,9 @@ class Encoder(nn.Module):
     frame_rate: float
     #: `mel`: features are a spectrogram; `tokens`: the body can drop tokens
     offers: ClassVar[frozenset[str]] = frozenset({"mel"})
+    #: the embedding is this many equal parts side by side, one per layer that it is read from; a strategy may compare
+    #: each on its own, the probes read the whole
+    levels: ClassVar[int] = 1
 
     @abstractmethod
     def features(self, waveform: Tensor) -> Tensor:

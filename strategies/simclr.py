@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmark.interfaces import Info
 from benchmark.modules import Batch, Crops, Encoder
-from strategies.heads import mlp
+from strategies.heads import mlp, pool
 from strategies.losses import info_nce, nt_xent
 from strategies.pairs import PairConfig, Pairs
 from strategies.views import augmented
@@ -42,7 +42,10 @@ class SimCLRConfig(PairConfig):
 
 
 class SimCLR(Pairs):
-    """Two crops of a track attract each other; the crops of all other tracks of the batch repel them."""
+    """Two crops of a track attract each other; the crops of all other tracks of the batch repel them.
+
+    Each level of the encoder has a projector and a loss of its own, and the losses are averaged (Choi et al. 2022).
+    """
 
     info = Info("simclr", "SimCLR", "Chen et al. 2020; Spijkervet & Burgoyne 2021 (CLMR)", version=3)
     Config = SimCLRConfig
@@ -50,8 +53,8 @@ class SimCLR(Pairs):
 
     def __init__(self, encoder: Encoder, config: SimCLRConfig) -> None:
         super().__init__(encoder, config)
-        sizes = [encoder.embedding_dim, *config.hidden, config.projection]
-        self.projector = mlp(sizes, norm=config.norm, bias=config.norm)
+        sizes = [encoder.embedding_dim // encoder.levels, *config.hidden, config.projection]
+        self.projectors = nn.ModuleList(mlp(sizes, norm=config.norm, bias=config.norm) for _ in range(encoder.levels))
 
     @classmethod
     def crops(cls, config: Any) -> Crops:
@@ -71,8 +74,13 @@ class SimCLR(Pairs):
         a, b, *others = torch.unflatten(features, 0, crops.shape[:2]).unbind(1)
         return {"a": a, "b": b, "others": torch.stack(others, dim=1)}
 
+    def project(self, features: Tensor) -> Tensor:
+        """Features (B, bands, frames) to a projection of each level of their pooled embedding, (B, levels, D)."""
+        levels = pool(self.encoder.body(features)).chunk(self.encoder.levels, dim=1)
+        return torch.stack([project(level) for project, level in zip(self.projectors, levels, strict=True)], dim=1)
+
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Projections of all views, in one forward."""
+        """Projections of all views, (B, levels, D) and (B, others, levels, D), in one forward."""
         if "others" not in views:
             return super().embed(views)
         n, others = len(views["a"]), views["others"]
@@ -80,10 +88,13 @@ class SimCLR(Pairs):
         return {"a": z[:n], "b": z[n : 2 * n], "others": torch.unflatten(z[2 * n :], 0, others.shape[:2])}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
-        """NT-Xent; with negatives within the track, the same sum over those."""
-        a, b, temperature = embeddings["a"], embeddings["b"], self.config.temperature
-        if "others" not in embeddings:
-            return {"loss": nt_xent(a, b, temperature)}
-        pairs = ((a, b), (b, a))
-        losses = [info_nce(x, y, embeddings["others"], temperature=temperature, normalize=True) for x, y in pairs]
-        return {"loss": torch.stack(losses).mean()}
+        """NT-Xent; with negatives within the track, the same sum over those. The mean over the levels."""
+        levels = zip(*(embeddings[name].unbind(-2) for name in ("a", "b", "others") if name in embeddings), strict=True)
+        return {"loss": torch.stack([self._contrast(*level) for level in levels]).mean()}
+
+    def _contrast(self, a: Tensor, b: Tensor, others: Tensor | None = None) -> Tensor:
+        temperature = self.config.temperature
+        if others is None:
+            return nt_xent(a, b, temperature)
+        losses = [info_nce(x, y, others, temperature=temperature, normalize=True) for x, y in ((a, b), (b, a))]
+        return torch.stack(losses).mean()

@@ -13,10 +13,11 @@ from benchmark.audio import augment, filters, stretch
 from benchmark.interfaces import Config
 from benchmark.modules import Encoder
 
-Preset = Literal["pretext", "clmr", "semisupcon", "crop_only", "none"]
+Preset = Literal["pretext", "clmr", "semisupcon", "choi", "crop_only", "none"]
 #: by name, in order: the share of the batch, and what it goes through
 Chain = dict[str, tuple[float, Callable[[Tensor], Tensor]]]
 
+_SHIFTING = ("clmr", "semisupcon", "choi")
 _STRENGTHS = ("gain_db", "noise_p", "filter_p", "mask_frequency", "mask_time", "pitch_shift_cents")
 
 
@@ -25,8 +26,11 @@ class ViewConfig(Config):
 
     Attributes:
         preset: `pretext`: gain, polarity, noise, a filter and masks, as strong as the options below say; `clmr` and
-            `semisupcon`: the chains of the papers' code; `crop_only` and `none`: the crop as it is.
-        pitch_shift: overrides whether the preset shifts pitch.
+            `semisupcon`: the chains of the papers' code; `choi`: that paper's pitch within 2 semitones and speed 0.8
+            to 1.2, for every crop (a slower one is cut, a faster one starts over at its end, so that the length stays);
+            `crop_only` and `none`: the crop as it is.
+        pitch_shift: overrides whether the preset shifts pitch. Speed moves pitch too: `choi` without pitch shift
+            changes the tempo by the same ratios instead.
         gain_db: `pretext`: levels are uniform between minus and plus this, in dB.
         noise_p: `pretext`: share of the crops with white noise (10 to 40 dB).
         filter_p: `pretext`: share of the crops that are filtered.
@@ -47,7 +51,7 @@ class ViewConfig(Config):
     @property
     def can_shift_pitch(self) -> bool:
         """Whether the preset has a pitch shift that could be on or off."""
-        return self.preset in ("clmr", "semisupcon") or (self.preset == "pretext" and self.pitch_shift_cents > 0)
+        return self.preset in _SHIFTING or (self.preset == "pretext" and self.pitch_shift_cents > 0)
 
     @property
     def shifts_pitch(self) -> bool:
@@ -65,7 +69,7 @@ class ViewConfig(Config):
                 )
         if self.pitch_shift and not self.can_shift_pitch:
             raise ValueError(
-                f"pitch_shift: preset '{self.preset}' has none; use 'clmr', 'semisupcon' or pitch_shift_cents"
+                f"pitch_shift: preset '{self.preset}' has none; use {', '.join(_SHIFTING)} or pitch_shift_cents"
             )
         return self
 
@@ -82,6 +86,8 @@ def augmented(crops: Tensor, encoder: Encoder, config: ViewConfig, generator: to
         chain = _semisupcon(rate, generator)
         heard = augment.sometimes(crops, 0.8, lambda x: _through(x, chain, config, generator), generator)
         return encoder.features(heard)
+    if config.preset == "choi":
+        return encoder.features(_choi(crops, rate, config, generator))
     if config.preset == "pretext":
         return _pretext(crops, encoder, config, generator)
     return encoder.features(crops)
@@ -135,3 +141,10 @@ def _semisupcon(rate: int, g: torch.Generator) -> Chain:
         "pitch_shift": (0.6, lambda x: stretch.pitch_shift(x, -400, 400, rate, g)),
         "delay": (0.6, lambda x: augment.delay(x, 100, 500, rate, g, volume=1.0, repeats=2)),
     }
+
+
+def _choi(x: Tensor, rate: int, config: ViewConfig, g: torch.Generator) -> Tensor:
+    """Choi et al. 2022: sox's `pitch`, then its `speed`, both always; together -586 to +516 cents."""
+    if not config.shifts_pitch:
+        return stretch.time_stretch(x, 0.8, 1.2, rate, g)
+    return stretch.speed(stretch.pitch_shift(x, -200, 200, rate, g), 0.8, 1.2, g)

@@ -273,3 +273,29 @@ def test_one_job_on_two_devices(data_dir: Path, tmp_path: Path) -> None:
     assert set(_scores(out)["strategy"]) == {"simclr"}
     assert len(list(out.rglob("encoder.safetensors"))) == 1
     assert not list(out.rglob("info.json"))
+
+
+def test_a_corpus_is_separated_once_for_who_listens_to_it(data_dir: Path, tmp_path: Path) -> None:
+    """The second command finds the stems of the first; harmonic and percussive parts add up to the mixture."""
+    stems = ("--stems", "harmonic,percussive")
+    done = command("data", "separate", "rendered_scores", *stems, "--data-dir", str(data_dir))
+    assert done.returncode == 0, done.stderr
+    assert "percussive     sounds in" in done.stdout
+    folder = Path(done.stdout.splitlines()[-1])
+    mix, *parts = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("mix", "harmonic", "percussive"))
+    np.testing.assert_array_equal(parts[0] + parts[1], mix)
+    grid = TINY_GRID.replace(
+        "[constant, random, mfcc, simclr, byol]", "{multi_source: {sources: [harmonic, percussive]}}"
+    ).replace("[instrument, key, metre, beat]", "[instrument]")
+    _, done = _train_one(tmp_path, grid, data_dir, "--dry-run")
+    assert "done        join rendered_scores tiny with stems" in done.stdout
+    again = command("data", "separate", "rendered_scores", *stems, "--data-dir", str(data_dir))
+    assert "finished" not in again.stderr
+    assert str(folder) in again.stdout
+
+
+def test_stems_that_nobody_makes_are_refused(tmp_path: Path) -> None:
+    done = command("data", "separate", "rendered_scores", "--stems", "kazoo", "--data-dir", str(tmp_path))
+    assert done.returncode == 2
+    assert "kazoo" in done.stderr
+    assert "harmonic, percussive (hpss)" in done.stderr.replace("\n", " ")

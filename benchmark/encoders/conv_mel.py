@@ -69,18 +69,19 @@ class ConvMel(Encoder):
 class ConvMelLevels(ConvMel):
     """`conv_mel` whose embedding is all five levels, 128 dimensions of each: 640 at two frames per second.
 
-    The paper's multi-level encoder averages the loss over the levels while it trains, and concatenates them afterwards.
+    The paper's multi-level encoder averages the loss over the levels while it trains, and concatenates them afterwards:
+    so does SimCLR here (`Encoder.levels`).
     """
 
-    info = Info("conv_mel_levels", "Five-layer CNN on log-mel, all levels", CITATION)
-    embedding_dim = 128 * len(WIDTHS)
-    offers = frozenset({"mel", "levels"})
+    info = Info("conv_mel_levels", "Five-layer CNN on log-mel, all levels", CITATION, version=2)
+    levels = len(WIDTHS)
+    embedding_dim = 128 * levels
 
     def __init__(self) -> None:
         super().__init__()
         self.outputs = nn.ModuleList(nn.Linear(width, 128) for width in WIDTHS[:-1])
 
-    def levels(self, features: Tensor) -> list[Tensor]:
+    def by_level(self, features: Tensor) -> list[Tensor]:
         """(B, 96, frames) to five times (B, frames / 32, 128): the maximum over all bands, at the last level's rate."""
         maps = self._maps(features)
         pooled = [_coarser(x.amax(dim=2), span) for x, span in zip(maps, SPANS, strict=True)]
@@ -88,7 +89,7 @@ class ConvMelLevels(ConvMel):
 
     def body(self, features: Tensor) -> Tensor:
         """(B, 96, frames) to (B, frames / 32, 640)."""
-        return torch.cat(self.levels(features), dim=2)
+        return torch.cat(self.by_level(features), dim=2)
 
 
 def _coarser(x: Tensor, span: int) -> Tensor:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark import __version__, registry
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.jobs import Stores, run_job
-from benchmark.scheduler.plan import Row, plan, rows
+from benchmark.scheduler.plan import Plan, Row, plan, prepare, rows
 from benchmark.scheduler.walk import Event, Job, Report, missing, walk
 
 if TYPE_CHECKING:
@@ -61,6 +61,24 @@ def drive(grid: Grid, settings: Settings, on_event: Callable[[Event], None]) -> 
         store.sweep()  # at the end: workers of a driver that was killed just before this run are gone by now
     collect(grid, jobs, stores, report)
     return report
+
+
+def separate(
+    corpus: str, size: str, stems: list[str], settings: Settings, on_event: Callable[[Event], None]
+) -> tuple[Report, Path]:
+    """Store the waveforms of a corpus with `stems`, as a grid whose strategies hear them will ask for.
+
+    Returns:
+        What ran, and the folder of the waveforms.
+    """
+    stores, wanted = Stores(settings.data, settings.out), Plan()
+    key = prepare(wanted, corpus, size, sorted(stems))
+    report = Report(skipped=list(wanted.jobs.values()))
+    if missing(wanted.jobs, stores.done):
+        report = _walk(wanted.jobs, stores, settings, 1, on_event)
+    _forget_shards(wanted.jobs, stores)
+    stores.data.sweep()
+    return report, stores.data.folder("waveforms", key)
 
 
 def _walk(

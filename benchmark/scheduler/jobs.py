@@ -59,6 +59,11 @@ def _shard(job: Job, stores: Stores, draft: Draft) -> None:
     tracks = pd.read_parquet(folder / "tracks.parquet").iloc[job.spec["start"] : job.spec["stop"]]
     names = (MIX, *job.spec["stems"])
     rendered = list(corpus.render(tracks, folder))
+    if "separator" in job.spec:
+        from benchmark.audio.separate import separate
+
+        name, device = job.spec["separator"][0], _device()
+        rendered = [separate(track[MIX], corpus.sample_rate, name, device) | track for track in rendered]
     np.save(draft.path / "lengths.npy", np.array([len(track[MIX]) for track in rendered]))
     for name in names:
         np.save(draft.path / f"{name}.npy", np.concatenate([track[name] for track in rendered]))

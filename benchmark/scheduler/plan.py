@@ -78,9 +78,9 @@ def plan(grid: Grid) -> dict[str, Job]:
     """
     result, resolved = Plan(), rows(grid)
     stems = sorted({stem for row in resolved for stem in row.cls.crops(row.config).sources})
-    waveforms = _prepare(result, grid, [])
+    waveforms = prepare(result, grid.corpus, grid.size, [])
     # only who listens to stems depends on them: all else stays what it is when such a strategy joins the grid
-    with_stems = _prepare(result, grid, stems) if stems else waveforms
+    with_stems = prepare(result, grid.corpus, grid.size, stems) if stems else waveforms
     for name in grid.tasks:
         task = registry.tasks.get(name)
         if task.corpus != grid.corpus:
@@ -95,19 +95,20 @@ def plan(grid: Grid) -> dict[str, Job]:
     return result.jobs
 
 
-def _prepare(result: Plan, grid: Grid, stems: list[str]) -> str:
-    """Catalog, then shards, then one waveform store, of the mixture and of `stems`."""
-    corpus = registry.corpora.get(grid.corpus)
-    if grid.size not in corpus.sizes:
-        raise registry.unknown(f"sizes of {grid.corpus}", grid.size, list(corpus.sizes))
-    absent = set(stems) - set(corpus.stems)
-    if absent:
-        raise UserError(f"corpus {grid.corpus!r} has no stem {', '.join(sorted(absent))}; it has {corpus.stems}")
-    size = corpus.sizes[grid.size]
-    base = {"corpus": grid.corpus, "size": size, "fingerprint": corpus().fingerprint()}
-    catalog = result.add("catalog", f"catalog {grid.corpus} {grid.size}", base)
-    base["stems"] = stems
-    what = f"{grid.corpus} {grid.size}{' with stems' if stems else ''}"
+def prepare(result: Plan, name: str, size_name: str, stems: list[str]) -> str:
+    """Catalog, then shards, then one waveform store, of the mixture and of `stems`: the corpus's own, or separated.
+
+    Raises:
+        UserError: no such corpus or size, or nobody makes these stems.
+    """
+    corpus = registry.corpora.get(name)
+    if size_name not in corpus.sizes:
+        raise registry.unknown(f"sizes of {name}", size_name, list(corpus.sizes))
+    size = corpus.sizes[size_name]
+    base: dict[str, Any] = {"corpus": name, "size": size, "fingerprint": corpus().fingerprint()}
+    catalog = result.add("catalog", f"catalog {name} {size_name}", base)
+    base |= {"stems": stems, **_separator(corpus, name, stems)}
+    what = f"{name} {size_name}{' with stems' if stems else ''}"
     shards = tuple(
         result.add(
             "shard",
@@ -118,6 +119,22 @@ def _prepare(result: Plan, grid: Grid, stems: list[str]) -> str:
         for at in range(0, size, TRACKS_PER_SHARD)
     )
     return result.add("waveforms", f"join {what}", base, (catalog, *shards))
+
+
+def _separator(corpus: Any, name: str, stems: list[str]) -> dict[str, list[str]]:
+    """Who takes the mixture apart, and its version, where the corpus has no such stems of its own."""
+    absent = set(stems) - set(corpus.stems)
+    if not absent:
+        return {}
+    from benchmark.audio.separate import SEPARATORS, separator_for, separator_version
+
+    separator = separator_for(absent)
+    if separator is None:
+        known = "; ".join(f"{', '.join(found)} ({by})" for by, found in {name: corpus.stems, **SEPARATORS}.items())
+        raise UserError(f"nobody makes the stems {', '.join(sorted(absent))} of {name!r}; there are {known}")
+    if not separator_version(separator):
+        raise UserError(f"stems {', '.join(sorted(absent))} need demucs: pip install 'mir-pretext[separate]'")
+    return {"separator": [separator, separator_version(separator)]}
 
 
 def _pretrained(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, heard: str, waveforms: str) -> None:

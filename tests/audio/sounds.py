@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
+
+from benchmark.interfaces import Info
+from benchmark.modules import Encoder
+from strategies.views import ViewConfig, augmented
 
 RATE = 16_000
 
@@ -38,3 +44,24 @@ def peak_hz(x: Tensor) -> np.ndarray:
 def peak_s(x: Tensor) -> Tensor:
     """The time of each example's largest sample."""
     return x.abs().argmax(dim=1) / RATE
+
+
+class Raw(Encoder):
+    """Hands the waveform through, as one band."""
+
+    info = Info("raw", "Raw", "none")
+    sample_rate = RATE
+    embedding_dim = 1
+    frame_rate = float(RATE)
+    offers = frozenset()
+
+    def features(self, waveform: Tensor) -> Tensor:
+        return waveform.unsqueeze(1)
+
+    def body(self, features: Tensor) -> Tensor:
+        return features.transpose(1, 2)
+
+
+def heard(x: Tensor, **options: Any) -> Tensor:
+    """The views that these options make of waveforms; the draws are the same for any waveforms of one shape."""
+    return augmented(x, Raw(), ViewConfig(**options), seeded()).squeeze(1)

@@ -1,6 +1,6 @@
 """Presets put crops through the chains they name, and say whether they shift pitch.
 
-The encoder hears waveforms as they are, so that a click tells what it went through.
+The encoder hears waveforms as they are, so that a click tells what it went through. `choi` has a file of its own.
 """
 
 from __future__ import annotations
@@ -10,36 +10,14 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
-from sounds import RATE, peak_hz, seeded, tone
+from sounds import RATE, heard, peak_hz, seeded, tone
 from torch import Tensor
 
 from benchmark.audio import augment, filters
 from benchmark.encoders.cnn_small import CNNSmall
-from benchmark.interfaces import Info
-from benchmark.modules import Encoder
 from strategies.views import ViewConfig, augmented
 
 AT, N = RATE, 200
-
-
-class Raw(Encoder):
-    """Hands the waveform through, as one band."""
-
-    info = Info("raw", "Raw", "none")
-    sample_rate = RATE
-    embedding_dim = 1
-    frame_rate = float(RATE)
-    offers = frozenset()
-
-    def features(self, waveform: Tensor) -> Tensor:
-        return waveform.unsqueeze(1)
-
-    def body(self, features: Tensor) -> Tensor:
-        return features.transpose(1, 2)
-
-
-def heard(x: Tensor, **options: Any) -> Tensor:
-    return augmented(x, Raw(), ViewConfig(**options), seeded()).squeeze(1)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +71,7 @@ def test_the_default_is_todays_chain_bit_for_bit() -> None:
 
 def test_a_share_of_zero_and_a_batch_of_one_pass() -> None:
     assert heard(torch.randn(4, RATE), filter_p=0, noise_p=0).isfinite().all()
-    for preset in ("pretext", "clmr", "semisupcon"):
+    for preset in ("pretext", "clmr", "semisupcon", "choi"):
         assert heard(torch.randn(1, RATE), preset=preset).shape == (1, RATE)
 
 

@@ -231,11 +231,12 @@ def test_conv_mel_levels_end_with_the_single_level() -> None:
     assert isinstance(encoder, ConvMelLevels)
     features = encoder.features(noise(3))
     with torch.no_grad():
-        levels = encoder.levels(features)
+        levels = encoder.by_level(features)
         torch.testing.assert_close(encoder.body(features), torch.cat(levels, dim=2))
         torch.testing.assert_close(levels[4], ConvMel.body(encoder, features), rtol=1e-4, atol=1e-5)
         maps = encoder._maps(features)
     assert [tuple(level.shape) for level in levels] == [(1, 5, 128)] * 5
+    assert ConvMelLevels.levels == 5
     for i, pool in enumerate([16, 8, 4]):
         x = F.max_pool2d(maps[i].amax(dim=2, keepdim=True), (1, pool))
         expected = encoder.outputs[i](x.squeeze(2).transpose(1, 2))

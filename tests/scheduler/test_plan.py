@@ -116,7 +116,11 @@ def test_labels_are_heard_only_where_shares_are_positive() -> None:
     ("changes", "says"),
     [
         ({"strategies": {"mae": {}}, "encoders": ["sample_cnn"]}, "mae cannot train sample_cnn.* offers mel"),
-        ({"strategies": {"multi_source": {"sources": ["vocals"]}}}, "no stem vocals"),
+        ({"strategies": {"multi_source": {"sources": ["kazoo"]}}}, "nobody makes the stems kazoo"),
+        (
+            {"strategies": {"multi_source": {"sources": ["harmonic", "vocals"]}}},
+            "nobody makes the stems harmonic, vocals",
+        ),
         ({"strategies": {"x": {"strategy": "simclr", "temprature": 1}}}, r"strategies\.x\.temprature"),
         ({"strategies": {"simclr": {"negatives": "within"}}}, "positives 'self' or 'disjoint'"),
         ({"size": "hug"}, "hug"),
@@ -134,3 +138,19 @@ def test_a_frame_level_task_joins_without_touching_the_others() -> None:
     before, after = plan(grid()), plan(grid(tasks=["instrument", "key", "beat"]))
     assert before.keys() <= after.keys()
     assert Counter(job.kind for key, job in after.items() if key not in before) == {"embed": 2, "probe": 2}
+
+
+def test_demucs_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = grid(strategies={"multi_source": {"sources": ["vocals"]}})
+    monkeypatch.setattr("benchmark.audio.separate.separator_version", lambda name: "")
+    with pytest.raises(UserError, match=r"pip install 'mir-pretext\[separate\]'"):
+        plan(wanted)
+
+
+def test_stems_are_the_corpus_own_or_separated() -> None:
+    def shards(*sources: str) -> list[Any]:
+        planned = plan(grid(strategies={"multi_source": {"sources": list(sources)}}))
+        return [job.spec for job in planned.values() if job.kind == "shard" and job.spec["stems"]]
+
+    assert all("separator" not in spec for spec in shards("drums", "lead"))
+    assert all(spec["separator"][0] == "hpss" for spec in shards("harmonic"))
