@@ -33,6 +33,15 @@ Data = Annotated[
         help="Where corpora are kept; a cache outside the repository.",
     ),
 ]
+Home = Annotated[
+    Path | None,
+    typer.Option("--data-home", envvar="MIR_DATA_HOME", help="Where your data sets are, a folder each ('data list')."),
+]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", help="Use a data set although over 2 % of its files cannot be read.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Jobs at once; by default one per GPU or core.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads per job.")]
 Names = Annotated[str, typer.Option(help="Comma-separated names; by default the grid's.")]
 Budget = Annotated[float, typer.Option(min=1e-9, help="Multiplies the crops that pre-training hears.")]
 Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file that defines a strategy.")]
@@ -48,14 +57,31 @@ def run(
     plugin: Plugins = None,
     budget: Budget = 1.0,
     executor: Annotated[str, typer.Option(help="Where jobs run.")] = "local",
-    workers: Annotated[int | None, typer.Option(min=1, help="Jobs at once; by default one per GPU or core.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads per job.")] = 1,
+    workers: Workers = None,
+    threads: Threads = 1,
+    data_home: Home = None,
+    allow_missing: AllowMissing = False,
+    protocol: Annotated[str, typer.Option(help="probe (frozen encoder) or finetune; by default the grid's.")] = "",
+    corruptions: Annotated[
+        bool, typer.Option("--corruptions", help="Score test audio also under every corruption, severities 1 to 4.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and stop.")] = False,
 ) -> None:
     """Run what is missing of a grid and write its leaderboard."""
     from benchmark.scheduler.drive import Settings, drive
 
+    _set_home(data_home)
     chosen = _grid(grid, strategies, tasks, plugin, budget)
+    if allow_missing:
+        chosen = chosen.model_copy(update={"allow_missing": True})
+    if protocol not in ("", "probe", "finetune"):
+        raise UserError(f"--protocol {protocol}: it is probe or finetune")
+    if protocol:
+        chosen = chosen.model_copy(update={"protocol": protocol})
+    if corruptions:
+        from benchmark.audio.corrupt import CORRUPTIONS
+
+        chosen = chosen.model_copy(update={"corruptions": {name: [1, 2, 3, 4] for name in CORRUPTIONS}})
     settings = Settings(_out(out, chosen.name), _data(data_dir), executor, workers, threads)
     if dry_run:
         return _print_plan(chosen, settings)
@@ -80,9 +106,12 @@ def plan(
     strategies: Names = "",
     tasks: Names = "",
     budget: Budget = 1.0,
+    data_home: Home = None,
 ) -> None:
     """Print a grid's jobs, and which are done."""
     from benchmark.scheduler.drive import Settings
+
+    _set_home(data_home)
 
     chosen = _grid(grid, strategies, tasks, None, budget)
     _print_plan(chosen, Settings(_out(out, chosen.name), _data(data_dir)))
@@ -128,34 +157,81 @@ def bench(
     typer.echo(json.dumps(figures, indent=1) if as_json else table(figures))
 
 
+@data.command("list")
+def data_list(data_home: Home = None) -> None:
+    """Which data sets there are, and which of them are on this disk."""
+    from benchmark.corpora.dataset import DataSet
+
+    _set_home(data_home)
+    for name in registry.corpora.names():
+        corpus = registry.corpora.get(name)
+        if not issubclass(corpus, DataSet):
+            typer.echo(f"{name}: always here\n    {corpus.licence}")
+            continue
+        try:
+            typer.echo(f"{name}: {len(corpus().tracks())} tracks in {corpus.home()}")
+        except UserError as error:
+            typer.echo(f"{name}: missing\n    {str(error).removeprefix(name + ': ')}")
+
+
+@data.command("check")
+def data_check(
+    corpus: Annotated[str, typer.Argument(help="A data set ('data list').")], data_home: Home = None
+) -> None:
+    """Look for every file of a data set; exit code 1 if some are not there, with their list."""
+    from benchmark.corpora.dataset import DataSet
+
+    _set_home(data_home)
+    cls = registry.corpora.get(corpus)
+    if not issubclass(cls, DataSet):
+        raise UserError(f"{corpus} is made here, from installed packages: there is nothing to check")
+    tracks, home = cls().tracks(), cls.home()
+    absent = [path for path in tracks["path"] if not (home / path).is_file()]
+    for split, count in tracks["split"].value_counts().items():
+        typer.echo(f"{split:<12} {count} tracks")
+    for path in absent:
+        typer.echo(f"not there: {path}")
+    typer.echo(f"{len(tracks) - len(absent)} of {len(tracks)} files are in {home}")
+    raise typer.Exit(1 if absent else 0)
+
+
+@data.command("prepare")
+def data_prepare(
+    corpus: Annotated[str, typer.Argument(help="A corpus ('data list').")],
+    size: Annotated[str, typer.Option(help="Its size; by default the largest.")] = "",
+    data_home: Home = None,
+    data_dir: Data = None,
+    allow_missing: AllowMissing = False,
+    workers: Workers = None,
+    threads: Threads = 1,
+) -> None:
+    """Decode (or render) a corpus into the store that runs read from."""
+    _set_home(data_home)
+    _store_audio(corpus, size, [], allow_missing, _data(data_dir), workers, threads)
+
+
 @data.command("separate")
 def data_separate(
-    corpus: Annotated[str, typer.Argument(help="A corpus ('list corpora').")],
-    size: Annotated[str, typer.Option(help="Its size; by default the smallest.")] = "",
+    corpus: Annotated[str, typer.Argument(help="A corpus ('data list').")],
+    size: Annotated[str, typer.Option(help="Its size; by default the largest.")] = "",
     stems: Annotated[str, typer.Option(help="By default demucs's if it is installed, else harmonic,percussive.")] = "",
+    data_home: Home = None,
     data_dir: Data = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Jobs at once; by default one per GPU or core.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads per job.")] = 1,
+    allow_missing: AllowMissing = False,
+    workers: Workers = None,
+    threads: Threads = 1,
 ) -> None:
     """Take a corpus's mixtures apart, once, for strategies that listen to stems; says where each stem sounds."""
     import pandas as pd
 
     from benchmark.audio.separate import SEPARATORS, separator_version
-    from benchmark.progress import Progress
-    from benchmark.scheduler.drive import Settings, separate
 
-    sizes = registry.corpora.get(corpus).sizes
+    _set_home(data_home)
     chosen = _split(stems) or list(SEPARATORS["demucs" if separator_version("demucs") else "hpss"])
-    settings = Settings(_data(data_dir), _data(data_dir), workers=workers, threads=threads)
-    with Progress() as progress:
-        done, folder = separate(corpus, size or min(sizes, key=sizes.__getitem__), chosen, settings, progress.show)
-    _print_failures(done, settings.out)
-    if done.failed:
-        raise typer.Exit(1)
+    folder = _store_audio(corpus, size, chosen, allow_missing, _data(data_dir), workers, threads)
     tracks = pd.read_parquet(folder / "tracks.parquet")
     for stem in chosen:
         typer.echo(f"{stem:<14} sounds in {tracks[f'active_{stem}'].mean():.0%} of {len(tracks)} tracks")
-    typer.echo(str(folder))
 
 
 def main() -> None:
@@ -184,6 +260,37 @@ def _grid(name: str, strategies: str, tasks: str, plugins: list[Path] | None, bu
         for entry in wanted:
             getattr(registry, axis).describe(entry)  # an unknown name is found before anything is imported
     return chosen
+
+
+def _set_home(home: Path | None) -> None:
+    from benchmark.corpora.dataset import DATA_HOME
+
+    if home is not None:
+        os.environ[DATA_HOME] = str(home.absolute())  # workers inherit it
+
+
+def _store_audio(
+    corpus: str, size: str, stems: list[str], allow_missing: bool, data: Path, workers: int | None, threads: int
+) -> Path:
+    from benchmark.progress import Progress
+    from benchmark.scheduler.drive import Settings, store_audio
+    from benchmark.scheduler.grid import Audio
+
+    wanted = Audio(
+        corpus=corpus, size=size or list(registry.corpora.get(corpus).sizes)[-1], allow_missing=allow_missing
+    )
+    with Progress() as progress:
+        report, folder = store_audio(
+            wanted, stems, Settings(data, data, workers=workers, threads=threads), progress.show
+        )
+    _print_failures(report, data)
+    if report.failed:
+        raise typer.Exit(1)
+    unreadable = json.loads((folder / "unreadable.json").read_text())
+    for row in unreadable:
+        typer.echo(f"unreadable: {row['id']}: {row['reason']}", err=True)
+    typer.echo(str(folder))
+    return folder
 
 
 def _split(names: str) -> list[str]:

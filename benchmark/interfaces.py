@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-OutputKind = Literal["multiclass", "frame_activation"]
+#: what a probe has to predict for a clip: a class, a set of tags, numbers; or for each frame: activations, a class
+OutputKind = Literal["multiclass", "multilabel", "regression", "frame_activation", "frame_multiclass"]
 Level = Literal["timbre", "pitch", "time", "style", "affect"]
 
 
@@ -43,6 +44,13 @@ class Info:
     version: int = 1
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """In place of a track's audio: why there is none."""
+
+    reason: str
+
+
 class Corpus(ABC):
     """Sound on disk: tracks in one fixed order, each with id, group, split and labels, and a way to get its audio.
 
@@ -56,6 +64,10 @@ class Corpus(ABC):
     #: names of the stems whose sum is the mix; empty if the corpus has none
     stems: ClassVar[tuple[str, ...]] = ()
 
+    def size(self, name: str) -> int:
+        """How many tracks a size has."""
+        return self.sizes[name]
+
     @abstractmethod
     def fingerprint(self) -> dict[str, str]:
         """Versions of everything the audio and the labels follow from (part of the content key)."""
@@ -68,12 +80,16 @@ class Corpus(ABC):
         """
 
     @abstractmethod
-    def render(self, tracks: pd.DataFrame, folder: Path) -> Iterator[dict[str, NDArray[np.int16]]]:
+    def render(self, tracks: pd.DataFrame, folder: Path) -> Iterator[dict[str, NDArray[np.int16]] | Unreadable]:
         """Yield each track's audio: `mix`, and one array per stem, mono int16 at `sample_rate`, sum(stems) = mix."""
 
 
 class Task(ABC):
-    """One downstream task: what is measured on a corpus's tracks, and how a prediction is scored."""
+    """One downstream task: what is measured on a corpus's tracks, and how a prediction is scored.
+
+    Outputs of a probe are logits (or, in regression, numbers), one array per track: (C,) for a clip, where the outputs
+    of a long track's windows have been averaged; (F,) or (F, C) for its frames.
+    """
 
     info: ClassVar[Info]
     level: ClassVar[Level]
@@ -82,16 +98,32 @@ class Task(ABC):
     #: main metric; `score` returns it among others
     metric: ClassVar[str]
     higher_is_better: ClassVar[bool] = True
-    #: class names of a multiclass task
+    #: names of the outputs: classes, tags, or what is regressed on; empty for a single activation
     classes: ClassVar[tuple[str, ...]] = ()
+    #: whether the classes are steps of a scale: small subsets then hold some of each fifth of it, not one of each class
+    ordered: ClassVar[bool] = False
     #: columns of the corpus that its targets are made of: a strategy that heard one of them had this task's labels
     labels: ClassVar[tuple[str, ...]] = ()
     #: test splits by suffix of the metric's name: "" is the main one
     test_splits: ClassVar[dict[str, str]] = {"": "test"}
 
+    @property
+    def frame_level(self) -> bool:
+        """Whether it is read from frames, not from whole clips."""
+        return self.output.startswith("frame")
+
     @abstractmethod
     def targets(self, tracks: pd.DataFrame) -> list[Any]:
-        """One target per track: a class index, a list of beat times in seconds ...; None where it has no label."""
+        """One target per track, None where it has no label.
+
+        A class index; (C,) float32 of tags in {0, 1}, NaN where nobody looked; (C,) float32 numbers; beat times in
+        seconds; or whatever `frame_targets` understands.
+        """
+
+    def test_sets(self, tracks: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+        """Which tracks each test set holds, (N,) by suffix; sets may overlap."""
+        splits = tracks["split"].to_numpy()
+        return {suffix: splits == split for suffix, split in self.test_splits.items()}
 
     def item_scores(self, predictions: list[Any], targets: list[Any]) -> dict[str, NDArray[np.float64]]:
         """Per-item values of the metrics that are means over items, by metric, through mir_eval or scikit-learn."""
@@ -102,16 +134,20 @@ class Task(ABC):
         return {name: float(values.mean()) for name, values in self.item_scores(predictions, targets).items()}
 
     @abstractmethod
-    def decode(self, outputs: NDArray[np.float32], frame_rate: float) -> list[Any]:
-        """Turn probe outputs into predictions.
+    def decode(self, outputs: list[NDArray[np.float32]], frame_rate: float) -> list[Any]:
+        """Turn outputs into predictions, which are stored: each a plain number, or a list of numbers or of records.
 
         Args:
-            outputs: logits, (N, C) for clip-level tasks, (N, F) for a frame activation.
-            frame_rate: frames per second of a frame activation.
+            outputs: an array per track, see above.
+            frame_rate: frames per second.
         """
 
-    def frame_targets(self, targets: list[Any], n_frames: int, frame_rate: float) -> NDArray[np.float32]:
-        """Training targets of a frame-level task: (N, F) in [0, 1]."""
+    def frame_targets(self, target: Any, n_frames: int, frame_rate: float) -> NDArray[np.float32] | NDArray[np.int64]:
+        """What the frames of a track should say.
+
+        `frame_activation`: (F,) or (F, C) float32 in [0, 1]; `frame_multiclass`: (F,) class indices, -1 to ignore.
+        Frame i is at i / frame_rate seconds.
+        """
         raise NotImplementedError(f"{self.info.name} has no frame-level targets")
 
 

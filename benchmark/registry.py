@@ -13,11 +13,14 @@ import sys
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from benchmark.interfaces import Corpus, Executor, Task, UserError
 
 T = TypeVar("T")
+
+_PLUGINS = "MIR_PRETEXT_PLUGINS"
 
 #: names reach paths and pages: letters, digits, `_` and `-`, at most 64
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -109,38 +112,60 @@ def unknown(axis: str, name: str, names: list[str]) -> UserError:
 
 
 def load_plugins(paths: list[Path]) -> None:
-    """Register the strategies that single files define: `--plugin FILE`, for a first trial before packaging.
+    """Register what single files define: `--plugin FILE`, for a first trial before packaging.
 
-    Each class with `info` and `loss` defined in the file becomes an entry under `info.name`.
+    Of a Python file, each class of its own with an `info` becomes an entry of its axis, under `info.name`. Files with
+    another suffix (a table of audio files, `.csv`) are read by the loader of that suffix, an entry point of group
+    `benchmark.loaders` that turns a path into such classes.
 
     Raises:
-        UserError: no such file, it cannot be imported, or it defines no strategy.
+        UserError: no such file, it cannot be imported or read, or it defines nothing.
     """
     for path in paths:
         if not path.is_file():
             raise UserError(f"--plugin {path}: no such file")
-        folder = str(path.parent.absolute())
-        sys.path.insert(0, folder)  # workers import the same module by name, through PYTHONPATH
-        os.environ["PYTHONPATH"] = os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
-        os.environ["MIR_PRETEXT_PLUGINS"] = os.pathsep.join(
-            filter(None, [os.environ.get("MIR_PRETEXT_PLUGINS", ""), path.stem])
-        )
+        plugin = str(path.absolute())
+        if path.suffix == ".py":
+            folder, plugin = str(path.parent.absolute()), path.stem
+            sys.path.insert(0, folder)  # workers import the same module by name, through PYTHONPATH
+            os.environ["PYTHONPATH"] = os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
+        os.environ[_PLUGINS] = os.pathsep.join(filter(None, [os.environ.get(_PLUGINS, ""), plugin]))
     _register_plugins()
 
 
 def _register_plugins() -> None:
-    for module in filter(None, os.environ.get("MIR_PRETEXT_PLUGINS", "").split(os.pathsep)):
-        try:
-            loaded = importlib.import_module(module)
-        except Exception as error:
-            raise UserError(f"--plugin {module}.py cannot be imported: {error}") from error
-        found: list[Any] = [
-            c for c in vars(loaded).values() if isinstance(c, type) and c.__module__ == module and "info" in vars(c)
-        ]
+    for plugin in filter(None, os.environ.get(_PLUGINS, "").split(os.pathsep)):
+        found = _classes_of(plugin)
         if not found:
-            raise UserError(f"--plugin {module}.py defines no strategy (a class with `info` of its own)")
+            raise UserError(f"--plugin {plugin} defines nothing (a class with `info` of its own)")
         for cls in found:
-            strategies.add(cls.info.name, f"{module}:{cls.__name__}")
+            axis = next((axis for axis, base in ((tasks, Task), (corpora, Corpus)) if issubclass(cls, base)), None)
+            kind = axis or (encoders if hasattr(cls, "body") else strategies)
+            kind.add(cls.info.name, f"{cls.__module__}:{cls.__name__}")
+
+
+def _classes_of(plugin: str) -> list[Any]:
+    suffix = Path(plugin).suffix
+    try:
+        if not suffix:
+            loaded = importlib.import_module(plugin)
+            own = [c for c in vars(loaded).values() if isinstance(c, type) and c.__module__ == plugin]
+            return [c for c in own if "info" in vars(c)]
+        loaders = {entry.name: entry for entry in entry_points(group="benchmark.loaders")}
+        if suffix[1:] not in loaders:
+            raise UserError(f"--plugin {plugin}: nobody reads {suffix}; known: .py, .{', .'.join(sorted(loaders))}")
+        classes: list[Any] = loaders[suffix[1:]].load()(Path(plugin))
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"--plugin {plugin} cannot be loaded: {error}") from error
+    # a module that holds them, so that their entries are found by name like all others
+    module = ModuleType("plugin_" + hashlib.sha256(plugin.encode()).hexdigest()[:16])
+    for cls in classes:
+        cls.__module__ = module.__name__
+        setattr(module, cls.__name__, cls)
+    sys.modules[module.__name__] = module
+    return classes
 
 
 def _origin(entry: EntryPoint) -> str:
@@ -148,6 +173,8 @@ def _origin(entry: EntryPoint) -> str:
 
 
 def _summary(entry: EntryPoint) -> str:
+    if entry.module.startswith("plugin_"):
+        return (entry.load().__doc__ or "").partition("\n")[0]
     try:
         spec = importlib.util.find_spec(entry.module)
     except ImportError:
@@ -166,5 +193,5 @@ corpora: Registry[Corpus] = Registry("corpora")
 executors: Registry[Executor] = Registry("executors")
 
 #: workers inherit the plugin files of the driver
-if os.environ.get("MIR_PRETEXT_PLUGINS"):
+if os.environ.get(_PLUGINS):
     _register_plugins()

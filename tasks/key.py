@@ -13,44 +13,14 @@ scores 0, mir_eval's default), and accuracy.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-
-from benchmark.corpora.rendered_scores.palette import TONICS
-from benchmark.interfaces import Info, Task
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from numpy.typing import NDArray
+from benchmark.interfaces import Info
+from tasks.kinds.keys import KeyDetection
 
 
-class Key(Task):
+class Key(KeyDetection):
     """Tonic and mode."""
 
     info = Info("key", "Key", "mir_eval (Raffel et al. 2014); MIREX key detection", version=1)
     level = "pitch"
     corpus = "rendered_scores"
-    output = "multiclass"
-    metric = "weighted_score"
     labels = ("key", "mode")
-    classes = tuple(f"{tonic} {mode}" for mode in ("major", "minor") for tonic in TONICS)
-
-    def targets(self, tracks: pd.DataFrame) -> list[Any]:
-        """Class index of `key`."""
-        return [self.classes.index(key) for key in tracks["key"]]
-
-    def decode(self, outputs: NDArray[np.float32], frame_rate: float) -> list[Any]:
-        """The likeliest key."""
-        return [int(c) for c in outputs.argmax(axis=1)]
-
-    def item_scores(self, predictions: list[Any], targets: list[Any]) -> dict[str, NDArray[np.float64]]:
-        """MIREX weights and hits."""
-        from mir_eval.key import weighted_score
-
-        names = self.classes
-        weighted = [weighted_score(names[t], names[p]) for p, t in zip(predictions, targets, strict=True)]
-        return {
-            "weighted_score": np.array(weighted, float),
-            "accuracy": np.equal(predictions, targets).astype(float),
-        }

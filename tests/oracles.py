@@ -20,7 +20,7 @@ from benchmark.corpora.rendered_scores.arrange import CLIP_SECONDS, arrange
 from benchmark.corpora.rendered_scores.catalog import load_notes
 from benchmark.corpora.rendered_scores.sound import SAMPLE_RATE, play
 from benchmark.experiment.evaluate import Trial, evaluate
-from benchmark.experiment.probe import Features
+from benchmark.experiment.features import Features
 
 HOP = 160
 FRAME_RATE = SAMPLE_RATE / HOP
@@ -124,5 +124,5 @@ def _beat_score(waves: Waveforms, rows: np.ndarray, found: list[list[float]]) ->
 def _probed(name: str, waves: Waveforms, features: np.ndarray) -> float:
     task = registry.tasks.get(name)()
     trial = Trial.of(task, waves.tracks, {1.0: 1}, shuffle_labels=False)
-    scores, _ = evaluate(trial, Features(features.astype(np.float32)), FRAME_RATE, ["linear", "mlp"], 0, "cpu")
+    scores, _ = evaluate(trial, Features.of(features.astype(np.float32)), FRAME_RATE, ["linear", "mlp"], 0, "cpu")
     return float(scores.loc[scores["metric"] == task.metric, "value"].max())

@@ -299,3 +299,15 @@ def test_stems_that_nobody_makes_are_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "kazoo" in done.stderr
     assert "harmonic, percussive (hpss)" in done.stderr.replace("\n", " ")
+
+
+@pytest.mark.long
+def test_finetuning_trains_on_from_the_checkpoint(data_dir: Path, tmp_path: Path) -> None:
+    grid = SMALL.replace("{0.1: 2, 1.0: 1}", "{1.0: 1}").replace("[key, beat]", "[instrument, beat]")
+    out, done = _train_one(tmp_path, grid, data_dir, "--protocol", "finetune")
+    assert done.returncode == 0, done.stderr
+    scores = _scores(out)
+    assert set(scores["probe"]) == {"finetune_linear"}
+    assert set(scores["strategy"]) == {"simclr", "random"}
+    assert _one(out, "simclr", "instrument", "accuracy") > 0.2
+    assert _one(out, "simclr", "beat", "f_measure") > 0.3

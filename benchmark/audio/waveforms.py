@@ -47,6 +47,25 @@ class Waveforms:
             out[i, :n] = samples[at : at + n]
         return out
 
+    def select(self, rows: NDArray[np.int64]) -> Waveforms:
+        """Some of the tracks, renumbered."""
+        return Waveforms(self.tracks.iloc[rows].reset_index(drop=True), self.stems, self.sample_rate)
+
+    def windows(self, seconds: float) -> Waveforms:
+        """The same audio, each track divided into as few equal windows as fit into `seconds`: these become the tracks.
+
+        Their index has the columns of the tracks, with `offset` and `length` of the window, and `track`, the number of
+        the track that it is from.
+        """
+        length = self.tracks["length"].to_numpy()
+        count = np.maximum(1, np.ceil(length / round(seconds * self.sample_rate))).astype(np.int64)
+        owner = np.repeat(np.arange(len(length)), count)
+        place = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+        size = (length // count)[owner]
+        index = self.tracks.iloc[owner].reset_index(drop=True)
+        index = index.assign(track=owner, offset=index["offset"] + place * size, length=size)
+        return Waveforms(index, self.stems, self.sample_rate)
+
     def active(self, stem: str) -> NDArray[np.bool_]:
         """Whether a stem sounds, by track; the mixture always does."""
         if stem == MIX:
@@ -57,12 +76,15 @@ class Waveforms:
 def join_shards(folders: list[Path], stems: list[str], tracks: pd.DataFrame, out: Path) -> None:
     """Concatenate the shards' `<stem>.npy` and `lengths.npy` into one file per stem, and write the index.
 
+    Tracks without samples could not be read: they are left out.
+
     Args:
         stems: `mix` first.
     """
     lengths = np.concatenate([np.load(folder / "lengths.npy") for folder in folders])
     offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    index = tracks.assign(offset=offsets, length=lengths)
+    index = tracks.assign(offset=offsets, length=lengths)[lengths > 0].reset_index(drop=True)
+    offsets, lengths = offsets[lengths > 0], lengths[lengths > 0]
     loudness: dict[str, NDArray[np.float64]] = {}
     for stem in stems:
         joined = np.lib.format.open_memmap(out / f"{stem}.npy", mode="w+", dtype=np.int16, shape=(int(lengths.sum()),))

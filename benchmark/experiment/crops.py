@@ -127,8 +127,11 @@ def _labels(waves: Waveforms, rows: Rows, spec: Crops, seed: int) -> NDArray[np.
         raise UserError(f"the corpus has no tag {', '.join(absent)}")
     columns = []
     for tag in spec.tags:
-        values = waves.tracks[tag].astype(str).to_numpy()
-        columns.append(values[:, None] == np.unique(values[rows]))
+        values = waves.tracks[tag]
+        known = values.notna().to_numpy()
+        named = values.astype(str).to_numpy()
+        classes = np.unique(named[rows][known[rows]])
+        columns.append((named[:, None] == classes) & known[:, None])
     labels = np.concatenate([np.zeros((len(waves.tracks), 0), bool), *columns], axis=1).astype(np.float32)
     order = np.random.default_rng((seed, 0xD1CE)).permutation(rows)
     labels[np.setdiff1d(np.arange(len(labels)), order[: round(spec.label_share * len(rows))])] = 0

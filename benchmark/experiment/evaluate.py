@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmark.experiment.features import Features
 from benchmark.experiment.fractions import Subset, draw_subsets, split_hash
-from benchmark.experiment.probe import Features, ProbeResult, run_probe
+from benchmark.experiment.probe import LOSSES, Outputs, ProbeResult, Targets, run_probe
 from benchmark.interfaces import Task
 
 BOOTSTRAP_DRAWS = 50
+
+
+class Condition(NamedTuple):
+    """How the test audio was corrupted."""
+
+    corruption: str
+    severity: int
+
+
+CLEAN = Condition("", 0)
 
 
 @dataclass(frozen=True)
@@ -24,7 +36,6 @@ class Trial:
     Attributes:
         truth: a target per track, or None.
         labels: the same, permuted in the control with shuffled labels; what is learned from.
-        classes: (N,) class index (0 for frame-level tasks), -1 without a label.
         subsets: labelled tracks of each resample of each fraction.
         test: indices of all test items.
     """
@@ -33,7 +44,6 @@ class Trial:
     tracks: pd.DataFrame
     truth: list[Any]
     labels: list[Any]
-    classes: NDArray[np.int64]
     subsets: list[Subset]
     test: NDArray[np.int64]
 
@@ -47,55 +57,107 @@ class Trial:
         """
         truth = task.targets(tracks)
         labels = _shuffled(truth, tracks) if shuffle_labels else truth
-        clip_level = task.output == "multiclass"
-        classes = np.array([-1 if y is None else int(y) if clip_level else 0 for y in labels])
-        subsets = draw_subsets(classes, tracks["split"].to_numpy(str), fractions, seed=0)
+        subsets = draw_subsets(_strata(task, labels), tracks["split"].to_numpy(str), fractions, seed=0)
         labelled = np.array([y is not None for y in truth])
-        test = np.flatnonzero(tracks["split"].isin(task.test_splits.values()) & labelled)
-        return cls(task, tracks, truth, labels, classes, subsets, test)
+        test = np.flatnonzero(np.any(list(task.test_sets(tracks).values()), axis=0) & labelled)
+        return cls(task, tracks, truth, labels, subsets, test)
 
-    def targets(self, frames: int, frame_rate: float) -> NDArray[Any]:
-        """(N,) class indices, or (N, F) activations of a frame-level task."""
-        if self.task.output == "multiclass":
-            return self.classes
-        return self.task.frame_targets(self.labels, frames, frame_rate)
+    def targets(self, features: Features, frame_rate: float) -> Targets:
+        """What each row of `features` should say."""
+        task, counts = self.task, np.diff(features.offsets)
+        loss, columns = LOSSES[task.output], max(1, len(task.classes))
+        if task.frame_level:
+            nothing: Any = -1 if loss == "softmax" else 0.0
+            kind = np.int64 if loss == "softmax" else np.float32
+            tables = [
+                np.full(n, nothing, kind) if y is None else np.asarray(task.frame_targets(y, n, frame_rate), kind)
+                for y, n in zip(self.labels, counts.tolist(), strict=True)
+            ]
+            rows = np.concatenate(tables)
+            return Targets(rows if loss == "softmax" else rows.reshape(len(rows), -1), columns, loss)
+        return Targets(np.repeat(_clip_targets(task, self.labels), counts, axis=0), columns, loss)
 
-    def select(self, outputs: NDArray[np.float32], rows: NDArray[np.int64], frame_rate: float) -> float:
+    def select(self, outputs: Outputs, rows: NDArray[np.int64], frame_rate: float) -> float:
         """The main metric of outputs on validation tracks, higher is better."""
         predicted = self.task.decode(outputs, frame_rate)
         value = self.task.score(predicted, [self.labels[i] for i in rows])[self.task.metric]
         return value if self.task.higher_is_better else -value
 
     def scored(
-        self, results: Sequence[tuple[str, ProbeResult]], frame_rate: float
+        self,
+        results: Sequence[tuple[str, ProbeResult]],
+        frame_rate: float,
+        conditions: Sequence[Condition] = (),
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Scores, one row per (probe, subset, metric), and predictions, one row per test item of each."""
+        """Scores, one row per (probe, subset, condition, metric), and predictions, one row per clean test item."""
         scores, predictions = [], []
         for probe, result in results:
-            decoded = self.task.decode(result.outputs, frame_rate)
-            scores += _score_rows(self.task, self.tracks, self.truth, self.test, decoded, probe, result)
-            predictions.append(_prediction_rows(self.tracks, self.test, decoded, probe, result.subset))
+            for condition, outputs in zip([CLEAN, *conditions], [result.outputs, *result.corrupted], strict=True):
+                decoded = self.task.decode(outputs, frame_rate)
+                scores += [{**row, **condition._asdict()} for row in _score_rows(self, decoded, probe, result)]
+                if condition == CLEAN:
+                    predictions.append(_prediction_rows(self.tracks, self.test, decoded, probe, result.subset))
         identity = split_hash(self.tracks["id"].tolist(), self.tracks["split"].tolist())
         return pd.DataFrame(scores).assign(split_hash=identity), pd.concat(predictions, ignore_index=True)
 
 
 def evaluate(
-    trial: Trial, features: Features, frame_rate: float, probes: list[Literal["linear", "mlp"]], seed: int, device: str
+    trial: Trial,
+    features: Features,
+    frame_rate: float,
+    probes: list[Literal["linear", "mlp"]],
+    seed: int,
+    device: str,
+    corrupted: Mapping[Condition, Features] = MappingProxyType({}),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Probe frozen embeddings, and score; `seed` is of the probes' own draws. Returns what `Trial.scored` does."""
+    """Probe frozen embeddings, and score.
 
-    def select(outputs: NDArray[np.float32], rows: NDArray[np.int64]) -> float:
+    Args:
+        trial: the task.
+        features: embeddings of all tracks.
+        frame_rate: of frame-level ones.
+        probes: kinds of probe.
+        seed: of the probes' own draws.
+        device: where to compute.
+        corrupted: by condition, embeddings of all tracks outside training and validation, in their order.
+
+    Returns:
+        What `Trial.scored` does.
+    """
+    held_out = np.flatnonzero(~trial.tracks["split"].isin(("train", "val")))
+    others = [other.select(np.searchsorted(held_out, trial.test)) for other in corrupted.values()]
+
+    def select(outputs: Outputs, rows: NDArray[np.int64]) -> float:
         return trial.select(outputs, rows, frame_rate)
 
-    targets, classes = trial.targets(features.frames, frame_rate), len(trial.task.classes) or None
+    targets = trial.targets(features, frame_rate)
     results = [
         (probe, result)
         for probe in probes
-        for result in run_probe(
-            probe, features, targets, trial.subsets, trial.test, select, device, seed, classes=classes
-        )
+        for result in run_probe(probe, features, targets, trial.subsets, trial.test, select, device, seed, others)
     ]
-    return trial.scored(results, frame_rate)
+    return trial.scored(results, frame_rate, list(corrupted))
+
+
+def _clip_targets(task: Task, labels: list[Any]) -> NDArray[Any]:
+    """(N,) class indices, -1 without a label, or (N, C) tags or numbers, NaN without."""
+    if task.output == "multiclass":
+        return np.array([-1 if y is None else int(y) for y in labels], np.int64)
+    nothing = np.full(len(task.classes), np.nan, np.float32)
+    return np.stack([nothing if y is None else np.asarray(y, np.float32) for y in labels])
+
+
+def _strata(task: Task, labels: list[Any]) -> NDArray[Any]:
+    """What subsets are stratified by: classes, tags, fifths of a scale or the first number; frame tasks by nothing."""
+    known = np.array([y is not None for y in labels])
+    if task.frame_level:
+        return np.where(known, 0, -1)
+    targets = _clip_targets(task, labels)
+    if task.output != "regression" and not task.ordered:
+        return targets
+    scale = targets if task.ordered else targets[:, 0]
+    edges = np.quantile(scale[known], (0.2, 0.4, 0.6, 0.8)) if known.any() else []
+    return np.where(known, np.searchsorted(edges, scale), -1)
 
 
 def _shuffled(truth: list[Any], tracks: pd.DataFrame) -> list[Any]:
@@ -107,20 +169,12 @@ def _shuffled(truth: list[Any], tracks: pd.DataFrame) -> list[Any]:
     return labels
 
 
-def _score_rows(
-    task: Task,
-    tracks: pd.DataFrame,
-    truth: list[Any],
-    test: NDArray[np.int64],
-    decoded: list[Any],
-    probe: str,
-    result: ProbeResult,
-) -> list[dict[str, Any]]:
-    rows = []
-    for suffix, split in task.test_splits.items():
-        at = np.flatnonzero(tracks["split"].to_numpy()[test] == split)
-        predicted, true = [decoded[i] for i in at], [truth[test[i]] for i in at]
-        groups = tracks["group"].to_numpy()[test[at]]
+def _score_rows(trial: Trial, decoded: list[Any], probe: str, result: ProbeResult) -> list[dict[str, Any]]:
+    rows, task = [], trial.task
+    for suffix, members in task.test_sets(trial.tracks).items():
+        at = np.flatnonzero(members[trial.test])
+        predicted, true = [decoded[i] for i in at], [trial.truth[trial.test[i]] for i in at]
+        groups = trial.tracks["group"].to_numpy()[trial.test[at]]
         errors = sampling_error(task, predicted, true, groups)
         for metric, value in task.score(predicted, true).items():
             rows.append(

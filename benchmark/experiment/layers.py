@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import torch
 from torch import Tensor
 from torch.nn import functional
 
+#: one class of several; any number of tags or activations, each on its own; numbers
+Loss = Literal["softmax", "sigmoid", "squares"]
+
 
 def forward(layers: list[Tensor], x: Tensor) -> Tensor:
-    """Logits (..., n, C) of rows (..., n, D)."""
+    """Outputs (..., n, C) of rows (..., n, D)."""
     for i, layer in enumerate(layers):
         x = functional.pad(x if i == 0 else x.relu(), (0, 1), value=1.0) @ layer
     return x
 
 
-def cross_entropy(z: Tensor, y: Tensor) -> Tensor:
-    """Loss of each row (...): softmax over several columns, sigmoid for one."""
-    if z.shape[-1] == 1:
-        return (functional.softplus(z) - y * z)[..., 0]
-    return z.logsumexp(-1) - (y * z).sum(-1)
+def row_loss(z: Tensor, y: Tensor, kind: Loss) -> Tensor:
+    """Loss of each row, (...), from outputs and targets (..., C); a target that is NaN counts for nothing."""
+    if kind == "softmax":
+        return z.logsumexp(-1) - (y * z).sum(-1)
+    known, y = ~y.isnan(), y.nan_to_num()  # NaN times zero would be a gradient of NaN
+    each = functional.softplus(z) - y * z if kind == "sigmoid" else (z - y).square() / 2
+    return (each * known).sum(-1)
+
+
+def residual(z: Tensor, y: Tensor, kind: Loss) -> tuple[Tensor, Tensor]:
+    """Derivative of `row_loss` by the outputs, and its own derivative's diagonal, (..., C) each."""
+    if kind == "squares":
+        return torch.where(y.isnan(), 0.0, z - y), torch.ones_like(z)
+    p = z.softmax(-1) if kind == "softmax" else z.sigmoid()
+    return torch.where(y.isnan(), 0.0, p - y), p - p.square()

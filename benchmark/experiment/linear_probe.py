@@ -1,14 +1,15 @@
-"""The linear probe: multinomial or binary logistic regression, solved by one batched L-BFGS."""
+"""The linear probe: logistic regression, solved by one batched L-BFGS, or ridge regression in closed form."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.experiment.layers import cross_entropy
+from benchmark.experiment.layers import Loss, residual, row_loss
 
 HISTORY, MAX_EVALUATIONS = 10, 400
 #: stop when the predicted decrease of the loss, relative to the loss, is below this
@@ -17,8 +18,8 @@ TOLERANCE = 1e-5
 NOISE = 1e-6
 
 
-def fit_linear(x: Tensor, y: Tensor, l2s: list[float]) -> Tensor:
-    """Minimise mean cross-entropy + l2 / 2 * |W|^2 (bias free) for every subset and every l2.
+def fit_linear(x: Tensor, y: Tensor, l2s: list[float], kind: Loss) -> Tensor:
+    """Minimise the mean loss of the rows + l2 / 2 * |W|^2 (bias free) for every subset and every l2.
 
     The rows are rotated to their principal axes, where the Hessian is nearly diagonal: their spectrum, times
     the mean variance of the predictions, plus l2. Refreshed at every step, that preconditions L-BFGS.
@@ -29,13 +30,15 @@ def fit_linear(x: Tensor, y: Tensor, l2s: list[float]) -> Tensor:
         x: (S, n, D) standardised float32 rows.
         y: (S, n, C) targets.
         l2s: L regularisations, all positive.
+        kind: the loss.
 
     Returns:
         (S, L, D + 1, C) weights, the bias last.
     """
     x, basis = _principal_axes(x)
     l2 = torch.tensor(l2s, device=x.device)[None, :, None].expand(len(x), -1, -1)
-    w = _minimise(x, y, l2).view(*l2.shape[:2], -1, y.shape[-1])
+    solve = _ridge if kind == "squares" else partial(_minimise, kind=kind)
+    w = solve(x, y, l2).view(*l2.shape[:2], -1, y.shape[-1])
     return torch.cat([basis[:, None] @ w[..., :-1, :], w[..., -1:, :]], -2)
 
 
@@ -49,7 +52,15 @@ def _principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
     return x @ axes, axes if basis is None else basis @ axes
 
 
-def _objective(x: Tensor, y: Tensor, theta: Tensor, l2: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _ridge(x: Tensor, y: Tensor, l2: Tensor) -> Tensor:
+    """(S, L, R + 1, C): along principal axes of centered rows each weight has a quotient of its own."""
+    mean = y.mean(1, keepdim=True)
+    products = (x.mT @ (y - mean) / x.shape[1])[:, None]
+    w = products / (x.square().mean(1)[:, None, :, None] + l2[..., None])
+    return torch.cat([w, mean[:, None].expand(-1, w.shape[1], -1, -1)], -2)
+
+
+def _objective(x: Tensor, y: Tensor, theta: Tensor, l2: Tensor, kind: Loss) -> tuple[Tensor, Tensor, Tensor]:
     """Loss (S, L, 1), gradient (S, L, K) and mean variance of the predictions (S, L, 1) at theta (S, L, K).
 
     K = (R + 1) * C; one matrix product serves all L.
@@ -57,14 +68,14 @@ def _objective(x: Tensor, y: Tensor, theta: Tensor, l2: Tensor) -> tuple[Tensor,
     (s, n, _), c = x.shape, y.shape[-1]
     w = theta.view(s, len(l2[0]), -1, c).transpose(1, 2).flatten(2)
     z = torch.baddbmm(w[:, -1:], x, w[:, :-1]).view(s, n, -1, c)
-    p = z.sigmoid() if c == 1 else z.softmax(-1)
-    residual = (p - y[:, :, None]).flatten(2)
-    grad = torch.cat([x.mT @ residual, residual.sum(1, keepdim=True)], 1) / n
+    slope, curvature = residual(z, y[:, :, None], kind)
+    slope = slope.flatten(2)
+    grad = torch.cat([x.mT @ slope, slope.sum(1, keepdim=True)], 1) / n
     grad = grad.view(s, w.shape[1], -1, c).transpose(1, 2).flatten(2)
     weights = torch.cat([theta[..., :-c], torch.zeros_like(theta[..., -c:])], -1)
-    loss = cross_entropy(z, y[:, :, None]).mean(1)[..., None]
+    loss = row_loss(z, y[:, :, None], kind).mean(1)[..., None]
     loss = loss + l2 / 2 * weights.square().sum(-1, keepdim=True)
-    return loss, grad + l2 * weights, (p - p.square()).mean((1, 3))[..., None]
+    return loss, grad + l2 * weights, curvature.mean((1, 3))[..., None]
 
 
 @dataclass
@@ -89,12 +100,12 @@ class _State:
         return _State(*(getattr(self, field.name)[:, keep] for field in fields(self)))
 
 
-def _minimise(x: Tensor, y: Tensor, l2: Tensor) -> Tensor:
+def _minimise(x: Tensor, y: Tensor, l2: Tensor, kind: Loss) -> Tensor:
     """Minimise from zero, to theta (S, L, K); an l2 that has converged on all subsets leaves the batch."""
-    state = _start(x, y, l2)
+    state = _start(x, y, l2, kind)
     result, left = state.theta.clone(), torch.arange(l2.shape[1], device=x.device)
     for _ in range(MAX_EVALUATIONS):
-        _advance(state, *_objective(x, y, state.theta + state.step * state.direction, state.l2))
+        _advance(state, *_objective(x, y, state.theta + state.step * state.direction, state.l2, kind))
         result[:, left] = state.theta
         keep = ~state.done.all(0)[:, 0]
         if not keep.any():
@@ -104,11 +115,11 @@ def _minimise(x: Tensor, y: Tensor, l2: Tensor) -> Tensor:
     return result
 
 
-def _start(x: Tensor, y: Tensor, l2: Tensor) -> _State:
+def _start(x: Tensor, y: Tensor, l2: Tensor, kind: Loss) -> _State:
     """Everything at zero, and the first direction."""
     axes = functional.pad(x.square().mean(1), (0, 1), value=1.0).repeat_interleave(y.shape[-1], -1)
     theta = torch.zeros_like(axes)[:, None].repeat(1, l2.shape[1], 1)
-    loss, grad, variance = _objective(x, y, theta, l2)
+    loss, grad, variance = _objective(x, y, theta, l2, kind)
     empty, one = theta[:, :, None].repeat(1, 1, HISTORY, 1), torch.ones_like(l2)
     state = _State(
         *(l2, axes[:, None].expand_as(theta), theta, loss, grad, variance, theta, one, one < 0),

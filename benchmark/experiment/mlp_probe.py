@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from benchmark.experiment.layers import cross_entropy, forward
+from benchmark.experiment.layers import Loss, forward, row_loss
 
 HIDDEN, STEPS, BATCH, CHECK_EVERY = 512, 200, 128, 20
 
@@ -17,6 +17,7 @@ def fit_mlp(
     y_val: Tensor,
     grid: list[tuple[float, float]],
     seeds: list[int],
+    kind: Loss,
 ) -> tuple[Tensor, Tensor]:
     """Train an MLP for every subset and every (learning rate, weight decay); keep each one's best moment.
 
@@ -30,6 +31,7 @@ def fit_mlp(
         y_val: (S, m, C) their targets.
         grid: H pairs of learning rate and decoupled weight decay.
         seeds: S seeds.
+        kind: the loss.
 
     Returns:
         Layers (S, H, D + 1, 512) and (S, H, 513, C), the bias last.
@@ -44,10 +46,10 @@ def fit_mlp(
     best, lowest = [w.detach().clone() for w in layers], torch.full(layers[0].shape[:2], torch.inf).to(x)
     for t in range(STEPS):
         xb, yb = _gather(x, index[:, t]), _gather(y, index[:, t])
-        loss = cross_entropy(forward(layers, xb[:, None]), yb[:, None]).mean(-1).sum()
+        loss = row_loss(forward(layers, xb[:, None]), yb[:, None], kind).mean(-1).sum()
         _step(optimizer, torch.autograd.grad(loss, layers), t)
         if (t + 1) % CHECK_EVERY == 0:
-            lowest = _keep_best(layers, best, lowest, x_val, y_val)
+            lowest = _keep_best(layers, best, lowest, x_val, y_val, kind)
     return best[0], best[1]
 
 
@@ -67,9 +69,9 @@ def _gather(rows: Tensor, index: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _keep_best(layers: list[Tensor], best: list[Tensor], lowest: Tensor, x: Tensor, y: Tensor) -> Tensor:
+def _keep_best(layers: list[Tensor], best: list[Tensor], lowest: Tensor, x: Tensor, y: Tensor, kind: Loss) -> Tensor:
     """Copy the layers of the candidates that improved; return the lowest validation losses, (S, H)."""
-    loss = cross_entropy(forward(layers, x[:, None]), y[:, None]).mean(-1)
+    loss = row_loss(forward(layers, x[:, None]), y[:, None], kind).mean(-1)
     for kept, now in zip(best, layers, strict=True):
         kept.copy_(torch.where((loss < lowest)[..., None, None], now, kept))
     return torch.minimum(loss, lowest)

@@ -1,4 +1,4 @@
-"""The supervised baseline: encoder and head learn a task's labels from scratch, subset by subset."""
+"""End to end: encoder and head learn a task's labels, from scratch or from a checkpoint, subset by subset."""
 
 from __future__ import annotations
 
@@ -10,32 +10,34 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from benchmark.audio.waveforms import Waveforms
 from benchmark.experiment.budget import PretrainConfig
 from benchmark.experiment.crops import CropStream
+from benchmark.experiment.embed import WINDOW_SECONDS, read, summary
 from benchmark.experiment.evaluate import Trial
+from benchmark.experiment.features import Features
 from benchmark.experiment.fractions import Subset
-from benchmark.experiment.probe import ProbeResult
+from benchmark.experiment.layers import Loss, row_loss
+from benchmark.experiment.probe import LOSSES, Outputs, ProbeResult, Targets
 from benchmark.experiment.train import Pretraining, fit
 from benchmark.modules import Batch, Crops, Encoder, Strategy
 
 #: epochs over the labelled tracks, but this many steps at least; validation is looked at so many times
 EPOCHS, MIN_STEPS, CHECKS = 60, 100, 10
 HIDDEN = 512
+#: from scratch, and on from a pre-trained encoder
+SCRATCH_RATE, FINETUNE_RATE = 1e-3, 3e-4
 
 
 class Classifier(Strategy):
     """An encoder with a head, trained end to end: a strategy like others, whose loss compares with labels."""
 
-    learning_rate = 1e-3
-
-    def __init__(self, encoder: Encoder, outputs: int, frames: bool, probe: str) -> None:
+    def __init__(self, encoder: Encoder, outputs: int, frames: bool, probe: str, kind: Loss) -> None:
         super().__init__(encoder, None)
         inside = encoder.embedding_dim * (1 if frames else 2)
         hidden = [nn.Linear(inside, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, outputs)]
-        self.frames = frames
+        self.frames, self.kind = frames, kind
         self.head = nn.Sequential(nn.LayerNorm(inside), *(hidden if probe == "mlp" else [nn.Linear(inside, outputs)]))
 
     def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -43,24 +45,22 @@ class Classifier(Strategy):
         return {"features": self.encoder.features(batch.crops[:, 0]), "targets": batch.labels}
 
     def logits(self, features: Tensor) -> Tensor:
-        """(B, C) from mean and deviation over frames, as probes see them, or (B, F) of a frame-level task."""
+        """(B, C) from mean and deviation over frames, as probes see them, or (B, F, C) of a frame-level task."""
         embedded = self.encoder.body(features).float()
-        if self.frames:
-            per_frame: Tensor = self.head(embedded)[..., 0]
-            return per_frame
-        whole: Tensor = self.head(torch.cat([embedded.mean(dim=1), embedded.std(dim=1)], dim=1))
-        return whole
+        outputs: Tensor = self.head(embedded if self.frames else summary(embedded))
+        return outputs
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
         """Logits beside their targets."""
         return {"logits": self.logits(views["features"]), "targets": views["targets"]}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Cross-entropy of clips, binary cross-entropy of frames."""
+        """The loss that probes minimise, without their penalty; targets that are not known count for nothing."""
         logits, targets = embeddings["logits"].float(), embeddings["targets"]
-        if self.frames:
-            return {"loss": F.binary_cross_entropy_with_logits(logits, targets)}
-        return {"loss": F.cross_entropy(logits, targets)}
+        targets = targets.view(len(targets), -1, logits.shape[-1]) if self.frames else targets
+        logits = logits[:, : targets.shape[1]] if self.frames else logits
+        known = ~targets.isnan().all(dim=-1)
+        return {"loss": row_loss(logits[known], targets[known], self.kind).mean()}
 
 
 class _KeepBest(L.Callback):
@@ -86,44 +86,94 @@ def train_supervised(
     probe: Literal["linear", "mlp"],
     seed: int,
     device: str,
+    learning_rate: float = SCRATCH_RATE,
 ) -> ProbeResult:
     """Train on the subset's training tracks, keep the best moment on its validation tracks, read test once.
 
     Args:
-        encoder: untrained; changed in place.
+        encoder: untrained or pre-trained; changed in place.
         probe: the head on top: one layer, or two.
+        learning_rate: AdamW's, after warm-up.
     """
-    seconds = float(waves.tracks["length"].min()) / waves.sample_rate
-    frames = encoder.body(encoder.features(torch.zeros(2, round(seconds * waves.sample_rate)))).shape[1]
-    targets = trial.targets(frames, encoder.frame_rate)
-    frame_level = targets.ndim == 2
-    table = targets if frame_level else np.eye(len(trial.task.classes), dtype=np.float32)[np.maximum(targets, 0)]
-    # frames are labelled in whole clips; 3 s are enough for a clip's class
-    spec = Crops(count=1, seconds=seconds if frame_level else 3.0)
-    batch = 16 if frame_level else 64
+    task, columns, kind = trial.task, max(1, len(trial.task.classes)), LOSSES[trial.task.output]
+    model = Classifier(encoder, columns, task.frame_level, probe, kind)
+    lesson = _frames if task.frame_level else _clips
+    heard, targets, spec, scale = lesson(trial, waves, encoder, subset)
+    batch = 16 if task.frame_level else 64
     steps = max(MIN_STEPS, EPOCHS * len(subset.train) // batch)
-    config = PretrainConfig(crops=10**9, batch_size=batch, precision="32-true" if device == "cpu" else "bf16-mixed")
-    stream = CropStream(waves, spec, config, seed, targets=table.astype(np.float32), rows=subset.train)
+    precision: Literal["32-true", "bf16-mixed"] = "32-true" if device == "cpu" else "bf16-mixed"
+    config = PretrainConfig(crops=10**9, batch_size=batch, precision=precision, learning_rate=learning_rate)
+    stream = CropStream(heard, spec, config, seed, targets=targets, rows=np.arange(len(heard.tracks)))
     stream.steps = steps
-    model = Classifier(encoder, 1 if frame_level else table.shape[1], frame_level, probe)
 
     def score(current: Classifier) -> float:
-        return trial.select(predict(current, waves, subset.val, device), subset.val, encoder.frame_rate)
+        outputs = predict(current, waves, subset.val, scale, device)
+        return trial.select(outputs, subset.val, encoder.frame_rate)
 
     best = _KeepBest(max(1, steps // CHECKS), score)
     fit(Pretraining(model, config, seed, steps), stream, device, [best])
     model.load_state_dict(best.state)
-    return ProbeResult(subset, predict(model, waves, trial.test, device), {}, float(best.best))
+    return ProbeResult(subset, predict(model, waves, trial.test, scale, device), {}, float(best.best))
 
 
-@torch.no_grad()
-def predict(model: Classifier, waves: Waveforms, rows: NDArray[np.int64], device: str) -> NDArray[np.float32]:
-    """Logits of whole clips, (N, C) or (N, F)."""
+#: mean and deviation of the numbers that are regressed on
+Scale = tuple[NDArray[np.float32], NDArray[np.float32]]
+#: tracks to hear, their targets (N, ...), crops, scale
+Lesson = tuple[Waveforms, NDArray[np.float32], Crops, Scale | None]
+
+
+def _clips(trial: Trial, waves: Waveforms, encoder: Encoder, subset: Subset) -> Lesson:
+    """Crops of 3 s from anywhere in a track have its label."""
+    heard = waves.select(subset.train)
+    targets = trial.targets(Features.of(np.zeros((len(trial.tracks), 1))), encoder.frame_rate)
+    table = targets.read(subset.train).numpy()
+    spec = Crops(count=1, seconds=min(3.0, float(heard.tracks["length"].min()) / waves.sample_rate))
+    if targets.loss != "squares":
+        return heard, table, spec, None
+    mean, std = table.mean(axis=0), table.std(axis=0) + 1e-6
+    return heard, (table - mean) / std, spec, (mean, std)
+
+
+def _frames(trial: Trial, waves: Waveforms, encoder: Encoder, subset: Subset) -> Lesson:
+    """Whole windows, cut to the shortest, have a target for each frame."""
+    rate = encoder.frame_rate
+    seconds = waves.tracks["length"].to_numpy() / waves.sample_rate
+    offsets = np.concatenate([[0], np.cumsum(np.maximum(1, np.floor(seconds * rate)))]).astype(np.int64)
+    targets = trial.targets(Features(np.zeros((int(offsets[-1]), 0)), offsets, frame_level=True), rate)
+    windows = waves.windows(WINDOW_SECONDS)
+    windows = windows.select(np.flatnonzero(np.isin(windows.tracks["track"], subset.train)))
+    shortest = int(windows.tracks["length"].min())
+    owner = windows.tracks["track"].to_numpy()
+    first = offsets[owner] + np.round(
+        (windows.tracks["offset"].to_numpy() - waves.tracks["offset"].to_numpy()[owner]) / waves.sample_rate * rate
+    ).astype(np.int64)
+    count = int(shortest / waves.sample_rate * rate)
+    rows = np.minimum(first[:, None] + np.arange(count), offsets[owner + 1][:, None] - 1)
+    table = np.stack([_known(targets, row) for row in rows]).reshape(len(rows), -1)
+    windows.tracks["length"] = shortest  # so that every crop starts where its window does
+    return windows, table, Crops(count=1, seconds=shortest / waves.sample_rate), None
+
+
+def _known(targets: Targets, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(F, C) targets, NaN for frames to ignore."""
+    if targets.loss != "softmax":
+        return targets.read(rows).numpy()
+    ignored = targets.rows[rows] < 0
+    table: NDArray[np.float32] = np.eye(targets.columns, dtype=np.float32)[np.maximum(targets.rows[rows], 0)]
+    table[ignored] = np.nan
+    return table
+
+
+def predict(model: Classifier, waves: Waveforms, rows: NDArray[np.int64], scale: Scale | None, device: str) -> Outputs:
+    """Outputs of some tracks, as probes give them."""
     model.to(device).eval()
-    length = int(waves.tracks["length"].min())
-    outputs = []
-    for part in np.array_split(rows, max(1, len(rows) // 16)):
-        audio = torch.from_numpy(waves.crops(part, np.zeros(len(part), np.int64), length)).to(device)
-        outputs.append(model.logits(model.encoder.features(audio.float() / 32768)).float().cpu().numpy())
+
+    def network(audio: Tensor) -> Tensor:
+        return model.logits(model.encoder.features(audio)).float()
+
+    columns = int(model.head[-1].out_features)  # type: ignore[arg-type]
+    heard, rate = waves.select(rows), model.encoder.frame_rate if model.frames else None
+    features = read(network, heard, rate, lambda n: np.zeros((n, columns), np.float32), device)
     model.train()
-    return np.concatenate(outputs)
+    outputs = features.by_track(features.data, np.arange(len(rows)))
+    return [scale[0] + scale[1] * numbers for numbers in outputs] if scale else outputs

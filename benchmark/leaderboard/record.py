@@ -17,7 +17,7 @@ class StrategyNote(BaseModel):
     title: str = ""
     citation: str = ""
     trains: bool = True
-    #: labels that it heard, as columns of the corpus, and for which share of the training tracks (None: the fraction)
+    #: labels that it heard, as `corpus/column`, and for which share of the training tracks (None: the fraction)
     heard: list[str] = []
     heard_share: float | None = None
 
@@ -34,6 +34,16 @@ class TaskNote(BaseModel):
     licence: str = ""
     conventions: str = ""
     labels: list[str] = []
+    tracks: int | None = None
+    unreadable: int = 0
+
+    @property
+    def data(self) -> str:
+        """How many tracks the corpus has, and what is missing of them."""
+        if self.tracks is None:
+            return ""
+        missing = f", {self.unreadable} of them unreadable and left out" if self.unreadable else ""
+        return f"{self.tracks} tracks{missing}"
 
 
 class Failure(BaseModel):

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark import __version__, registry
-from benchmark.scheduler.grid import Grid
+from benchmark import registry
+from benchmark.scheduler.grid import Audio, Grid
 from benchmark.scheduler.jobs import Stores, run_job
-from benchmark.scheduler.plan import Plan, Row, plan, prepare, rows
+from benchmark.scheduler.plan import Plan, plan, prepare
+from benchmark.scheduler.record import SCORED, record
 from benchmark.scheduler.walk import Event, Job, Report, missing, walk
 
 if TYPE_CHECKING:
@@ -32,9 +31,6 @@ FIRST = (
     "resample",
     "seed",
 )
-
-#: jobs that leave scores
-SCORED = ("probe", "supervised")
 
 
 @dataclass(frozen=True)
@@ -63,16 +59,16 @@ def drive(grid: Grid, settings: Settings, on_event: Callable[[Event], None]) -> 
     return report
 
 
-def separate(
-    corpus: str, size: str, stems: list[str], settings: Settings, on_event: Callable[[Event], None]
+def store_audio(
+    audio: Audio, stems: list[str], settings: Settings, on_event: Callable[[Event], None]
 ) -> tuple[Report, Path]:
-    """Store the waveforms of a corpus with `stems`, as a grid whose strategies hear them will ask for.
+    """Store the waveforms of a corpus, perhaps with `stems`, as grids will ask for.
 
     Returns:
         What ran, and the folder of the waveforms.
     """
     stores, wanted = Stores(settings.data, settings.out), Plan()
-    key = prepare(wanted, corpus, size, sorted(stems))
+    key = prepare(wanted, audio, sorted(stems))
     report = Report(skipped=list(wanted.jobs.values()))
     if missing(wanted.jobs, stores.done):
         report = _walk(wanted.jobs, stores, settings, 1, on_event)
@@ -117,7 +113,7 @@ def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) ->
     if state.is_file() and json.loads(state.read_text()) == json.loads(json.dumps(stamp)) and _complete(out):
         return
     scores = _scores(probes, stores)
-    _atomically(out / "run.json", json.dumps(_record(grid, jobs, stores, report), indent=1))
+    _atomically(out / "run.json", json.dumps(record(grid, jobs, stores, report), indent=1))
     if scores is None:
         return
     draft = out / "scores.parquet.tmp"
@@ -140,93 +136,22 @@ def _scores(probes: list[Job], stores: Stores) -> pd.DataFrame | None:
         return None
     tables = [pd.read_parquet(stores.out.open(job.kind, job.key) / "scores.parquet") for job in probes]
     scores = pd.concat(tables, ignore_index=True)
-    order = [*FIRST, "probe", "metric", "value", "test_stderr", "n_train", "n_val", "n_test", "key"]
+    order = [
+        *FIRST,
+        "probe",
+        "corruption",
+        "severity",
+        "metric",
+        "value",
+        "test_stderr",
+        "n_train",
+        "n_val",
+        "n_test",
+        "key",
+    ]
     rest = [column for column in scores.columns if column not in order]
-    by = ["strategy", "encoder", "task", "fraction", "resample", "seed", "probe", "metric"]
+    by = ["strategy", "encoder", "task", "fraction", "resample", "seed", "probe", "corruption", "severity", "metric"]
     return scores[order + rest].sort_values(by, kind="stable").reset_index(drop=True)
-
-
-def _record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> dict[str, Any]:
-    """What the page says about the run beyond the scores."""
-    strategies = {row.name: row for row in rows(grid)}
-    tasks = {name: registry.tasks.get(name) for name in grid.tasks}
-    return {
-        "grid": grid.name,
-        "command": "python -m benchmark " + " ".join(sys.argv[1:]),
-        "version": __version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "settings": {
-            "corpus": f"{grid.corpus}/{grid.size}",
-            "encoders": ", ".join(grid.encoders),
-            "seeds": ", ".join(map(str, grid.seeds)),
-            **{f"pretrain {k}": v for k, v in grid.pretrain.model_dump().items()},
-            **({"control": "training labels shuffled"} if grid.shuffle_labels else {}),
-        },
-        "fractions": list(grid.fractions),
-        "probes": grid.probes,
-        "strategies": {
-            name: {
-                "title": _title(row),
-                "citation": row.cls.info.citation,
-                "trains": row.cls.trains,
-                **_heard(row, tasks),
-            }
-            for name, row in strategies.items()
-        },
-        "tasks": {name: _task_record(task) for name, task in tasks.items()},
-        "failures": [{"job": f.job.name, "error": f.error} for f in report.failed]
-        + [{"job": job.name, "error": "blocked: a job that it needs has failed"} for job in report.blocked],
-        "pretraining": _pretrainings(jobs, stores),
-    }
-
-
-def _task_record(task: Any) -> dict[str, Any]:
-    return {
-        "title": task.info.title,
-        "citation": task.info.citation,
-        "level": task.level,
-        "metric": task.metric,
-        "higher_is_better": task.higher_is_better,
-        "corpus": task.corpus,
-        "licence": registry.corpora.get(task.corpus).licence,
-        "labels": list(task.labels),
-        "conventions": sys.modules[task.__module__].__doc__ or "",
-    }
-
-
-def _heard(row: Row, tasks: dict[str, Any]) -> dict[str, Any]:
-    """The labels that a strategy heard, as columns of the corpus, and for which share of the training tracks."""
-    if row.cls.supervised:
-        return {"heard": sorted({label for task in tasks.values() for label in task.labels})}
-    spec = row.cls.crops(row.config)
-    return {"heard": list(spec.tags), "heard_share": spec.label_share} if spec.tags else {}
-
-
-def _title(row: Row) -> str:
-    """The strategy's title, and what the row's options change."""
-    changed = row.config.model_dump(exclude_defaults=True)
-    options = ", ".join(f"{name} {value}" for name, value in changed.items())
-    return f"{row.cls.info.title} ({options})" if options else str(row.cls.info.title)
-
-
-def _pretrainings(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
-    """Cost and health of each row's pre-training: a probe needs an embedding, which needs a checkpoint."""
-    found: dict[tuple[str, str, int], dict[str, Any]] = {}
-    for job in jobs.values():
-        if job.kind != "probe":
-            continue
-        checkpoint = jobs[jobs[job.needs[0]].needs[0]]
-        if "budget" in checkpoint.spec and stores.done(checkpoint):
-            identity = (job.spec["strategy"], job.spec["encoder"], job.spec["seed"])
-            found[identity] = _pretraining(identity, stores.out.manifest("pretrain", checkpoint.key)["info"])
-    return list(found.values())
-
-
-def _pretraining(identity: tuple[str, str, int], info: dict[str, Any]) -> dict[str, Any]:
-    names = ("crops", "seconds", "loss", "std", "effective_rank", "mean_cosine", "parameters", "peak_mb")
-    strategy, encoder, seed = identity
-    kept = {name: info.get(name) for name in names}
-    return {"strategy": strategy, "encoder": encoder, "seed": seed, **kept, "collapsed": bool(info["collapsed"])}
 
 
 def _atomically(path: Path, text: str) -> None:

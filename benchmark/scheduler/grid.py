@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, field_validator
@@ -16,8 +16,30 @@ from benchmark.experiment.budget import PretrainConfig
 from benchmark.interfaces import Config, UserError
 
 
+class Audio(Config):
+    """Which sound to have: a corpus, and how.
+
+    Attributes:
+        corpus: its name.
+        size: one of its sizes.
+        allow_missing: whether a data set with more than 2 % unreadable files is used all the same.
+    """
+
+    corpus: str
+    size: str
+    allow_missing: bool = False
+
+
 class Grid(Config):
-    """Strategies x encoders x seeds on one corpus, probed on tasks x fractions x resamples."""
+    """Strategies x encoders x seeds, pre-trained on one corpus, probed on tasks x fractions x resamples.
+
+    Attributes:
+        corpus: to pre-train on; its `size` is also that of its own tasks.
+        protocol: `probe` reads the frozen encoder; `finetune` trains it on, under a head of each kind of probe.
+        sizes: of other corpora that tasks bring along, by name; by default the same, or else all there is.
+        allow_missing: whether data sets with more than 2 % unreadable files are used all the same.
+        corruptions: severities (1 to 4) by name, at which test audio is scored beside the clean one.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
     corpus: str
@@ -29,7 +51,11 @@ class Grid(Config):
     probes: list[str] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
     pretrain: PretrainConfig
+    protocol: Literal["probe", "finetune"] = "probe"
     shuffle_labels: bool = False
+    sizes: dict[str, str] = {}
+    allow_missing: bool = False
+    corruptions: dict[str, list[int]] = {}
 
     @field_validator("strategies", mode="before")
     @classmethod

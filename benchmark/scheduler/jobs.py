@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import registry
+from benchmark.interfaces import Unreadable, UserError
 from benchmark.scheduler.plan import DATA_KINDS
 from benchmark.scheduler.store import Draft, Store
 from benchmark.scheduler.walk import Job
+
+UNREADABLE = "unreadable.json"
+#: more unreadable files than this share stop a data set, unless the user allows it
+ALLOWED_UNREADABLE = 0.02
 
 
 class Stores:
@@ -57,16 +62,22 @@ def _shard(job: Job, stores: Stores, draft: Draft) -> None:
     corpus = registry.corpora.get(job.spec["corpus"])()
     folder = stores.data.open("catalog", job.needs[0])
     tracks = pd.read_parquet(folder / "tracks.parquet").iloc[job.spec["start"] : job.spec["stop"]]
-    names = (MIX, *job.spec["stems"])
-    rendered = list(corpus.render(tracks, folder))
+    rendered, unreadable = [], []
+    for name, track in zip(tracks["id"], corpus.render(tracks, folder), strict=True):
+        if isinstance(track, Unreadable):
+            unreadable.append({"id": name, "reason": track.reason})
+            rendered.append(dict.fromkeys((MIX, *corpus.stems), np.zeros(0, np.int16)))
+        else:
+            rendered.append(track)
     if "separator" in job.spec:
         from benchmark.audio.separate import separate
 
         name, device = job.spec["separator"][0], _device()
         rendered = [separate(track[MIX], corpus.sample_rate, name, device) | track for track in rendered]
     np.save(draft.path / "lengths.npy", np.array([len(track[MIX]) for track in rendered]))
-    for name in names:
+    for name in (MIX, *job.spec["stems"]):
         np.save(draft.path / f"{name}.npy", np.concatenate([track[name] for track in rendered]))
+    (draft.path / UNREADABLE).write_text(json.dumps(unreadable))
 
 
 def _waveforms(job: Job, stores: Stores, draft: Draft) -> None:
@@ -76,7 +87,17 @@ def _waveforms(job: Job, stores: Stores, draft: Draft) -> None:
 
     catalog, *shards = job.needs
     tracks = pd.read_parquet(stores.data.open("catalog", catalog) / "tracks.parquet")
-    join_shards([stores.data.open("shard", key) for key in shards], [MIX, *job.spec["stems"]], tracks, draft.path)
+    folders = [stores.data.open("shard", key) for key in shards]
+    unreadable = [row for folder in folders for row in json.loads((folder / UNREADABLE).read_text())]
+    if len(unreadable) > ALLOWED_UNREADABLE * len(tracks) and not job.spec["allow_missing"]:
+        first = "; ".join(f"{row['id']}: {row['reason']}" for row in unreadable[:3])
+        raise UserError(
+            f"{job.spec['corpus']}: {len(unreadable)} of {len(tracks)} files cannot be read ({first}); "
+            f"'python -m benchmark data check {job.spec['corpus']}' lists them, --allow-missing goes on without them"
+        )
+    join_shards(folders, [MIX, *job.spec["stems"]], tracks, draft.path)
+    (draft.path / UNREADABLE).write_text(json.dumps(unreadable))
+    draft.info.update(tracks=len(tracks), unreadable=len(unreadable))
 
 
 def _open_waveforms(stores: Stores, key: str, corpus: str) -> Any:
@@ -122,6 +143,7 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
 
 
 def _embed(job: Job, stores: Stores, draft: Draft) -> None:
+    import numpy as np
     from safetensors.torch import load_file
 
     from benchmark.experiment.embed import embed
@@ -130,7 +152,10 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     encoder = registry.encoders.get(spec["encoder"])()
     encoder.load_state_dict(load_file(stores.out.open("pretrain", job.needs[0]) / "encoder.safetensors"))
     waves = _open_waveforms(stores, job.needs[1], spec["corpus"])
-    info = embed(encoder, waves, draft.path, spec["reads"], device)
+    corruption = tuple(spec["corruption"]) if "corruption" in spec else None
+    if corruption:  # what probes learn and choose from stays clean
+        waves = waves.select(np.flatnonzero(~waves.tracks["split"].isin(("train", "val"))))
+    info = embed(encoder, waves, draft.path, spec["reads"], device, corruption)
     (draft.path / "embedding.json").write_text(json.dumps(info))
 
 
@@ -142,41 +167,51 @@ def _trial(job: Job, tracks: Any) -> Any:
 
 
 def _probe(job: Job, stores: Stores, draft: Draft) -> None:
-    import numpy as np
     import pandas as pd
 
-    from benchmark.experiment.evaluate import evaluate
-    from benchmark.experiment.probe import Features
+    from benchmark.experiment.evaluate import Condition, evaluate
+    from benchmark.experiment.features import Features
 
     device, spec = _device(), job.spec
     embedded = stores.out.open("embed", job.needs[0])
     tracks = pd.read_parquet(stores.data.open("waveforms", job.needs[1]) / "tracks.parquet")
+    frame_level = registry.tasks.get(spec["task"])().frame_level
+    corrupted = {
+        Condition(*condition): Features.open(stores.out.open("embed", key), frame_level)
+        for condition, key in zip(spec.get("conditions", []), job.needs[2:], strict=True)
+    }
     scores, predictions = evaluate(
         _trial(job, tracks),
-        Features(np.load(embedded / "embeddings.npy", mmap_mode="r")),
+        Features.open(embedded, frame_level),
         json.loads((embedded / "embedding.json").read_text())["frame_rate"],
         spec["probes"],
         spec["seed"],
         device,
+        corrupted,
     )
     _write_scores(job, draft, scores, predictions)
 
 
 def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
     import torch
+    from safetensors.torch import load_file
 
-    from benchmark.experiment.supervised import train_supervised
+    from benchmark.experiment.supervised import FINETUNE_RATE, SCRATCH_RATE, train_supervised
 
     device, spec = _device(), job.spec
     waves = _open_waveforms(stores, job.needs[0], spec["corpus"])
     trial = _trial(job, waves.tracks)
     chosen = (spec["fraction"], spec["resample"])
     subset = next(s for s in trial.subsets if (s.fraction, s.resample) == chosen)
-    results = []
+    results, start = [], job.needs[1:]
     for probe in spec["probes"]:
         torch.manual_seed(spec["seed"])
         encoder = registry.encoders.get(spec["encoder"])()
-        results.append((probe, train_supervised(trial, waves, encoder, subset, probe, spec["seed"], device)))
+        if start:
+            encoder.load_state_dict(load_file(stores.out.open("pretrain", start[0]) / "encoder.safetensors"))
+        rate = FINETUNE_RATE if start else SCRATCH_RATE
+        result = train_supervised(trial, waves, encoder, subset, probe, spec["seed"], device, rate)
+        results.append((f"finetune_{probe}" if start else probe, result))
     _write_scores(job, draft, *trial.scored(results, encoder.frame_rate))
 
 

@@ -9,12 +9,14 @@ from pydantic import ValidationError
 
 from benchmark import registry
 from benchmark.interfaces import UserError
-from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.grid import Audio, Grid
 from benchmark.scheduler.store import content_key
 from benchmark.scheduler.walk import Job
 
-#: bump when the trainer, the embedding or the probes change what they compute
-ENGINE = 3
+#: what each kind of job computes: bump it when that changes; what builds on it follows by its key
+ENGINE = {"catalog": 3, "shard": 4, "waveforms": 4, "pretrain": 3, "embed": 4, "probe": 4, "supervised": 4}
+#: bump when a corruption sounds different
+CORRUPTION_VERSION = 1
 TRACKS_PER_SHARD = 50
 #: jobs whose artefacts belong to the data folder: shared by all grids
 DATA_KINDS = ("catalog", "shard", "waveforms")
@@ -28,7 +30,7 @@ class Plan:
 
     def add(self, kind: str, name: str, spec: dict[str, Any], needs: tuple[str, ...] = ()) -> str:
         """Add a job (once) and return its key."""
-        full = {"kind": kind, "engine": ENGINE, "needs": list(needs), **spec}
+        full = {"kind": kind, "engine": ENGINE[kind], "needs": list(needs), **spec}
         key = content_key(full)
         self.jobs[key] = Job(key, kind, name, full, needs)
         return key
@@ -74,41 +76,43 @@ def plan(grid: Grid) -> dict[str, Job]:
     """All jobs of `grid`, keyed by content.
 
     Raises:
-        UserError: an unknown name, or a pair that cannot work together; nothing has run yet.
+        UserError: an unknown name, data that is not there, or a pair that cannot work together; nothing has run yet.
     """
     result, resolved = Plan(), rows(grid)
     stems = sorted({stem for row in resolved for stem in row.cls.crops(row.config).sources})
-    waveforms = prepare(result, grid.corpus, grid.size, [])
+    pretrain = prepare(result, audio_of(grid, grid.corpus), [])
     # only who listens to stems depends on them: all else stays what it is when such a strategy joins the grid
-    with_stems = prepare(result, grid.corpus, grid.size, stems) if stems else waveforms
-    for name in grid.tasks:
-        task = registry.tasks.get(name)
-        if task.corpus != grid.corpus:
-            raise UserError(f"task {name!r} is about corpus {task.corpus!r}, the grid's is {grid.corpus!r}")
+    with_stems = prepare(result, audio_of(grid, grid.corpus), stems) if stems else pretrain
+    corpora = dict.fromkeys(registry.tasks.get(name).corpus for name in grid.tasks)
+    waveforms = {corpus: prepare(result, audio_of(grid, corpus), []) for corpus in corpora}
     for row in resolved:
         for encoder, seed in row.checkpoints(grid):
+            heard = with_stems if row.cls.crops(row.config).sources else pretrain
             if row.cls.supervised:
-                _supervised(result, grid, row, encoder, seed, waveforms)
+                _end_to_end(result, grid, row, encoder, seed, waveforms)
+            elif grid.protocol == "finetune":
+                checkpoint = _checkpoint(result, grid, row, encoder, seed, heard)
+                _end_to_end(result, grid, row, encoder, seed, waveforms, checkpoint)
             else:
-                heard = with_stems if row.cls.crops(row.config).sources else waveforms
                 _pretrained(result, grid, row, encoder, seed, heard, waveforms)
     return result.jobs
 
 
-def prepare(result: Plan, name: str, size_name: str, stems: list[str]) -> str:
+def prepare(result: Plan, audio: Audio, stems: list[str]) -> str:
     """Catalog, then shards, then one waveform store, of the mixture and of `stems`: the corpus's own, or separated.
 
     Raises:
-        UserError: no such corpus or size, or nobody makes these stems.
+        UserError: no such corpus or size, it is not on the disk, or nobody makes these stems.
     """
-    corpus = registry.corpora.get(name)
-    if size_name not in corpus.sizes:
-        raise registry.unknown(f"sizes of {name}", size_name, list(corpus.sizes))
-    size = corpus.sizes[size_name]
-    base: dict[str, Any] = {"corpus": name, "size": size, "fingerprint": corpus().fingerprint()}
-    catalog = result.add("catalog", f"catalog {name} {size_name}", base)
+    name = audio.corpus
+    corpus = registry.corpora.get(name)()
+    if audio.size not in corpus.sizes:
+        raise registry.unknown(f"sizes of {name}", audio.size, list(corpus.sizes))
+    size = corpus.size(audio.size)
+    base: dict[str, Any] = {"corpus": name, "size": size, "fingerprint": corpus.fingerprint()}
+    catalog = result.add("catalog", f"catalog {name} {audio.size}", base)
     base |= {"stems": stems, **_separator(corpus, name, stems)}
-    what = f"{name} {size_name}{' with stems' if stems else ''}"
+    what = f"{name} {audio.size}{' with stems' if stems else ''}"
     shards = tuple(
         result.add(
             "shard",
@@ -118,7 +122,17 @@ def prepare(result: Plan, name: str, size_name: str, stems: list[str]) -> str:
         )
         for at in range(0, size, TRACKS_PER_SHARD)
     )
-    return result.add("waveforms", f"join {what}", base, (catalog, *shards))
+    joined = {**base, "allow_missing": audio.allow_missing}
+    return result.add("waveforms", f"join {what}", joined, (catalog, *shards))
+
+
+def audio_of(grid: Grid, corpus: str) -> Audio:
+    """A corpus as a grid wants it: in the size that it names, else as large as its own corpus, else whole."""
+    sizes = registry.corpora.get(corpus).sizes
+    size = grid.size if corpus == grid.corpus else grid.sizes.get(corpus)
+    if size is None:
+        size = grid.size if grid.size in sizes else list(sizes)[-1]
+    return Audio(corpus=corpus, size=size, allow_missing=grid.allow_missing)
 
 
 def _separator(corpus: Any, name: str, stems: list[str]) -> dict[str, list[str]]:
@@ -137,21 +151,55 @@ def _separator(corpus: Any, name: str, stems: list[str]) -> dict[str, list[str]]
     return {"separator": [separator, separator_version(separator)]}
 
 
-def _pretrained(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, heard: str, waveforms: str) -> None:
+def _pretrained(
+    result: Plan, grid: Grid, row: Row, encoder: str, seed: int, heard: str, waveforms: dict[str, str]
+) -> None:
     """Checkpoint, embeddings, a probe per task; only the probe knows the row's name: equal options share the rest.
 
     Clips and frames are embedded by jobs of their own, so that a task joins a grid without touching the others.
     """
     checkpoint = _checkpoint(result, grid, row, encoder, seed, heard)
-    spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, "waveforms": waveforms, "corpus": grid.corpus}
     label = f"{row.name} {encoder} seed {seed}"
     pretrained_on = f"{grid.corpus}/{grid.size}" if row.cls.trains else "none"
     for name in grid.tasks:
-        reads = "clips" if registry.tasks.get(name).output == "multiclass" else "frames"
-        needs = (checkpoint, waveforms)
-        embedded = result.add("embed", f"embed {reads} of {label}", {**spec, "reads": reads}, needs)
+        task = registry.tasks.get(name)
+        reads, tracks = "frames" if task.output.startswith("frame") else "clips", waveforms[task.corpus]
+        spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, "waveforms": tracks, "corpus": task.corpus}
+        what = f"embed {reads} of {task.corpus} by {label}"
+        embedded = result.add("embed", what, {**spec, "reads": reads}, (checkpoint, tracks))
+        conditions = _conditions(grid, task)
+        corrupted = tuple(
+            result.add(
+                "embed",
+                f"{what}, {corruption} {severity}",
+                {**spec, "reads": reads, "corruption": [corruption, severity], "version": CORRUPTION_VERSION},
+                (checkpoint, tracks),
+            )
+            for corruption, severity in conditions
+        )
         probe = {**spec, "strategy": row.name, **_reading(grid, name), "pretrain_corpus": pretrained_on}
-        result.add("probe", f"probe {label} on {name}", probe, (embedded, waveforms))
+        if conditions:
+            probe["conditions"] = [list(condition) for condition in conditions]
+        result.add("probe", f"probe {label} on {name}", probe, (embedded, tracks, *corrupted))
+
+
+def _conditions(grid: Grid, task: Any) -> list[tuple[str, int]]:
+    """The corruptions under which a task's labels still hold."""
+    if not grid.corruptions:
+        return []
+    from benchmark.audio.corrupt import CORRUPTIONS
+
+    chosen = []
+    for name, severities in grid.corruptions.items():
+        if name not in CORRUPTIONS:
+            raise registry.unknown("corruptions", name, list(CORRUPTIONS))
+        wrong = [severity for severity in severities if severity not in (1, 2, 3, 4)]
+        if wrong:
+            raise UserError(f"corruptions.{name}: {wrong[0]} is no severity; they are 1 to 4")
+        moved_time = CORRUPTIONS[name].moves_time and (task.level == "time" or task.output.startswith("frame"))
+        if not moved_time and not (CORRUPTIONS[name].moves_pitch and task.level == "pitch"):
+            chosen += [(name, severity) for severity in severities]
+    return chosen
 
 
 def _checkpoint(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, waveforms: str) -> str:
@@ -178,25 +226,37 @@ def _checkpoint(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, wav
     return result.add("pretrain", f"pretrain {row.name} {encoder} seed {seed}", spec, (waveforms,))
 
 
-def _supervised(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, waveforms: str) -> None:
-    """One training per task, fraction and resample: long jobs, which run side by side."""
+def _end_to_end(
+    result: Plan,
+    grid: Grid,
+    row: Row,
+    encoder: str,
+    seed: int,
+    waveforms: dict[str, str],
+    checkpoint: str | None = None,
+) -> None:
+    """From scratch, or from a checkpoint: a training per task, fraction and resample, which run side by side."""
     spec = {
         "strategy": row.name,
         "strategy_version": row.cls.info.version,
         "encoder": encoder,
         "encoder_version": registry.encoders.get(encoder).info.version,
         "seed": seed,
-        "corpus": grid.corpus,
-        "pretrain_corpus": "none",
+        "pretrain_corpus": f"{grid.corpus}/{grid.size}" if checkpoint and row.cls.trains else "none",
     }
+    if checkpoint:
+        spec["protocol"] = "finetune"
     for name in grid.tasks:
+        corpus = registry.tasks.get(name).corpus
         for fraction, resamples in grid.fractions.items():
             for resample in range(resamples):
-                label = f"{row.name} {encoder} seed {seed} on {name}, {fraction:.0%} #{resample}"
+                verb = "finetune " if checkpoint else ""
+                label = f"{verb}{row.name} {encoder} seed {seed} on {name}, {fraction:.0%} #{resample}"
                 # draws of a fraction do not depend on the other ones, nor on later resamples
                 own = {"fraction": fraction, "resample": resample, "fractions": [[fraction, resample + 1]]}
-                job = {**spec, **_reading(grid, name), **own}
-                result.add("supervised", label, job, (waveforms,))
+                job = {**spec, "corpus": corpus, **_reading(grid, name), **own}
+                needs = (waveforms[corpus], *((checkpoint,) if checkpoint else ()))
+                result.add("supervised", label, job, needs)
 
 
 def _reading(grid: Grid, task: str) -> dict[str, Any]:

@@ -95,3 +95,23 @@ def test_split_hash_follows_ids_and_splits_but_not_their_order() -> None:
     assert split_hash(["a", "b", "c"], ["train", "test", "test"]) != base
     # printf 'a\ttrain\nb\tval\nc\ttest' | sha256sum
     assert base == "7fce101278b5f1ad"
+
+
+def test_every_tag_is_heard_and_missed_in_the_smallest_subset() -> None:
+    rng = np.random.default_rng(0)
+    tags = (rng.random((400, 12)) < np.geomspace(0.01, 0.97, 12)).astype(np.float32)
+    tags[::7] = np.nan
+    tags[1::7, 3] = np.nan
+    splits = np.resize(["train", "train", "val"], 400)
+    subsets = draw_subsets(tags, splits, {0.01: 3, 0.1: 3, 1.0: 1}, seed=0)
+    for subset in subsets:
+        for part, name in ((subset.train, "train"), (subset.val, "val")):
+            there = tags[(splits == name) & ~np.isnan(tags).all(axis=1)]
+            assert not np.isnan(tags[part]).all(axis=1).any()
+            for value in (0, 1):
+                possible = (there == value).any(axis=0)
+                assert ((tags[part] == value).any(axis=0) == possible).all()
+    small, middle = subsets[0], subsets[3]
+    assert set(small.train) <= set(middle.train)
+    assert len(small.train) < 15
+    assert len(middle.train) == round(0.1 * len(subsets[-1].train))

@@ -13,8 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
 from benchmark.experiment import mlp_probe, probe
+from benchmark.experiment.features import Features
 from benchmark.experiment.fractions import Subset, draw_subsets
-from benchmark.experiment.probe import L2S, Features, fit_linear, run_probe
+from benchmark.experiment.probe import L2S, ProbeResult, Targets, fit_linear
 
 Floats = NDArray[np.float32]
 Kind = Literal["linear", "mlp"]
@@ -52,6 +53,32 @@ def prefer(candidate: int) -> Callable[[Floats, NDArray[np.int64]], float]:
     return lambda outputs, tracks: float(next(calls) % len(L2S) == candidate)
 
 
+def run_probe(
+    kind: Kind,
+    x: NDArray[Any],
+    y: NDArray[Any],
+    subsets: list[Subset],
+    test: NDArray[np.int64],
+    select: Callable[[Floats, NDArray[np.int64]], float],
+    **options: Any,
+) -> list[Any]:
+    """`probe.run_probe` on (N, D) or (N, F, D), with targets (N,) or (N, F), and outputs as one array."""
+    if y.ndim == 2:
+        targets = Targets(y.reshape(-1, 1).astype(np.float32), 1, "sigmoid")
+    else:
+        targets = Targets(y, int(y.max()) + 1, "softmax")
+    found = probe.run_probe(
+        kind, Features.of(x), targets, subsets, test, lambda o, t: select(np.stack(o), t), **options
+    )
+    return [_Stacked(r) for r in found]
+
+
+class _Stacked:
+    def __init__(self, result: ProbeResult) -> None:
+        self.subset, self.chosen, self.val_score = result.subset, result.chosen, result.val_score
+        self.outputs = np.stack(result.outputs)
+
+
 def tuned_by_sklearn(x: Floats, y: NDArray[Any], subset: Subset, test: NDArray[np.int64]) -> float:
     """Test accuracy of scikit-learn on the same split and grid; x (N, F, D), y (N, F)."""
     scaler = StandardScaler().fit(x[subset.train].reshape(-1, x.shape[-1]))
@@ -74,7 +101,7 @@ def tuned_by_sklearn(x: Floats, y: NDArray[Any], subset: Subset, test: NDArray[n
 def test_clip_accuracy_is_that_of_tuned_sklearn(dim: int, classes: int, seed: int) -> None:
     x, labels = embeddings(3000, dim, classes, seed)
     subset, test = whole(3000)
-    (result,) = run_probe("linear", Features(x), labels, [subset], test, accuracy(labels))
+    (result,) = run_probe("linear", x, labels, [subset], test, accuracy(labels))
     oracle = tuned_by_sklearn(x[:, None], labels[:, None], subset, test)
     assert 1.5 / classes < oracle < 0.97  # neither hopeless nor trivial
     assert accuracy(labels)(result.outputs, test) == pytest.approx(oracle, abs=0.003)
@@ -86,7 +113,7 @@ def test_frame_accuracy_is_that_of_tuned_sklearn() -> None:
     x = x.reshape(n, frames, -1).astype(np.float16)
     y = labels.reshape(n, frames).astype(np.float32)
     subset, test = whole(n)
-    (result,) = run_probe("linear", Features(x), y, [subset], test, accuracy(y))
+    (result,) = run_probe("linear", x, y, [subset], test, accuracy(y))
     oracle = tuned_by_sklearn(x.astype(np.float32), y, subset, test)
     assert 0.6 < oracle < 0.97
     assert accuracy(y)(result.outputs, test) == pytest.approx(oracle, abs=0.003)
@@ -109,7 +136,7 @@ def test_loss_reaches_the_minimum_that_sklearn_finds(n: int, dim: int, classes: 
     x = torch.from_numpy(StandardScaler().fit_transform(raw))
     target = torch.from_numpy(labels)
     y = target[:, None].float() if classes == 2 else functional.one_hot(target, classes).float()
-    w = fit_linear(x[None], y[None], [l2])[0, 0]
+    w = fit_linear(x[None], y[None], [l2], "sigmoid" if classes == 2 else "softmax")[0, 0]
     sk = LogisticRegression(C=1 / (n * l2), tol=1e-8, max_iter=20_000).fit(x.double().numpy(), labels)
     oracle = torch.from_numpy(np.vstack([sk.coef_.T, sk.intercept_]))
     assert double_loss(w, x, y, l2) == pytest.approx(double_loss(oracle, x, y, l2), rel=1e-4)
@@ -120,7 +147,7 @@ def test_soft_activations_weigh_both_classes() -> None:
     rng = np.random.default_rng(0)
     x = torch.from_numpy(StandardScaler().fit_transform(rng.normal(size=(500, 12)))).float()
     a = torch.sigmoid(x @ torch.from_numpy(rng.normal(size=12)).float() + 0.5)
-    w = fit_linear(x[None], a[None, :, None], [1e-2])[0, 0]
+    w = fit_linear(x[None], a[None, :, None], [1e-2], "sigmoid")[0, 0]
     sk = LogisticRegression(C=1 / (500 * 1e-2), tol=1e-8, max_iter=5000)
     both, weight = np.vstack([x, x]), np.concatenate([a, 1 - a])
     sk.fit(both.astype(np.float64), np.repeat([1, 0], 500), sample_weight=weight)
@@ -139,8 +166,8 @@ def test_selection_and_fit_never_see_test(kind: Kind, monkeypatch: pytest.Monkey
     poisoned[test[:-1]] = np.nan
     hidden = labels.copy()
     hidden[test] = -1
-    (a,) = run_probe(kind, Features(clean), labels, [subset], test, accuracy(labels))
-    (b,) = run_probe(kind, Features(poisoned), hidden, [subset], test, accuracy(labels))
+    (a,) = run_probe(kind, clean, labels, [subset], test, accuracy(labels))
+    (b,) = run_probe(kind, poisoned, hidden, [subset], test, accuracy(labels))
     assert (a.chosen, a.val_score) == (b.chosen, b.val_score)
     assert np.isnan(b.outputs[:-1]).all()
     # Not bit by bit: scaler and product run in the same order, but NaN rows may take another kernel.
@@ -152,8 +179,8 @@ def test_scaler_is_fitted_on_training_tracks_alone() -> None:
     subset, test = whole(400)
     moved = x.copy()
     moved[np.concatenate([subset.val, test])] += np.float32(3.0)
-    (a,) = run_probe("linear", Features(x), labels, [subset], test, prefer(2))
-    (b,) = run_probe("linear", Features(moved), labels, [subset], test, prefer(2))
+    (a,) = run_probe("linear", x, labels, [subset], test, prefer(2))
+    (b,) = run_probe("linear", moved, labels, [subset], test, prefer(2))
     shift = b.outputs - a.outputs
     assert np.abs(shift).max() > 0.1  # a scaler that had seen them would have undone the shift
     np.testing.assert_allclose(shift, np.broadcast_to(shift[:1], shift.shape), atol=1e-3)
@@ -162,8 +189,8 @@ def test_scaler_is_fitted_on_training_tracks_alone() -> None:
 def test_scale_and_offset_of_the_embedding_do_not_matter() -> None:
     x, labels = embeddings(400, 8, 3)
     subset, test = whole(400)
-    (a,) = run_probe("linear", Features(x), labels, [subset], test, prefer(3))
-    (b,) = run_probe("linear", Features(1000 * x - 500), labels, [subset], test, prefer(3))
+    (a,) = run_probe("linear", x, labels, [subset], test, prefer(3))
+    (b,) = run_probe("linear", 1000 * x - 500, labels, [subset], test, prefer(3))
     np.testing.assert_allclose(a.outputs, b.outputs, atol=2e-2)
 
 
@@ -174,7 +201,7 @@ def test_scale_and_offset_of_the_embedding_do_not_matter() -> None:
 def test_the_candidate_that_validation_prefers_is_the_one_that_predicts(candidate: int) -> None:
     x, labels = embeddings(400, 8, 3)
     subset, test = whole(400)
-    (result,) = run_probe("linear", Features(x), labels, [subset], test, prefer(candidate))
+    (result,) = run_probe("linear", x, labels, [subset], test, prefer(candidate))
     assert result.chosen == {"l2": L2S[candidate]}
     scaler = StandardScaler().fit(x[subset.train])
     sk = LogisticRegression(C=1 / (len(subset.train) * L2S[candidate]), tol=1e-8, max_iter=5000)
@@ -187,7 +214,7 @@ def test_the_candidate_that_validation_prefers_is_the_one_that_predicts(candidat
 def test_ties_and_undefined_scores_go_to_the_strongest_regularisation(score: float) -> None:
     x, labels = embeddings(100, 4, 3)
     subset, test = whole(100)
-    (result,) = run_probe("linear", Features(x), labels, [subset], test, lambda *_: score)
+    (result,) = run_probe("linear", x, labels, [subset], test, lambda *_: score)
     assert result.chosen == {"l2": max(L2S)}
 
 
@@ -201,7 +228,7 @@ def test_linear_results_do_not_depend_on_the_batch() -> None:
     test = np.flatnonzero(splits == "test")
 
     def fit(some: list[Subset]) -> list[Floats]:
-        results = run_probe("linear", Features(x), labels, some, test, accuracy(labels))
+        results = run_probe("linear", x, labels, some, test, accuracy(labels))
         assert [r.subset for r in results] == some
         return [r.outputs for r in results]
 
@@ -222,7 +249,7 @@ def test_mlp_results_are_bit_identical_in_any_batch(monkeypatch: pytest.MonkeyPa
     test = np.flatnonzero(splits == "test")
 
     def fit(some: list[Subset], seed: int = 0) -> list[Floats]:
-        results = run_probe("mlp", Features(x), labels, some, test, accuracy(labels), seed=seed)
+        results = run_probe("mlp", x, labels, some, test, accuracy(labels), seed=seed)
         return [r.outputs for r in results]
 
     together = fit(subsets)
@@ -238,7 +265,7 @@ def test_frames_beyond_the_cap_are_sampled_by_seed(monkeypatch: pytest.MonkeyPat
     subset, test = whole(100)
 
     def fit(seed: int) -> Floats:
-        features = Features(x.reshape(100, 30, 8))
+        features = x.reshape(100, 30, 8)
         return run_probe("linear", features, y, [subset], test, prefer(2), seed=seed)[0].outputs
 
     np.testing.assert_array_equal(fit(0), fit(0))
@@ -252,9 +279,9 @@ def test_a_memory_map_is_read_like_an_array(tmp_path: Path) -> None:
     frames, y = x.reshape(100, 7, 5).astype(np.float16), labels.reshape(100, 7).astype(np.float32)
     np.save(tmp_path / "x.npy", frames)
     subset, test = whole(100)
-    mapped = Features(np.load(tmp_path / "x.npy", mmap_mode="r"))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     (a,) = run_probe("linear", mapped, y, [subset], test, accuracy(y))
-    (b,) = run_probe("linear", Features(frames), y, [subset], test, accuracy(y))
+    (b,) = run_probe("linear", frames, y, [subset], test, accuracy(y))
     np.testing.assert_array_equal(a.outputs, b.outputs)
 
 
@@ -266,7 +293,7 @@ def test_constant_features_give_the_class_prior(kind: Kind) -> None:
     labels = np.random.default_rng(0).choice(3, p=[0.2, 0.7, 0.1], size=400)
     subset, test = whole(400)
     x = np.zeros((400, 1), np.float32)
-    (result,) = run_probe(kind, Features(x), labels, [subset], test, accuracy(labels))
+    (result,) = run_probe(kind, x, labels, [subset], test, accuracy(labels))
     assert (result.outputs.argmax(1) == 1).all()
     if kind == "linear":
         prior = np.bincount(labels[subset.train]) / len(subset.train)
@@ -279,10 +306,10 @@ def test_a_dead_dimension_changes_nothing_else(kind: Kind, monkeypatch: pytest.M
     x, labels = embeddings(200, 4, 3)
     subset, test = whole(200)
     dead = np.hstack([x, np.full((200, 1), 0.1, np.float32)])
-    (result,) = run_probe(kind, Features(dead), labels, [subset], test, accuracy(labels))
+    (result,) = run_probe(kind, dead, labels, [subset], test, accuracy(labels))
     assert np.isfinite(result.outputs).all()
     if kind == "linear":
-        (alive,) = run_probe(kind, Features(x), labels, [subset], test, accuracy(labels))
+        (alive,) = run_probe(kind, x, labels, [subset], test, accuracy(labels))
         np.testing.assert_allclose(result.outputs, alive.outputs, atol=1e-2)
 
 
@@ -291,7 +318,7 @@ def test_a_class_absent_from_the_subset_keeps_its_column_and_is_not_predicted(ki
     x, labels = embeddings(300, 6, 4)
     subset, test = whole(300)
     train, val = (t[labels[t] != 3] for t in (subset.train, subset.val))
-    (result,) = run_probe(kind, Features(x), labels, [Subset(0.5, 0, train, val)], test, accuracy(labels))
+    (result,) = run_probe(kind, x, labels, [Subset(0.5, 0, train, val)], test, accuracy(labels))
     assert result.outputs.shape == (len(test), 4)
     assert np.isfinite(result.outputs).all()
     assert (result.outputs.argmax(1) != 3).mean() > 0.98
@@ -303,7 +330,7 @@ def test_a_single_training_track_predicts_its_class(kind: Kind, monkeypatch: pyt
     x, labels = embeddings(60, 6, 4)
     subset, test = whole(60)
     one = Subset(0.01, 0, subset.train[:1], subset.val[:1])
-    (result,) = run_probe(kind, Features(x), labels, [one], test, prefer(1))
+    (result,) = run_probe(kind, x, labels, [one], test, prefer(1))
     assert np.isfinite(result.outputs).all()
     # All dimensions have zero variance here: only the bias of a linear probe has learnt anything.
     if kind == "linear":
@@ -314,7 +341,7 @@ def test_frames_without_any_positive_stay_finite_and_negative() -> None:
     x, _ = embeddings(40 * 9, 5, 2)
     subset, test = whole(40)
     y = np.zeros((40, 9), np.float32)
-    (result,) = run_probe("linear", Features(x.reshape(40, 9, 5)), y, [subset], test, accuracy(y))
+    (result,) = run_probe("linear", x.reshape(40, 9, 5), y, [subset], test, accuracy(y))
     assert np.isfinite(result.outputs).all()
     assert (result.outputs < 0).all()
 
@@ -325,7 +352,7 @@ def test_mlp_solves_what_a_linear_probe_cannot() -> None:
     labels = (x[:, 0] * x[:, 1] > 0).astype(np.int64)
     subset, test = whole(1000)
     score = {
-        kind: accuracy(labels)(run_probe(kind, Features(x), labels, [subset], test, accuracy(labels))[0].outputs, test)
+        kind: accuracy(labels)(run_probe(kind, x, labels, [subset], test, accuracy(labels))[0].outputs, test)
         for kind in KINDS
     }
     assert score["linear"] < 0.65
@@ -339,7 +366,7 @@ def test_every_test_track_is_scored_once_and_in_order(n_test: int, frames: int) 
     y = np.random.default_rng(0).integers(2, size=(40 + 65, frames)).astype(np.float32)
     test = 40 + np.random.default_rng(1).permutation(65)[:n_test]
     subset = Subset(1.0, 0, np.arange(30), np.arange(30, 40))
-    (result,) = run_probe("linear", Features(y[..., None]), y, [subset], test, accuracy(y))
+    (result,) = run_probe("linear", y[..., None], y, [subset], test, accuracy(y))
     assert result.outputs.dtype == np.float32
     np.testing.assert_array_equal(result.outputs > 0, y[test] > 0.5)
 
@@ -349,4 +376,4 @@ def test_nan_embeddings_are_refused() -> None:
     subset, test = whole(60)
     x[subset.train[3], 1] = np.nan
     with pytest.raises(ValueError, match="NaN or infinite"):
-        run_probe("linear", Features(x), labels, [subset], test, accuracy(labels))
+        run_probe("linear", x, labels, [subset], test, accuracy(labels))

@@ -154,3 +154,13 @@ def test_stems_are_the_corpus_own_or_separated() -> None:
 
     assert all("separator" not in spec for spec in shards("drums", "lead"))
     assert all(spec["separator"][0] == "hpss" for spec in shards("harmonic"))
+
+
+def test_finetuning_starts_from_the_same_checkpoints() -> None:
+    probed, tuned = plan(grid()), plan(grid(protocol="finetune"))
+    checkpoints = {key for key, job in probed.items() if job.kind == "pretrain"}
+    assert checkpoints == {key for key, job in tuned.items() if job.kind == "pretrain"}
+    trainings = [job for job in tuned.values() if job.kind == "supervised"]
+    assert len(trainings) == 2 * 2 * (3 + 1), "seeds, tasks, subsets"
+    assert all(checkpoints & set(job.needs) for job in trainings)
+    assert not any(job.kind in ("embed", "probe") for job in tuned.values())

@@ -10,30 +10,27 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from benchmark.corpora.rendered_scores.grid import (
+    CLIP_SECONDS,
+    PREROLL_SECONDS,
+    Grid,
+    Played,
+    draw_grid,
+    looped,
+)
+from benchmark.corpora.rendered_scores.labels import Note, chords, instruments, melody_f0, voices
 from benchmark.corpora.rendered_scores.palette import (
+    ACCOMPANYING,
     FAMILIES,
     HATS,
     KICKS,
     REGISTERS,
     SNARES,
     TONICS,
-    TRAINING_PROGRAMS,
     held_out_register,
 )
 from benchmark.corpora.rendered_scores.works import METRES, Work
-
-CLIP_SECONDS = 8.0
-#: rendered before the clip and cut away, so that notes and rooms are already sounding when it starts
-PREROLL_SECONDS = 0.5
-
-#: (start s, end s, MIDI pitch, velocity)
-Note = tuple[float, float, int, int]
-
-#: notes of a clip: `beat` to `until` on the work's grid, `start` to `end` in seconds
-PLAYED = np.dtype([("part", int), ("pitch", int), ("beat", float), ("until", float), ("start", float), ("end", float)])
-Played = NDArray[np.void]
 
 
 @dataclass(frozen=True)
@@ -59,17 +56,6 @@ class Arrangement:
     level_dbfs: float
 
 
-@dataclass(frozen=True)
-class _Grid:
-    """Seconds of each beat: the clip starts at beat `start`, time 0."""
-
-    first: int
-    times: np.ndarray
-
-    def seconds(self, beats: np.ndarray) -> np.ndarray:
-        return np.asarray(np.interp(beats, self.first + np.arange(len(self.times)), self.times))
-
-
 def generator(*parts: object) -> np.random.Generator:
     """A generator that follows from names alone."""
     digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
@@ -87,42 +73,49 @@ def arrange(work: Work, track: str, split: str, version: int) -> Arrangement:
     transposition, bpm = int(rng.integers(-6, 6)), float(np.exp(rng.uniform(np.log(60), np.log(180))))
     family, program, register = _lead(rng, split)
     name, _, beats = METRES[work.signature]
-    grid = _grid(rng, work, bpm)
-    played = _looped(work, grid, rng)
-    lead = played[played["part"] == 0]
+    grid = draw_grid(rng, work, bpm)
+    played = looped(work, grid, rng)
+    lead, chorale = played[played["part"] == 0], bool(work.notes["part"].max() > 0)
     shift = transposition + _octaves(lead, transposition, REGISTERS[register])
     accents = rng.uniform(0, 15)
+    melody = _voice(rng, lead, shift, accents)
+    # accompanied as often whatever the work, so that an accompaniment tells nothing about it
+    accompanied, every = rng.random() < 0.8, int(rng.choice([1, beats]))
+    lower = _subset(played, generator("voices", version, track)) if chorale else _bass(lead, grid, every)
     notes = {
-        "lead": _voice(rng, lead, shift, accents),
-        "accompaniment": _accompaniment(rng, played, grid, transposition, beats, accents),
+        "lead": melody,
+        "accompaniment": _voice(rng, lower, transposition, accents) if accompanied else [],
         "drums": _drums(rng, grid, beats, 3 if name.startswith("compound") else 2),
     }
-    labels = {
+    programs = {"lead": program, "accompaniment": int(rng.choice(ACCOMPANYING)), "drums": 0}
+    heard = np.concatenate([lead, lower]) if accompanied else lead
+    labels: dict[str, object] = {
         "key": f"{TONICS[(work.tonic + transposition) % 12]} {work.mode}",
         "mode": work.mode,
         "metre": name,
+        "dance": work.dance,
         "family": family,
         "program": program,
         "register": register,
-        "tempo": bpm,
+        "instruments": instruments(notes, programs),
+        "tempo": grid.tempo(),
         "transposition": transposition,
-        "beats": _inside(grid, range(grid.first, grid.first + len(grid.times))),
-        "downbeats": _inside(grid, [k for k in range(grid.first, grid.first + len(grid.times)) if k % beats == 0]),
+        "beats": grid.inside(grid.beats),
+        "downbeats": grid.inside(k for k in grid.beats if k % beats == 0),
+        "voices": voices(heard) if chorale else None,
+        "chords": chords(heard, grid, transposition) if chorale else None,
+        "f0": melody_f0(notes["lead"]),
     }
     return Arrangement(
         labels=labels,
-        programs={
-            "lead": program,
-            "accompaniment": int(rng.choice([*TRAINING_PROGRAMS, 32, 33, 48])),
-            "drums": 0,
-        },
+        programs=programs,
         notes=notes,
         levels={
             "lead": 0.0,
             "accompaniment": float(rng.uniform(-16, -6)),
             "drums": float(rng.uniform(-14, -3)),
         },
-        room=_room(rng),
+        room=draw_room(rng),
         level_dbfs=float(rng.uniform(-32, -18)),
     )
 
@@ -135,48 +128,6 @@ def _lead(rng: np.random.Generator, split: str) -> tuple[str, int, int]:
     if split == "test":
         return family, program, held_out
     return family, program, int(rng.choice([r for r in range(len(REGISTERS)) if r != held_out]))
-
-
-def _grid(rng: np.random.Generator, work: Work, bpm: float) -> _Grid:
-    """Beat times with slow drift of some percent; the clip may start anywhere, also between beats."""
-    start = rng.uniform(0, _length(work))
-    first = int(np.floor(start)) - int(np.ceil(PREROLL_SECONDS * bpm / 60 * 1.2)) - 1
-    count = int(np.ceil((CLIP_SECONDS + 2 * PREROLL_SECONDS) * bpm / 60 * 1.3)) + 4
-    steps = rng.normal(0, 0.008, count)
-    drift = np.zeros(count)
-    for k in range(1, count):  # AR(1): a player who drifts and comes back
-        drift[k] = 0.9 * drift[k - 1] + steps[k]
-    times = np.concatenate([[0.0], np.cumsum(60 / bpm * (1 + drift.clip(-0.06, 0.06)))])
-    grid = _Grid(first, times)
-    return _Grid(first, times - grid.seconds(np.array([start]))[0])
-
-
-def _length(work: Work) -> int:
-    """Beats of the work, to a full bar."""
-    _, beat, beats = METRES[work.signature]
-    end = float((work.notes["onset"] + work.notes["duration"]).max()) - work.downbeat
-    return max(1, int(np.ceil(end / beat / beats - 0.01))) * beats
-
-
-def _looped(work: Work, grid: _Grid, rng: np.random.Generator) -> Played:
-    """Notes of the clip in seconds, the work repeated as long as the clip lasts; onsets jitter by some ms."""
-    beat = METRES[work.signature][1]
-    length = _length(work)
-    onset = (work.notes["onset"].to_numpy() - work.downbeat) / beat
-    duration = work.notes["duration"].to_numpy() / beat
-    last = grid.first + len(grid.times)
-    repeats = np.arange(grid.first // length - 1, last // length + 1)
-    played = np.empty(len(repeats) * len(onset), PLAYED)
-    for name in ("part", "pitch"):
-        played[name] = np.tile(work.notes[name].to_numpy(), len(repeats))
-    played["beat"] = (repeats[:, None] * length + onset).reshape(-1)
-    played["until"] = played["beat"] + np.tile(duration, len(repeats))
-    played["start"], played["end"] = grid.seconds(played["beat"]), grid.seconds(played["until"])
-    played = played[(played["end"] > -PREROLL_SECONDS) & (played["start"] < CLIP_SECONDS)]
-    played = played[(played["beat"] >= grid.first) & (played["until"] <= last - 1)]
-    played = played[np.argsort(played["beat"], kind="stable")]
-    played["start"] = np.maximum(played["start"] + rng.normal(0, 0.008, len(played)), -PREROLL_SECONDS)
-    return played
 
 
 def _octaves(lead: Played, transposition: int, low: int) -> int:
@@ -195,24 +146,23 @@ def _voice(rng: np.random.Generator, part: Played, shift: int, accents: float) -
     return list(zip(*columns, strict=True))
 
 
-def _accompaniment(
-    rng: np.random.Generator, played: Played, grid: _Grid, transposition: int, beats: int, accents: float
-) -> list[Note]:
-    """The lower voices of a chorale; under a tune, a bass on the melody's own beat notes (no added harmony)."""
-    present, every = rng.random() < 0.8, int(rng.choice([1, beats]))
-    if not present:
-        return []
-    lower = played[played["part"] > 0]
-    if len(lower):
-        return _voice(rng, lower, transposition, accents)
-    beat = played["beat"].round()
-    bass = played[(np.abs(played["beat"] - beat) < 0.02) & (beat % every == 0)]
+def _subset(played: Played, rng: np.random.Generator) -> Played:
+    """One, two or all three of a chorale's lower voices."""
+    chosen = rng.choice([1, 2, 3], rng.integers(1, 4), replace=False)
+    lower: Played = played[np.isin(played["part"], chosen)]
+    return lower
+
+
+def _bass(lead: Played, grid: Grid, every: int) -> Played:
+    """Under a tune, a bass on the melody's own beat notes (no added harmony), on each beat or each downbeat."""
+    beat = lead["beat"].round()
+    bass: Played = lead[(np.abs(lead["beat"] - beat) < 0.02) & (beat % every == 0)]
     bass["pitch"] = 41 + (bass["pitch"] - 41) % 12
     bass["end"] = grid.seconds(bass["beat"] + every)
-    return _voice(rng, bass, transposition, accents)
+    return bass
 
 
-def _drums(rng: np.random.Generator, grid: _Grid, beats: int, subdivisions: int) -> list[Note]:
+def _drums(rng: np.random.Generator, grid: Grid, beats: int, subdivisions: int) -> list[Note]:
     """A bar-long pattern: low drum on the downbeat, high one on the others, perhaps a shaker on the subdivisions."""
     present, shaker = rng.random() < 0.45, rng.random() < 0.7
     kick, snare, hat = (int(rng.choice(drums)) for drums in (KICKS, SNARES, HATS))
@@ -228,7 +178,7 @@ def _drums(rng: np.random.Generator, grid: _Grid, beats: int, subdivisions: int)
     return notes
 
 
-def _hit(rng: np.random.Generator, grid: _Grid, beat: float, drum: int, velocity: int) -> list[Note]:
+def _hit(rng: np.random.Generator, grid: Grid, beat: float, drum: int, velocity: int) -> list[Note]:
     played = rng.random() > 0.08
     start = float(grid.seconds(np.array([beat]))[0] + rng.normal(0, 0.008))
     if not played or not -PREROLL_SECONDS <= start < CLIP_SECONDS:
@@ -236,7 +186,8 @@ def _hit(rng: np.random.Generator, grid: _Grid, beat: float, drum: int, velocity
     return [(start, start + 0.1, drum, int(np.clip(velocity + rng.normal(0, 6), 30, 120)))]
 
 
-def _room(rng: np.random.Generator) -> Room:
+def draw_room(rng: np.random.Generator) -> Room:
+    """From a dry studio to a hall, through a telephone or not."""
     return Room(
         rt60=float(np.exp(rng.uniform(np.log(0.15), np.log(0.9)))),
         wet_db=float(rng.uniform(-24, -6)),
@@ -244,8 +195,3 @@ def _room(rng: np.random.Generator) -> Room:
         high_hz=float(rng.uniform(2500, 7500)),
         seed=int(rng.integers(2**31)),
     )
-
-
-def _inside(grid: _Grid, beats: range | list[int]) -> list[float]:
-    times = grid.seconds(np.asarray(list(beats), dtype=float))
-    return [round(float(t), 4) for t in times if 0 <= t < CLIP_SECONDS]

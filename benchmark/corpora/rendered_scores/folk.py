@@ -17,15 +17,18 @@ from benchmark.corpora.rendered_scores.works import METRES, Mode, Work
 COLLECTIONS = ("oneills1850", "airdsAirs", "ryansMammoth", "miscFolk")
 
 _KEY = re.compile(r"^K:[ \t]*([A-G])([#b]?)[ \t]*([A-Za-z]*)", re.MULTILINE)
+_RHYTHM = re.compile(r"^R:(.*)$", re.MULTILINE)
+#: `R:` without blanks, in lower case -> dance; the rare ones (strathspey, clog, air, fling, waltz, ...) are none
+_DANCES = {"reel": "reel", "jig": "jig", "doublejig": "jig", "slipjig": "slip jig", "hornpipe": "hornpipe"}
 _NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 #: abc2midi plays the first note of each bar at this velocity, so its accents tell where the bars begin
 _BAR_ACCENT = 105
 
 
-def read_folk(corpus_folder: Path) -> Iterator[Work]:
-    """All tunes with one major or minor key, one metre that we classify, and regular bars."""
+def read_folk(corpus_folder: Path, part: int = 0, parts: int = 1) -> Iterator[Work]:
+    """Tunes with one major or minor key, one metre that we classify, and regular bars: every `parts`-th file's."""
     for collection in COLLECTIONS:
-        for path in sorted((corpus_folder / collection).rglob("*.abc")):
+        for path in sorted((corpus_folder / collection).rglob("*.abc"))[part::parts]:
             text = path.read_text(encoding="utf-8", errors="replace")
             for i, tune in enumerate(re.split(r"(?m)^(?=X:)", text)[1:]):
                 work = _read_tune(tune, collection, f"{collection}/{path.stem}-{i}")
@@ -44,7 +47,19 @@ def _read_tune(tune: str, collection: str, name: str) -> Work | None:
     downbeat = _first_downbeat(notes["onset"].to_numpy(), velocity, signature)
     if downbeat is None:
         return None
-    return Work(name, collection, name, key[0], key[1], signature, downbeat, notes)
+    return Work(name, collection, name, key[0], key[1], signature, downbeat, notes, _dance(tune, METRES[signature][0]))
+
+
+def _dance(tune: str, metre: str) -> str | None:
+    """The dance that `R:` names, if it is one of the common ones.
+
+    Ryan calls any jig a jig: one in 9/8 is a slip jig, and those in 2/4 (sand jigs) are other dances.
+    """
+    found = _RHYTHM.search(tune)
+    dance = _DANCES.get("".join(found.group(1).lower().split())) if found else None
+    if dance == "jig":
+        return {"compound duple": "jig", "compound triple": "slip jig"}.get(metre)
+    return dance
 
 
 def _key(tune: str) -> tuple[int, Mode] | None:

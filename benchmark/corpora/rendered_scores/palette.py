@@ -21,6 +21,12 @@ FAMILIES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 }
 TRAINING_PROGRAMS = tuple(p for seen, _ in FAMILIES.values() for p in seen)
 
+#: two basses and the string ensemble accompany, and never lead
+ACCOMPANYING = (*TRAINING_PROGRAMS, 32, 33, 48)
+#: what each program is heard as
+FAMILY_OF = {p: family for family, both in FAMILIES.items() for programs in both for p in programs}
+FAMILY_OF |= {32: "bass", 33: "bass", 48: "strings"}
+
 #: melody octaves: the median pitch of the lead lies in [low, low + 12)
 REGISTERS = (50, 62, 74)
 

@@ -17,7 +17,9 @@ import soxr
 from numpy.typing import NDArray
 from scipy.signal import butter, fftconvolve, sosfilt
 
-from benchmark.corpora.rendered_scores.arrange import CLIP_SECONDS, PREROLL_SECONDS, Arrangement, Note, Room
+from benchmark.corpora.rendered_scores.arrange import Arrangement, Room
+from benchmark.corpora.rendered_scores.grid import CLIP_SECONDS, PREROLL_SECONDS
+from benchmark.corpora.rendered_scores.labels import Note
 
 SAMPLE_RATE = 16_000
 #: SoundFont generators that are set to zero: chorus and reverb sends (the room is ours), and pan
@@ -107,6 +109,12 @@ def impulse_response(room: Room) -> NDArray[np.float32]:
     return response.astype(np.float32)
 
 
+def leveling(sound: NDArray[np.float32], level_dbfs: float) -> float:
+    """The gain that brings `sound` to a root mean square of `level_dbfs`, or less where its peaks would clip."""
+    rms, peak = float(np.sqrt(np.square(sound).mean())), float(np.abs(sound).max())
+    return float(min(10 ** (level_dbfs / 20) / max(rms, 1e-9), PEAK / max(peak, 1e-9)))
+
+
 def render(arrangement: Arrangement) -> dict[str, NDArray[np.int16]]:
     """Stems and their sum, `mix`, as int16: the sum is exact."""
     pitched = [name for name in arrangement.notes if name != "drums"]
@@ -118,8 +126,6 @@ def render(arrangement: Arrangement) -> dict[str, NDArray[np.int16]]:
     wet = fftconvolve(dry * np.where(loudness > 1e-6, levels / np.maximum(loudness, 1e-6), 0.0), response, axes=1)
     stems = wet[:, : dry.shape[1]]
     total = stems.sum(axis=0)
-    rms, peak = float(np.sqrt(np.square(total).mean())), float(np.abs(total).max())
-    gain = min(10 ** (arrangement.level_dbfs / 20) / max(rms, 1e-9), PEAK / max(peak, 1e-9))
-    quantized = np.round(stems * (gain * 32767)).astype(np.int16)
+    quantized = np.round(stems * (leveling(total, arrangement.level_dbfs) * 32767)).astype(np.int16)
     mix = quantized.sum(axis=0, dtype=np.int16)
     return {"mix": mix, **dict(zip([*pitched, "drums"], quantized, strict=True))}

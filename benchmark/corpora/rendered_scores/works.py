@@ -35,6 +35,7 @@ class Work:
         tonic: pitch class, C = 0.
         downbeat: quarter length of the first full bar's start (the anacrusis is before it).
         notes: columns `part` (0 is the top one), `onset`, `duration` (quarter lengths), `pitch` (MIDI).
+        dance: `reel`, `jig`, ... where the source says so.
     """
 
     work: str
@@ -45,3 +46,4 @@ class Work:
     signature: tuple[int, int]
     downbeat: float
     notes: pd.DataFrame
+    dance: str | None = None

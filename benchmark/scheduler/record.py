@@ -1,0 +1,122 @@
+"""`run.json`: what the leaderboard says about a run beyond its scores."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmark import __version__, registry
+from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.jobs import Stores
+from benchmark.scheduler.plan import Row, rows
+from benchmark.scheduler.walk import Job, Report
+
+#: jobs that leave scores
+SCORED = ("probe", "supervised")
+
+
+def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> dict[str, Any]:
+    """What the page says about the run beyond the scores."""
+    strategies = {row.name: row for row in rows(grid)}
+    tasks = {name: registry.tasks.get(name) for name in grid.tasks}
+    return {
+        "grid": grid.name,
+        "command": "python -m benchmark " + " ".join(sys.argv[1:]),
+        "version": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": {
+            "corpus": f"{grid.corpus}/{grid.size}",
+            "encoders": ", ".join(grid.encoders),
+            "seeds": ", ".join(map(str, grid.seeds)),
+            **{f"pretrain {k}": v for k, v in grid.pretrain.model_dump().items()},
+            **({"control": "training labels shuffled"} if grid.shuffle_labels else {}),
+        },
+        "fractions": list(grid.fractions),
+        "probes": grid.probes,
+        "strategies": {
+            name: {
+                "title": _title(row),
+                "citation": row.cls.info.citation,
+                "trains": row.cls.trains,
+                **_heard(grid, row, tasks),
+            }
+            for name, row in strategies.items()
+        },
+        "tasks": {name: {**_task_record(task), **_tracks(jobs, stores, name)} for name, task in tasks.items()},
+        "failures": [{"job": f.job.name, "error": f.error} for f in report.failed]
+        + [{"job": job.name, "error": "blocked: a job that it needs has failed"} for job in report.blocked],
+        "pretraining": _pretrainings(jobs, stores),
+    }
+
+
+def _task_record(task: Any) -> dict[str, Any]:
+    return {
+        "title": task.info.title,
+        "citation": task.info.citation,
+        "level": task.level,
+        "metric": task.metric,
+        "higher_is_better": task.higher_is_better,
+        "corpus": task.corpus,
+        "licence": registry.corpora.get(task.corpus).licence,
+        "labels": _labels(task),
+        "conventions": sys.modules[task.__module__].__doc__ or "",
+    }
+
+
+def _tracks(jobs: dict[str, Job], stores: Stores, task: str) -> dict[str, int]:
+    """How many tracks a task's corpus has, and how many of their files could not be read."""
+    for job in jobs.values():
+        if job.kind in SCORED and job.spec["task"] == task:
+            waveforms = next(jobs[key] for key in job.needs if jobs[key].kind == "waveforms")
+            if stores.done(waveforms):
+                info = stores.data.manifest("waveforms", waveforms.key)["info"]
+                return {"tracks": info["tracks"], "unreadable": info["unreadable"]}
+    return {}
+
+
+def _heard(grid: Grid, row: Row, tasks: dict[str, Any]) -> dict[str, Any]:
+    """The labels that a strategy heard, as `corpus/column`, and for which share of the training tracks."""
+    if row.cls.supervised:
+        return {"heard": sorted({label for task in tasks.values() for label in _labels(task)})}
+    spec = row.cls.crops(row.config)
+    heard = [f"{grid.corpus}/{tag}" for tag in spec.tags]
+    return {"heard": heard, "heard_share": spec.label_share} if heard else {}
+
+
+def _labels(task: Any) -> list[str]:
+    return [f"{task.corpus}/{label}" for label in task.labels]
+
+
+def _title(row: Row) -> str:
+    """The strategy's title, and what the row's options change."""
+    changed = row.config.model_dump(exclude_defaults=True)
+    options = ", ".join(f"{name} {value}" for name, value in changed.items())
+    return f"{row.cls.info.title} ({options})" if options else str(row.cls.info.title)
+
+
+def _pretrainings(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
+    """Cost and health of each row's pre-training."""
+    found: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for job in jobs.values():
+        checkpoint = _checkpoint(jobs, job)
+        if checkpoint and "budget" in checkpoint.spec and stores.done(checkpoint):
+            identity = (job.spec["strategy"], job.spec["encoder"], job.spec["seed"])
+            found[identity] = _pretraining(identity, stores.out.manifest("pretrain", checkpoint.key)["info"])
+    return list(found.values())
+
+
+def _checkpoint(jobs: dict[str, Job], job: Job) -> Job | None:
+    """What a job with scores started from: a probe by way of an embedding, fine-tuning at once."""
+    if job.kind not in SCORED:
+        return None
+    needs = [jobs[key] for key in job.needs]
+    needs += [jobs[key] for need in needs if need.kind == "embed" for key in need.needs]
+    return next((need for need in needs if need.kind == "pretrain"), None)
+
+
+def _pretraining(identity: tuple[str, str, int], info: dict[str, Any]) -> dict[str, Any]:
+    names = ("crops", "seconds", "loss", "std", "effective_rank", "mean_cosine", "parameters", "peak_mb")
+    strategy, encoder, seed = identity
+    kept = {name: info.get(name) for name in names}
+    return {"strategy": strategy, "encoder": encoder, "seed": seed, **kept, "collapsed": bool(info["collapsed"])}

@@ -1,0 +1,31 @@
+"""Collection, or style: which printed collection a work is from; macro-F1.
+
+Conventions
+-----------
+Measured: the repertory of a clip: Aird's Scotch, English, Irish and foreign airs (1782-1803), O'Neill's Irish music
+(its transcription in music21), Ryan's American fiddle tunes (1883), other folk tunes, or Bach's chorales. Label: the
+folder of music21's corpus. It is called what it is: a collection has a style, but also an editor's and a
+transcriber's habits (ornaments, repeats). Collections share tunes (179 pairs of O'Neill's and Ryan's): no one can
+score 1.
+Shortcuts removed: those by which "genre" is mostly recognized: instruments, tempo, register, room, level, drums and
+the presence of an accompaniment are drawn for each clip whatever its collection; all clips last 8 s; near-duplicate
+tunes are in one split. What remains is in the notes: metre, mode, range, note density, and that chorales have real
+parts.
+Metric: macro-F1 (scikit-learn), since the collections are of very different size; and accuracy.
+"""
+
+from __future__ import annotations
+
+from benchmark.interfaces import Info
+from tasks.kinds.classification import Classification
+
+
+class Collection(Classification):
+    """Collection that a work is from."""
+
+    info = Info("collection", "Collection / style", "Cuthbert & Ariza 2010 (music21 corpus); this project", version=1)
+    level = "style"
+    corpus = "rendered_scores"
+    metric = "macro_f1"
+    labels = ("collection",)
+    classes = ("airdsAirs", "oneills1850", "ryansMammoth", "miscFolk", "bach")

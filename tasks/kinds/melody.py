@@ -1,0 +1,109 @@
+"""The melody's pitch, frame by frame: classes of pitch, and one for no melody.
+
+Conventions: the target is f0 in Hz every 10 ms from time 0, 0 where there is no melody. Class 0 is unvoiced, the others
+are pitches `step` semitones apart from `lowest` to `highest` (MIDI numbers); 20 cents, because voices glide and are out
+of tune, and a semitone's rounding alone would use up the metric's tolerance of 50 cents. A frame learns from the target
+nearest in time; one that lies outside the range, or after the end, is ignored.
+
+Decoding: of the pitches the likeliest; voiced where all pitches together are likelier than class 0 (the mass of one
+note lies on several of them); both are median filtered over `median_seconds` (frames slower than that: not at all) and
+read every 10 ms at the nearest frame. The pitch of an unvoiced frame is kept as a negative number, mir_eval's notation
+for a guess.
+
+Metrics, all of `mir_eval.melody`, tolerance 50 cents, means over tracks: raw pitch accuracy `rpa` (main) and raw chroma
+accuracy `rca`, over frames voiced in the reference, where guesses count; overall accuracy `oa`; voicing false alarm
+`vfa` (less is better; 0 for a reference that is voiced throughout). What an estimate does not span is unvoiced.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from benchmark.interfaces import Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+_METRICS = {
+    "rpa": "Raw Pitch Accuracy",
+    "rca": "Raw Chroma Accuracy",
+    "oa": "Overall Accuracy",
+    "vfa": "Voicing False Alarm",
+}
+
+
+class MelodyExtraction(Task):
+    """The f0 are the lists of the corpus's column `labels[0]`.
+
+    Class attributes:
+        lowest, highest, step: of the pitches, in semitones; `classes` follows from them.
+        hop: of targets and predictions, in seconds.
+    """
+
+    output = "frame_multiclass"
+    metric = "rpa"
+    lowest: ClassVar[float] = 33.0
+    highest: ClassVar[float] = 93.0
+    step: ClassVar[float] = 0.2
+    hop: ClassVar[float] = 0.01
+    median_seconds: ClassVar[float] = 0.05
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.classes = ("unvoiced", *(f"{pitch:.2f}" for pitch in cls.pitches()))
+
+    @classmethod
+    def pitches(cls) -> NDArray[np.float64]:
+        """MIDI numbers of classes 1, 2, ..."""
+        return np.linspace(cls.lowest, cls.highest, round((cls.highest - cls.lowest) / cls.step) + 1)
+
+    def targets(self, tracks: pd.DataFrame) -> list[Any]:
+        """(T,) f0 in Hz every 10 ms; a track without any melody has no label, since its raw pitch accuracy is void."""
+        contours = (None if f0 is None else np.asarray(f0, float) for f0 in tracks[self.labels[0]])
+        return [None if f0 is None or not f0.any() else f0 for f0 in contours]
+
+    def frame_targets(self, target: Any, n_frames: int, frame_rate: float) -> NDArray[np.int64]:
+        """The class of the target nearest in time."""
+        f0 = np.asarray(target, float)
+        nearest = np.round(np.arange(n_frames) / frame_rate / self.hop).astype(int)
+        heard = f0[np.minimum(nearest, len(f0) - 1)]
+        midi = 69 + 12 * np.log2(np.where(heard > 0, heard, 440.0) / 440)
+        pitch = np.round((midi - self.lowest) / self.step).astype(np.int64)
+        inside = (pitch >= 0) & (pitch < len(self.classes) - 1) & (nearest < len(f0))
+        return np.where((heard == 0) & (nearest < len(f0)), 0, np.where(inside, pitch + 1, -1))
+
+    def decode(self, outputs: list[NDArray[np.float32]], frame_rate: float) -> list[Any]:
+        """f0 in Hz every 10 ms; negative: unvoiced, and what it would be if it were not."""
+        return [self._contour(logits.astype(float), frame_rate) for logits in outputs]
+
+    def _contour(self, logits: NDArray[np.float64], frame_rate: float) -> list[float]:
+        from scipy.ndimage import median_filter
+        from scipy.special import logsumexp
+
+        width = 2 * (int(self.median_seconds * frame_rate) // 2) + 1
+        pitch = median_filter(logits[:, 1:].argmax(axis=1), width, mode="nearest")
+        voiced = median_filter((logsumexp(logits[:, 1:], axis=1) > logits[:, 0]).astype(int), width, mode="nearest")
+        hertz = np.where(voiced, 1, -1) * 440 * 2 ** ((self.pitches()[pitch] - 69) / 12)
+        times = np.arange(round(len(hertz) / frame_rate / self.hop)) * self.hop
+        nearest = np.minimum(np.round(times * frame_rate).astype(int), len(hertz) - 1)
+        return [round(f0, 3) for f0 in hertz[nearest].tolist()]
+
+    def item_scores(self, predictions: list[Any], targets: list[Any]) -> dict[str, NDArray[np.float64]]:
+        """The four metrics of each track."""
+        values = [self._evaluate(p, t) for p, t in zip(predictions, targets, strict=True)]
+        return {name: np.array([each[key] for each in values], float) for name, key in _METRICS.items()}
+
+    def _evaluate(self, prediction: Any, target: Any) -> dict[str, float]:
+        from mir_eval.melody import evaluate
+
+        truth, found = np.asarray(target, float), np.asarray(prediction, float)
+        found = np.pad(found[: len(truth)], (0, max(0, len(truth) - len(found))))
+        times = np.arange(len(truth)) * self.hop
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an estimate that is unvoiced throughout is a score, not news
+            scores: dict[str, float] = evaluate(times, truth, times, found)
+        return scores

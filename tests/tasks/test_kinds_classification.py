@@ -1,0 +1,61 @@
+"""Classification: targets, decoding and scores against scikit-learn, and the predictors whose scores are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from benchmark.interfaces import Info
+from tasks.kinds.classification import Classification
+
+
+class Colors(Classification):
+    info = Info("colors", "Colors", "this test", version=1)
+    level = "timbre"
+    corpus = "none"
+    labels = ("color",)
+    classes = ("red", "green", "blue", "never")
+
+
+def test_targets_are_positions_and_other_values_are_no_label() -> None:
+    tracks = pd.DataFrame({"color": ["blue", "red", "mauve", None, "green", float("nan")]})
+    assert Colors().targets(tracks) == [2, 0, None, None, 1, None]
+
+
+def test_decoding_is_the_likeliest_class_whatever_the_scale() -> None:
+    logits = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    decoded = Colors().decode(list(logits), 25.0)
+    assert decoded == [max(range(4), key=row.__getitem__) for row in logits.tolist()]
+    assert decoded == Colors().decode([3 * row - 7 for row in logits], 1.0)
+    assert all(type(prediction) is int for prediction in decoded)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scores_are_scikit_learns(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(3, size=300, p=[0.7, 0.2, 0.1])
+    guess = np.where(rng.random(300) < 0.6, truth, rng.integers(4, size=300))
+    scores = Colors().score(guess.tolist(), truth.tolist())
+    assert scores["accuracy"] == pytest.approx(accuracy_score(truth, guess))
+    # over the classes that the test shows: the fourth is guessed, but cannot be right
+    each = [f1_score(truth == c, guess == c) for c in range(3)]
+    assert scores["macro_f1"] == pytest.approx(np.mean(each))
+
+
+def test_perfect_constant_and_random_predictions() -> None:
+    truth = [0] * 500 + [1] * 300 + [2] * 200
+    assert Colors().score(truth, truth) == {"accuracy": 1.0, "macro_f1": 1.0}
+    constant = Colors().score([0] * 1000, truth)
+    assert constant["accuracy"] == 0.5
+    assert constant["macro_f1"] == pytest.approx((2 * 0.5 / 1.5) / 3)
+    random = np.random.default_rng(0).integers(4, size=1000).tolist()
+    # four standard deviations of a binomial
+    assert Colors().score(random, truth)["accuracy"] == pytest.approx(0.25, abs=4 * (0.25 * 0.75 / 1000) ** 0.5)
+
+
+def test_items_are_hits_and_their_mean_is_the_accuracy() -> None:
+    hits = Colors().item_scores([0, 1, 2, 2], [0, 1, 1, 2])["accuracy"]
+    np.testing.assert_array_equal(hits, [1.0, 1.0, 0.0, 1.0])
+    assert Colors().score([0, 1, 2, 2], [0, 1, 1, 2])["accuracy"] == hits.mean()
