@@ -11,7 +11,21 @@ from typing import Annotated, Any
 import typer
 
 from benchmark import registry
+from benchmark.cli_data import data
 from benchmark.interfaces import UserError
+from benchmark.options import (
+    AllowMissing,
+    Data,
+    Home,
+    Names,
+    Plugins,
+    Threads,
+    Workers,
+    data_folder,
+    print_failures,
+    set_home,
+    split_names,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,31 +34,11 @@ app = typer.Typer(
     help="Which self-supervised pretext task to pre-train with, for which music task, at how many labels.",
 )
 
-data = typer.Typer(no_args_is_help=True, help="Prepare the corpora.")
 app.add_typer(data, name="data")
 
 GridName = Annotated[str, typer.Option("--grid", help="A grid's name, or the path of a YAML file.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Results folder; by default results/<grid>.")]
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        envvar="MIR_PRETEXT_DATA",
-        help="Where corpora are kept; a cache outside the repository.",
-    ),
-]
-Home = Annotated[
-    Path | None,
-    typer.Option("--data-home", envvar="MIR_DATA_HOME", help="Where your data sets are, a folder each ('data list')."),
-]
-AllowMissing = Annotated[
-    bool, typer.Option("--allow-missing", help="Use a data set although over 2 % of its files cannot be read.")
-]
-Workers = Annotated[int | None, typer.Option(min=1, help="Jobs at once; by default one per GPU or core.")]
-Threads = Annotated[int, typer.Option(min=1, help="Threads per job.")]
-Names = Annotated[str, typer.Option(help="Comma-separated names; by default the grid's.")]
 Budget = Annotated[float, typer.Option(min=1e-9, help="Multiplies the crops that pre-training hears.")]
-Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file that defines a strategy.")]
 
 
 @app.command()
@@ -70,7 +64,7 @@ def run(
     """Run what is missing of a grid and write its leaderboard."""
     from benchmark.scheduler.drive import Settings, drive
 
-    _set_home(data_home)
+    set_home(data_home)
     chosen = _grid(grid, strategies, tasks, plugin, budget)
     if allow_missing:
         chosen = chosen.model_copy(update={"allow_missing": True})
@@ -82,7 +76,7 @@ def run(
         from benchmark.audio.corrupt import CORRUPTIONS
 
         chosen = chosen.model_copy(update={"corruptions": {name: [1, 2, 3, 4] for name in CORRUPTIONS}})
-    settings = Settings(_out(out, chosen.name), _data(data_dir), executor, workers, threads)
+    settings = Settings(_out(out, chosen.name), data_folder(data_dir), executor, workers, threads)
     if dry_run:
         return _print_plan(chosen, settings)
     from benchmark.progress import Progress
@@ -92,7 +86,7 @@ def run(
     page = settings.out / "leaderboard.html"
     if page.is_file():
         _print_leaderboard(settings.out)
-    _print_failures(report, settings.out)
+    print_failures(report, settings.out)
     if page.is_file():
         typer.echo(str(page))
     raise typer.Exit(1 if report.failed else 0)
@@ -111,10 +105,10 @@ def plan(
     """Print a grid's jobs, and which are done."""
     from benchmark.scheduler.drive import Settings
 
-    _set_home(data_home)
+    set_home(data_home)
 
     chosen = _grid(grid, strategies, tasks, None, budget)
-    _print_plan(chosen, Settings(_out(out, chosen.name), _data(data_dir)))
+    _print_plan(chosen, Settings(_out(out, chosen.name), data_folder(data_dir)))
 
 
 @app.command("list")
@@ -157,83 +151,6 @@ def bench(
     typer.echo(json.dumps(figures, indent=1) if as_json else table(figures))
 
 
-@data.command("list")
-def data_list(data_home: Home = None) -> None:
-    """Which data sets there are, and which of them are on this disk."""
-    from benchmark.corpora.dataset import DataSet
-
-    _set_home(data_home)
-    for name in registry.corpora.names():
-        corpus = registry.corpora.get(name)
-        if not issubclass(corpus, DataSet):
-            typer.echo(f"{name}: always here\n    {corpus.licence}")
-            continue
-        try:
-            typer.echo(f"{name}: {len(corpus().tracks())} tracks in {corpus.home()}")
-        except UserError as error:
-            typer.echo(f"{name}: missing\n    {str(error).removeprefix(name + ': ')}")
-
-
-@data.command("check")
-def data_check(
-    corpus: Annotated[str, typer.Argument(help="A data set ('data list').")], data_home: Home = None
-) -> None:
-    """Look for every file of a data set; exit code 1 if some are not there, with their list."""
-    from benchmark.corpora.dataset import DataSet
-
-    _set_home(data_home)
-    cls = registry.corpora.get(corpus)
-    if not issubclass(cls, DataSet):
-        raise UserError(f"{corpus} is made here, from installed packages: there is nothing to check")
-    tracks, home = cls().tracks(), cls.home()
-    absent = [path for path in tracks["path"] if not (home / path).is_file()]
-    for split, count in tracks["split"].value_counts().items():
-        typer.echo(f"{split:<12} {count} tracks")
-    for path in absent:
-        typer.echo(f"not there: {path}")
-    typer.echo(f"{len(tracks) - len(absent)} of {len(tracks)} files are in {home}")
-    raise typer.Exit(1 if absent else 0)
-
-
-@data.command("prepare")
-def data_prepare(
-    corpus: Annotated[str, typer.Argument(help="A corpus ('data list').")],
-    size: Annotated[str, typer.Option(help="Its size; by default the largest.")] = "",
-    data_home: Home = None,
-    data_dir: Data = None,
-    allow_missing: AllowMissing = False,
-    workers: Workers = None,
-    threads: Threads = 1,
-) -> None:
-    """Decode (or render) a corpus into the store that runs read from."""
-    _set_home(data_home)
-    _store_audio(corpus, size, [], allow_missing, _data(data_dir), workers, threads)
-
-
-@data.command("separate")
-def data_separate(
-    corpus: Annotated[str, typer.Argument(help="A corpus ('data list').")],
-    size: Annotated[str, typer.Option(help="Its size; by default the largest.")] = "",
-    stems: Annotated[str, typer.Option(help="By default demucs's if it is installed, else harmonic,percussive.")] = "",
-    data_home: Home = None,
-    data_dir: Data = None,
-    allow_missing: AllowMissing = False,
-    workers: Workers = None,
-    threads: Threads = 1,
-) -> None:
-    """Take a corpus's mixtures apart, once, for strategies that listen to stems; says where each stem sounds."""
-    import pandas as pd
-
-    from benchmark.audio.separate import SEPARATORS, separator_version
-
-    _set_home(data_home)
-    chosen = _split(stems) or list(SEPARATORS["demucs" if separator_version("demucs") else "hpss"])
-    folder = _store_audio(corpus, size, chosen, allow_missing, _data(data_dir), workers, threads)
-    tracks = pd.read_parquet(folder / "tracks.parquet")
-    for stem in chosen:
-        typer.echo(f"{stem:<14} sounds in {tracks[f'active_{stem}'].mean():.0%} of {len(tracks)} tracks")
-
-
 def main() -> None:
     """Run the command line: 2 for the user's mistake, 1 for failed jobs, never a traceback for either."""
     try:
@@ -251,7 +168,7 @@ def _grid(name: str, strategies: str, tasks: str, plugins: list[Path] | None, bu
 
     if plugins:
         registry.load_plugins(plugins)
-    chosen = grids.narrow(grids.load(name), _split(strategies), _split(tasks), budget)
+    chosen = grids.narrow(grids.load(name), split_names(strategies), split_names(tasks), budget)
     for axis, wanted in (
         ("strategies", [options.get("strategy", name) for name, options in chosen.strategies.items()]),
         ("encoders", chosen.encoders),
@@ -262,49 +179,8 @@ def _grid(name: str, strategies: str, tasks: str, plugins: list[Path] | None, bu
     return chosen
 
 
-def _set_home(home: Path | None) -> None:
-    from benchmark.corpora.dataset import DATA_HOME
-
-    if home is not None:
-        os.environ[DATA_HOME] = str(home.absolute())  # workers inherit it
-
-
-def _store_audio(
-    corpus: str, size: str, stems: list[str], allow_missing: bool, data: Path, workers: int | None, threads: int
-) -> Path:
-    from benchmark.progress import Progress
-    from benchmark.scheduler.drive import Settings, store_audio
-    from benchmark.scheduler.grid import Audio
-
-    wanted = Audio(
-        corpus=corpus, size=size or list(registry.corpora.get(corpus).sizes)[-1], allow_missing=allow_missing
-    )
-    with Progress() as progress:
-        report, folder = store_audio(
-            wanted, stems, Settings(data, data, workers=workers, threads=threads), progress.show
-        )
-    _print_failures(report, data)
-    if report.failed:
-        raise typer.Exit(1)
-    unreadable = json.loads((folder / "unreadable.json").read_text())
-    for row in unreadable:
-        typer.echo(f"unreadable: {row['id']}: {row['reason']}", err=True)
-    typer.echo(str(folder))
-    return folder
-
-
-def _split(names: str) -> list[str]:
-    return [name.strip() for name in names.split(",") if name.strip()]
-
-
 def _out(out: Path | None, grid: str) -> Path:
     return (out or Path("results") / grid).absolute()
-
-
-def _data(data_dir: Path | None) -> Path:
-    from platformdirs import user_cache_path
-
-    return (data_dir or user_cache_path("mir-pretext")).absolute()
 
 
 def _rows(axis: str) -> list[dict[str, str]]:
@@ -334,13 +210,6 @@ def _print_plan(grid: Any, settings: Any) -> None:
     for state, _, name in rows:
         typer.echo(f"{state:<10}  {name}")
     typer.echo(f"{sum(r[0] == 'to do' for r in rows)} of {len(rows)} jobs to do")
-
-
-def _print_failures(report: Any, out: Path) -> None:
-    for failure in report.failed:
-        typer.echo(f"failed: {failure.job.name}: {failure.error}\n  log: {out}/logs/{failure.job.key}.log", err=True)
-    if report.blocked:
-        typer.echo(f"not run, since they need a failed job: {len(report.blocked)} jobs", err=True)
 
 
 def _print_leaderboard(folder: Path) -> None:

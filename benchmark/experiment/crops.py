@@ -25,7 +25,8 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
     """Steps from `start`: (t, what `Batch` holds, the crops still int16) of different training tracks.
 
     Raises:
-        UserError: a track is too short for the crops, or the corpus lacks a stem or a tag.
+        UserError: the crops fit into no track (those that are too short are not heard), or the corpus lacks a stem or a
+            tag.
     """
 
     def __init__(
@@ -46,23 +47,29 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
             rows: tracks to draw from; by default all training tracks: a test track is never heard.
         """
         self.waves, self.spec, self.seed, self.start = waves, spec, seed, start
-        self.rows = np.flatnonzero(waves.tracks["split"].to_numpy() == "train") if rows is None else rows
-        self.batch, self.count = min(config.batch_size, len(self.rows)), spec.count
-        self.length = round(spec.seconds * waves.sample_rate)
+        self.count, self.length = spec.count, round(spec.seconds * waves.sample_rate)
+        pool = np.flatnonzero(waves.tracks["split"].to_numpy() == "train") if rows is None else rows
+        self.rows = self._long_enough(pool)
+        self.batch = min(config.batch_size, len(self.rows))
         heard = self.batch * self.count * spec.seconds / CROP_SECONDS
         self.steps = max(1, int(config.crops / heard))
-        self._check()
+        self._check_stems()
         self.labels = _labels(waves, self.rows, spec, seed) if targets is None else targets
         self.labelled = np.flatnonzero(self.labels.any(axis=1)) if spec.tags else self.rows[:0]
 
-    def _check(self) -> None:
-        shortest = int(self.waves.tracks["length"].to_numpy()[self.rows].min())
+    def _long_enough(self, rows: Rows) -> Rows:
+        """The tracks that the crops fit into."""
         apart = self.count if self.spec.placement in ("adjacent", "disjoint") else 1
-        if shortest < apart * self.length:
+        length = self.waves.tracks["length"].to_numpy()[rows]
+        if (length >= apart * self.length).sum() < min(2, len(rows)):
             raise UserError(
-                f"{apart} x {self.spec.seconds} s do not fit into the shortest track "
-                f"({shortest / self.waves.sample_rate:.1f} s): ask for shorter crops, or place them at random"
+                f"{apart} x {self.spec.seconds} s do not fit into the tracks, which last "
+                f"{length.max(initial=0) / self.waves.sample_rate:.1f} s at most: ask for shorter crops, or place them "
+                "at random"
             )
+        return rows[length >= apart * self.length]
+
+    def _check_stems(self) -> None:
         absent = set(self.spec.sources) - self.waves.stems.keys()
         if absent:
             raise UserError(f"the corpus has no stem {', '.join(sorted(absent))}; it has {', '.join(self.waves.stems)}")

@@ -210,8 +210,14 @@ def sampling_error(task: Task, predictions: list[Any], targets: list[Any], group
     rest = [m for m in task.score(predictions, targets) if m not in errors]
     if rest:
         draws = _bootstrap(task, predictions, targets, codes)
-        errors |= {metric: float(np.std([d[metric] for d in draws], ddof=1)) for metric in rest}
+        errors |= {metric: _spread([d[metric] for d in draws]) for metric in rest}
     return errors
+
+
+def _spread(values: list[float]) -> float:
+    """Standard deviation of the draws in which a metric is defined (a rare tag may be in none of a draw's items)."""
+    defined = [value for value in values if np.isfinite(value)]
+    return float(np.std(defined, ddof=1)) if len(defined) > 1 else float("nan")
 
 
 def _bootstrap(task: Task, predictions: list[Any], targets: list[Any], codes: NDArray[Any]) -> list[dict[str, float]]:

@@ -69,8 +69,12 @@ def test_from_a_folder_to_a_leaderboard(tmp_path: Path) -> None:
     stored = pd.read_parquet(next((tmp_path / "data").rglob("waveforms/**/tracks.parquet")))
     assert len(stored) == 59, "the unreadable one is left out"
     assert "60 tracks, 1 of them unreadable and left out" in (tmp_path / "out" / "leaderboard.html").read_text()
-    again = command("data", "prepare", "my_tunes", "--data-dir", str(tmp_path / "data"))
-    assert again.returncode == 2, "the corpus is the plugin's, which this command was not given"
+    where = ["--data-dir", str(tmp_path / "data")]
+    assert command("data", "prepare", "my_tunes", *where).returncode == 2, "it is the plugin's, which is not given"
+    again = command("data", "prepare", "my_tunes", *where, "--plugin", str(table))
+    assert again.returncode == 0
+    assert "finished" not in again.stderr
+    assert "unreadable: audio/1/track 6.ogg" in again.stderr
 
 
 def test_too_many_unreadable_files_stop_until_allowed(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from string import ascii_uppercase
 
-from trees.files import music, written
+from trees.files import music, pick, written
 
 OPENMIC_METADATA = (
     "track_id,album_id,album_title,album_url,artist_id,artist_name,artist_url,artist_website,license_image_file,"
@@ -57,12 +57,12 @@ def irmas(root: Path) -> None:
     """Sixty training recordings; each test part has its inner folder and excerpts of one or two instruments."""
     home, codes = root / "irmas", ("pia", "voi", "cel")
     for i in range(60):
-        code = codes[i % 3]
-        music(home / f"IRMAS-TrainingData/{code}/{i:03}__[{code}][nod][cla]{1300 + i}__1.wav", 220 * 2 ** (i % 3))
+        code = codes[pick(i, 3)]
+        music(home / f"IRMAS-TrainingData/{code}/{i:03}__[{code}][nod][cla]{1300 + i}__1.wav", 220 * 2 ** pick(i, 3))
     for i in range(12):
         name = f"IRMAS-TestingData-Part{i % 3 + 1}/Part{i % 3 + 1}/{i:02} - Song-{i}"
-        written(home / f"{name}.txt", "".join(f"{code}\t\n" for code in codes[i % 3 :][: 1 + i % 2]))
-        music(home / f"{name}.wav", 220 * 2 ** (i % 3))
+        written(home / f"{name}.txt", "".join(f"{code}\t\n" for code in codes[pick(i, 3) :][: 1 + i % 2]))
+        music(home / f"{name}.wav", 220 * 2 ** pick(i, 3))
 
 
 def emomusic(root: Path) -> None:
@@ -72,8 +72,8 @@ def emomusic(root: Path) -> None:
         artist = f"Band {ascii_uppercase[i % 26]} {ascii_uppercase[i // 26]}"
         part = "development" if i < 36 else "evaluation"
         songs += f'{i},{i}.mp3\t,"{artist}\t",Song\t,2.5,3.35,Blues\t,{part}\t\n'
-        ratings += f"{i},{2 + i % 6},1.5,{7 - i % 6},1.5\n"
-        music(home / f"clips_45seconds/{i}.mp3", 110 * 2 ** (i % 6 / 2))
+        ratings += f"{i},{2 + pick(i, 6)},1.5,{7 - pick(i, 6)},1.5\n"
+        music(home / f"clips_45seconds/{i}.mp3", 110 * 2 ** (pick(i, 6) / 2))
     written(home / "annotations/songs_info.csv", songs)
     written(home / "annotations/static_annotations.csv", ratings)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.kinds.keys import TONICS
-from trees.files import music, written
+from trees.files import music, pick, written
 
 WALTZ = "1.8600000000 1\n2.6270000000 2\n3.3330000000 3\n4.0000000000 1\n"
 #: dances and their tempi
@@ -26,12 +26,12 @@ def ballroom(root: Path) -> None:
     """Eighty albums of one track, so that each part gets some."""
     home = root / "ballroom" / "B_1.0"
     for i in range(80):
-        dance, bpm = list(DANCES.items())[i % len(DANCES)]
+        dance, bpm = list(DANCES.items())[pick(i, len(DANCES))]
         beats, bar = np.arange(0.2, 2.2, 60 / bpm), 3 if dance == "Waltz" else 4
         lines = "".join(f"{beat:.10f} {k % bar + 1}\n" for k, beat in enumerate(beats))
         name = f"Albums-Number_{i}-01" if i % 2 else f"Media-{1000 + i}01"
         write_ballroom(home, dance, name, lines, f"{bpm}\n")
-        music(home / f"audio/{dance}/{name}.wav", 220, 2.4, beats=beats, overtones=i % len(DANCES))
+        music(home / f"audio/{dance}/{name}.wav", 220, 2.4, beats=beats, overtones=pick(i, len(DANCES)))
 
 
 def write_giantsteps_key(home: Path, keys: str, metadata: str, test: tuple[str, ...]) -> Path:
@@ -48,12 +48,12 @@ def giantsteps_key(root: Path) -> None:
     sharps = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
     keys, metadata, home = "ID\tMANUAL KEY\tC\n999\tC major\t1\n", "ID\tARTIST\n999\tUnsure\n", root / "giantsteps"
     for i in range(40):
-        keys += f"{5000 + i}\t{sharps[i % 3]} {'major' if i % 2 else 'minor'}\t2\n"
+        keys += f"{5000 + i}\t{sharps[pick(i, 3)]} {'major' if i % 2 else 'minor'}\t2\n"
         metadata += f"{5000 + i}\tArtist {i}\n"
-        music(home / TRAIN_KEYS / f"audio/{5000 + i}.LOFI.mp3", 220 * 2 ** (i % 3 / 12))
-    test = tuple(f"{TONICS[i % 3]} {'major' if i % 2 else 'minor'}" for i in range(8))
+        music(home / TRAIN_KEYS / f"audio/{5000 + i}.LOFI.mp3", 220 * 2 ** (pick(i, 3) / 12))
+    test = tuple(f"{TONICS[pick(i, 3)]} {'major' if i % 2 else 'minor'}" for i in range(8))
     for i in range(8):
-        music(home / TEST_KEYS / f"audio/{1234749 + i}.LOFI.mp3", 220 * 2 ** (i % 3 / 12))
+        music(home / TEST_KEYS / f"audio/{1234749 + i}.LOFI.mp3", 220 * 2 ** (pick(i, 3) / 12))
     write_giantsteps_key(home, keys, metadata, test)
 
 
@@ -67,7 +67,7 @@ def giantsteps_tempo(root: Path) -> None:
     """Sixty releases, and a track without tempo."""
     home, tempi = root / "giantsteps/giantsteps-tempo-dataset", {1327052: "0.0"}
     for i in range(60):
-        bpm = (100, 125, 174)[i % 3]
+        bpm = (100, 125, 174)[pick(i, 3)]
         tempi[1_400_000 + 1000 * i] = f"{bpm}.0"
         music(home / f"audio/{1_400_000 + 1000 * i}.LOFI.mp3", 220, 2.4, beats=np.arange(0.1, 2.3, 60 / bpm))
     write_giantsteps_tempo(home, tempi)

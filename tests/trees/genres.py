@@ -9,7 +9,7 @@ import numpy as np
 from torchaudio.datasets import gtzan as lists
 
 from benchmark.corpora.gtzan import GENRES
-from trees.files import linked, music, parts
+from trees.files import linked, music, parts, pick
 
 #: one bar of four and the next downbeat, as in the files: time, position
 COUNTRY = "0.113\t1\n0.829\t2\n1.537\t3\n2.28\t4\n2.992\t1\n\n"
@@ -49,7 +49,7 @@ def gtzan(root: Path) -> None:
             genre = name.partition(".")[0]
             path = home / f"genres/{genre}/{name}.wav"
             if i % 12 == 0:
-                bpm = 80 + 40 * (i // 12 % 3)
+                bpm = 80 + 40 * pick(i, 3)
                 beats = np.arange(0.1, 2.2, 60 / bpm)
                 path.unlink(missing_ok=True)
                 music(path, 110 * 2 ** (GENRES.index(genre) / 4), 2.4, 22_050, beats)
@@ -79,9 +79,9 @@ def fma(root: Path) -> None:
     small, own = ("Electronic", "Folk", "Hip-Hop", "Rock"), ("Jazz", "Old-Time / Historic")
     tracks: list[Track] = []
     for i, split in enumerate(parts(12, 8, 8)):
-        tracks.append((2 + i, i, splits[split], "small", small[i % 4]))
+        tracks.append((2 + i, i, splits[split], "small", small[pick(i, 4)]))
         if i % 2:
-            tracks.append((155_000 + i, 100 + i, splits[split], "medium", own[i // 2 % 2]))
+            tracks.append((155_000 + i, 100 + i, splits[split], "medium", own[pick(i, 2)]))
     for track, _, _, subset, genre in tracks:
         name = f"{track:06}"[:3] + f"/{track:06}.mp3"
         made = music(root / "fma/fma_medium" / name, 110 * 2 ** ((*small, *own).index(genre) / 2))

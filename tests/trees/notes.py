@@ -6,7 +6,7 @@ import json
 import uuid
 from pathlib import Path
 
-from trees.files import music, parts, written
+from trees.files import music, parts, pick, written
 
 #: of TinySOL's list
 TINYSOL_HEADER = (
@@ -41,7 +41,7 @@ def nsynth(root: Path) -> None:
     for part, count, first, velocity in (("train", 15, 0, 25), ("valid", 9, 50, 25), ("test", 9, 50, 100)):
         home, examples = root / "nsynth" / f"nsynth-{part}", {}
         for i in range(count):
-            (number, family), pitch = families[i % 3], 55 + 7 * (i % 2)
+            (number, family), pitch = families[i % 3], 55 + 7 * pick(first + i, 2)
             note = nsynth_note(f"{family}_acoustic_{first + i // 3:03}", family, number, pitch, velocity)
             examples[str(note["note_str"])] = note
             music(
@@ -59,11 +59,11 @@ def tinysol(root: Path) -> None:
     instruments = (("Fl", "Winds", "Flute"), ("Vn", "Strings", "Violin"), ("BTb", "Brass", "Bass Tuba"))
     home, rows = root / "tinysol", TINYSOL_HEADER
     for i in range(30):
-        short, family, name = instruments[i % 3]
+        short, family, name = instruments[pick(i, 3)]
         path = f"{family}/{name.replace(' ', '_')}/ordinario/{short}-ord-C#{i // 10 + 3}-mf-{i}-N.wav"
         rows += f"{path},{i % 5},{family},{short},{name},ord,ordinario,C#{i // 10 + 3},{49 + 12 * (i // 10)},"
         rows += f"mf,2,{i},,FALSE\n"
-        music(home / "TinySOL2020" / path, 138.6 * 2 ** (i // 10), overtones=2 * (i % 3))
+        music(home / "TinySOL2020" / path, 138.6 * 2 ** (i // 10), overtones=2 * pick(i, 3))
     written(home / "TinySOL_metadata.csv", rows)
 
 
@@ -73,7 +73,7 @@ def medley_solos_db(root: Path) -> None:
     home, rows = root / "medley_solos_db", MEDLEY_HEADER
     subsets = {"train": "training", "val": "validation", "test": "test"}
     for i, split in enumerate(parts(12, 6, 9)):
-        (number, instrument), name = instruments[i % 3], uuid.uuid5(uuid.NAMESPACE_OID, str(i))
+        (number, instrument), name = instruments[pick(i, 3)], uuid.uuid5(uuid.NAMESPACE_OID, str(i))
         rows += f"{subsets[split]},{instrument},{number},{i},{name}\n"
-        music(home / f"Medley-solos-DB/Medley-solos-DB_{subsets[split]}-{number}_{name}.wav", 220 * 2 ** (i % 3))
+        music(home / f"Medley-solos-DB/Medley-solos-DB_{subsets[split]}-{number}_{name}.wav", 220 * 2 ** pick(i, 3))
     written(home / "Medley-solos-DB_metadata.csv", rows)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmark.corpora.mtg_jamendo import FIELDS, MTGJamendo
 from tasks.mtat_tags import MTATTags
-from trees.files import music, parts, written
+from trees.files import music, parts, pick, written
 
 #: a clip's number, path, artist and tags
 Clip = tuple[int, str, str, list[str]]
@@ -36,9 +36,9 @@ def mtat(root: Path) -> None:
     for i, split in enumerate(parts(12, 6, 9)):
         artist = f"Artist {i % 4}" if split == "train" or i % 2 else f"Newcomer {i}"
         path = f"{folders[split][i % len(folders[split])]}/somebody-album-{i:02}-title-0-29.mp3"
-        tags = ["guitar" if i % 2 else "synth", *["slow"] * (i % 3 == 0), "classical"]
+        tags = ["guitar" if pick(i, 2) else "synth", *["slow"] * (i % 3 == 0), "classical"]
         clips.append((10 + i, path, artist, [] if i == 26 else tags))
-        music(root / "mtat" / path, 880 if i % 2 else 220, rate=16_000)
+        music(root / "mtat" / path, 880 if pick(i, 2) else 220, rate=16_000)
     write_mtat(root / "mtat", clips)
 
 
@@ -54,9 +54,9 @@ def mtg_jamendo(root: Path) -> None:
     """Every fourth track has no mood; `genre---chanson` is not among the top 50."""
     lines: dict[str, list[str]] = {}
     for i, split in enumerate(parts(16, 8, 8)):
-        genres = [f"genre---{'rock' if i % 2 else 'ambient'}", *["genre---chanson"] * (i % 3 == 0)]
-        instruments = [f"instrument---{'piano' if i % 2 else 'guitar'}", *["instrument---voice"] * (i % 3 == 1)]
-        moods = [] if i % 4 == 3 else [f"mood/theme---{'happy' if i % 8 < 4 else 'film'}"]
+        genres = [f"genre---{'rock' if pick(i, 2) else 'ambient'}", *["genre---chanson"] * (i % 3 == 0)]
+        instruments = [f"instrument---{'piano' if pick(i, 2) else 'guitar'}", *["instrument---voice"] * (i % 3 == 1)]
+        moods = [] if i % 4 == 3 else [f"mood/theme---{'happy' if pick(i, 2) else 'film'}"]
         top = [tag for tag in (*genres, *instruments, *moods) if tag != "genre---chanson"]
         number = 948 + 7 * i
         start = f"track_{number:07}\tartist_{i:06}\talbum_{i:06}\t{number % 100:02}/{number}.mp3\t126.5"
@@ -64,5 +64,5 @@ def mtg_jamendo(root: Path) -> None:
         for subset, tags in (("genre", genres), ("instrument", instruments), ("moodtheme", moods), ("top50tags", top)):
             if tags:
                 lines.setdefault(f"{subset}-{part}", []).append("\t".join([start, *tags]))
-        music(root / f"mtg_jamendo/audio-low/{number % 100:02}/{number}.low.mp3", 880 if i % 2 else 220)
+        music(root / f"mtg_jamendo/audio-low/{number % 100:02}/{number}.low.mp3", 880 if pick(i, 2) else 220)
     write_jamendo(root / "mtg_jamendo", lines)
