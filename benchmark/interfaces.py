@@ -133,6 +133,12 @@ class Task(ABC):
         """Score decoded predictions against targets; override for metrics that are not means over items."""
         return {name: float(values.mean()) for name, values in self.item_scores(predictions, targets).items()}
 
+    def resampled_scores(
+        self, predictions: list[Any], targets: list[Any], draws: list[NDArray[np.int64]]
+    ) -> list[dict[str, float]]:
+        """`score` of each bootstrap draw of the items; override where that can be had faster."""
+        return [self.score([predictions[i] for i in draw], [targets[i] for i in draw]) for draw in draws]
+
     @abstractmethod
     def decode(self, outputs: list[NDArray[np.float32]], frame_rate: float) -> list[Any]:
         """Turn outputs into predictions, which are stored: each a plain number, or a list of numbers or of records.

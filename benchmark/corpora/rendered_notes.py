@@ -1,4 +1,4 @@
-"""Single notes, rendered on the spot: an embedded corpus after NSynth, whose pitch is true by construction."""
+"""Single notes over softer ones, rendered on the spot: after NSynth, and their pitch is true by construction."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
+
+    from benchmark.corpora.rendered_scores.labels import Note
+    from benchmark.corpora.rendered_scores.sound import Part
 
 #: C2 to C7
 PITCHES = range(36, 97)
@@ -38,6 +41,8 @@ PROGRAMS: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = 
     "effects": ((99, 102), (103,), (100,)),
     "ethnic": ((107, 108, 109), (110,), (111,)),
 }
+#: how much softer the other note is
+BELOW_DB = (-16.0, -6.0)
 #: those of test lie between those of training, and are none of them
 VELOCITIES = {"train": (60, 80, 100, 120), "val": (60, 80, 100, 120), "test": (70, 90, 110)}
 #: each ten tracks of the order
@@ -45,22 +50,24 @@ _TURNS = ("train", "train", "test", "train", "train", "val", "train", "train", "
 
 
 class RenderedNotes(Corpus):
-    """One note a clip, by the SoundFont of pretty_midi, in a room; clips of 3 s at 16 kHz.
+    """One note a clip over a softer one, by the SoundFont of pretty_midi, in a room; clips of 3 s at 16 kHz.
 
-    Every program plays every pitch. Onset, length, room and level are drawn for each note, from its id alone. Programs,
-    which are the groups, are disjoint between splits; so are the velocities of training and test.
+    Every program plays every pitch. Onset, length, room, level, and the note below are drawn for each note, from its id
+    alone. Programs, which are the groups, are disjoint between splits, also those of the notes below; so are the
+    velocities of training and test.
     """
 
     info = Info(
         name="rendered_notes",
         title="Rendered notes",
         citation="after Engel et al. 2017 (NSynth); TimGM6mb SoundFont",
-        version=1,
+        version=2,
     )
     licence = "Rendered locally, never redistributed. SoundFont: GPL-2."
     sample_rate = 16_000
     #: ten rounds of all pitches, and multiples: every split of every size has each pitch equally often
     sizes = {"tiny": 610, "small": 2440, "standard": 9760}
+    stems = ("note", "accompaniment")
 
     def fingerprint(self) -> dict[str, str]:
         """Versions of SoundFont, synthesizer, and of what filters and resamples."""
@@ -75,17 +82,21 @@ class RenderedNotes(Corpus):
         return pd.DataFrame(next(orders[split]) for split in itertools.islice(itertools.cycle(_TURNS), size))
 
     def render(self, tracks: pd.DataFrame, folder: Path) -> Iterator[dict[str, NDArray[np.int16]]]:
-        """Play each note."""
+        """Play each note: `mix`, and its stems."""
         for track in tracks.to_dict("records"):
-            yield {"mix": _render(track, self.info.version)}
+            yield _render(track, self.info.version)
+
+
+def _programs(split: str) -> list[tuple[str, int]]:
+    place = list(VELOCITIES).index(split)
+    return [(family, program) for family, parts in PROGRAMS.items() for program in parts[place]]
 
 
 def _order(split: str, version: int) -> list[dict[str, Any]]:
     """All notes of a split, in rounds that hold each pitch once."""
     from benchmark.corpora.rendered_scores.arrange import generator
 
-    place = list(VELOCITIES).index(split)
-    programs = [(family, program) for family, parts in PROGRAMS.items() for program in parts[place]]
+    programs = _programs(split)
     order: list[list[dict[str, Any]]] = []
     for pitch in PITCHES:
         rng = generator("rendered_notes", version, split, pitch)
@@ -105,7 +116,7 @@ def _order(split: str, version: int) -> list[dict[str, Any]]:
     return [note for turn in zip(*order, strict=True) for note in turn]
 
 
-def _render(track: dict[Any, Any], version: int) -> NDArray[np.int16]:
+def _render(track: dict[Any, Any], version: int) -> dict[str, NDArray[np.int16]]:
     import numpy as np
     from scipy.signal import fftconvolve
 
@@ -113,10 +124,22 @@ def _render(track: dict[Any, Any], version: int) -> NDArray[np.int16]:
     from benchmark.corpora.rendered_scores.sound import SAMPLE_RATE, impulse_response, leveling, play
 
     rng = generator("rendered_notes", version, track["id"])
-    onset, length = float(rng.uniform(0, 0.25)), float(rng.uniform(1, 2))
     room, level_dbfs = draw_room(rng), float(rng.uniform(-32, -18))
-    note = (onset, onset + length, int(track["pitch"]), int(track["velocity"]))
-    dry = play([([note], int(track["program"]), False)])[0, : int(NOTE_SECONDS * SAMPLE_RATE)]
-    wet = fftconvolve(dry / max(float(np.abs(dry).max()), 1e-6), impulse_response(room))[: len(dry)]
-    sound: NDArray[np.int16] = np.round(wet * (leveling(wet, level_dbfs) * 32767)).astype(np.int16)
-    return sound
+    note = (_note(rng, int(track["pitch"]), int(track["velocity"])), int(track["program"]), False)
+    dry = play([note, _below(rng, track["split"])])[:, : int(NOTE_SECONDS * SAMPLE_RATE)]
+    dry /= np.maximum(np.sqrt(np.square(dry).mean(axis=1, keepdims=True)), 1e-6)
+    dry[1] *= 10 ** (rng.uniform(*BELOW_DB) / 20)
+    wet = fftconvolve(dry, impulse_response(room)[None], axes=1)[:, : dry.shape[1]]
+    stems = np.round(wet * (leveling(wet.sum(axis=0), level_dbfs) * 32767)).astype(np.int16)
+    return {"mix": stems.sum(axis=0, dtype=np.int16), **dict(zip(RenderedNotes.stems, stems, strict=True))}
+
+
+def _note(rng: np.random.Generator, pitch: int, velocity: int) -> list[Note]:
+    onset, length = float(rng.uniform(0, 0.25)), float(rng.uniform(1, 2))
+    return [(onset, onset + length, pitch, velocity)]
+
+
+def _below(rng: np.random.Generator, split: str) -> Part:
+    """Any pitch by any program of the split: alone, a note's spectrum gives it away to a linear probe."""
+    programs = [program for _, program in _programs(split)]
+    return _note(rng, int(rng.choice(PITCHES)), int(rng.choice(VELOCITIES[split]))), int(rng.choice(programs)), False

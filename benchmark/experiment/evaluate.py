@@ -223,11 +223,11 @@ def _spread(values: list[float]) -> float:
 def _bootstrap(task: Task, predictions: list[Any], targets: list[Any], codes: NDArray[Any]) -> list[dict[str, float]]:
     members = [np.flatnonzero(codes == g) for g in range(codes.max() + 1)]
     rng = np.random.default_rng(0)
-    draws = []
-    for _ in range(BOOTSTRAP_DRAWS):
-        rows = np.concatenate([members[g] for g in rng.integers(0, len(members), len(members))])
-        draws.append(task.score([predictions[i] for i in rows], [targets[i] for i in rows]))
-    return draws
+    draws = [
+        np.concatenate([members[g] for g in rng.integers(0, len(members), len(members))])
+        for _ in range(BOOTSTRAP_DRAWS)
+    ]
+    return task.resampled_scores(predictions, targets, draws)
 
 
 def _prediction_rows(

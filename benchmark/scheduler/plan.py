@@ -80,7 +80,8 @@ def plan(grid: Grid) -> dict[str, Job]:
     """
     result, resolved = Plan(), rows(grid)
     stems = sorted({stem for row in resolved for stem in row.cls.crops(row.config).sources})
-    pretrain = prepare(result, audio_of(grid, grid.corpus), [])
+    trained = any(row.cls.trains and not row.cls.supervised for row in resolved)
+    pretrain = prepare(result, audio_of(grid, grid.corpus), []) if trained else ""
     # only who listens to stems depends on them: all else stays what it is when such a strategy joins the grid
     with_stems = prepare(result, audio_of(grid, grid.corpus), stems) if stems else pretrain
     corpora = dict.fromkeys(registry.tasks.get(name).corpus for name in grid.tasks)

@@ -7,6 +7,7 @@ is left out of the mean; with none left the score is NaN. Where nobody looked fo
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,8 @@ from benchmark.interfaces import Task
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 
 class Tagging(Task):
@@ -52,3 +55,41 @@ class Tagging(Task):
         if not areas:
             return {"map": float("nan"), "roc_auc": float("nan")}
         return {"map": float(np.mean(precisions)), "roc_auc": float(np.mean(areas))}
+
+    def resampled_scores(
+        self, predictions: list[Any], targets: list[Any], draws: list[NDArray[np.int64]]
+    ) -> list[dict[str, float]]:
+        """The same of every draw at once: a draw is a weight per clip, and the clips are sorted once per tag.
+
+        Fifty draws of 5,000 clips and 50 tags take a second; sorting again for each takes a minute.
+        """
+        estimate, truth = np.asarray(predictions, float), np.asarray(targets, float)
+        weights = np.stack([np.bincount(draw, minlength=len(truth)) for draw in draws]).astype(float)
+        pairs = [
+            _weighted(truth[known, tag], estimate[known, tag], weights[:, known])
+            for tag in range(truth.shape[1])
+            if (known := np.isfinite(truth[:, tag])).any()
+        ]
+        if not pairs:
+            return [{"map": float("nan"), "roc_auc": float("nan")} for _ in draws]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # no tag is defined in a draw: NaN
+            precision, area = (np.nanmean(values, axis=0) for values in zip(*pairs, strict=True))
+        return [{"map": float(p), "roc_auc": float(a)} for p, a in zip(precision, area, strict=True)]
+
+
+def _weighted(y: Floats, z: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Average precision and ROC area of one tag, (W,) each, for W weightings of N clips; NaN where undefined."""
+    order = np.argsort(-z, kind="stable")
+    y, z, weights = y[order], z[order], weights[:, order]
+    # equal estimates are one threshold
+    last = np.flatnonzero(np.append(np.diff(z) != 0, True))
+    hits, misses = np.cumsum(weights * y, axis=1)[:, last], np.cumsum(weights * (1 - y), axis=1)[:, last]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        recall, fallout = hits / hits[:, -1:], misses / misses[:, -1:]
+        precision = np.nan_to_num(hits / (hits + misses))
+    steps = np.diff(recall, axis=1, prepend=0.0)
+    middle = recall - steps / 2
+    area = (np.diff(fallout, axis=1, prepend=0.0) * middle).sum(axis=1)
+    both = (hits[:, -1] > 0) & (misses[:, -1] > 0)
+    return np.where(both, (steps * precision).sum(axis=1), np.nan), np.where(both, area, np.nan)

@@ -65,11 +65,18 @@ def test_rendered_notes_hold_their_pitch_in_their_room(tracks: pd.DataFrame) -> 
         assert mix.dtype == np.int16
         assert len(mix) == NOTE_SECONDS * SAMPLE_RATE
         assert 300 < np.abs(mix.astype(int)).max() <= 32767
-        audio = mix[int(0.35 * SAMPLE_RATE) : int(0.95 * SAMPLE_RATE)] / 32768
+        assert np.array_equal(mix, sum(sound[stem].astype(int) for stem in RenderedNotes.stems))
+        audio = sound["note"][int(0.35 * SAMPLE_RATE) : int(0.95 * SAMPLE_RATE)] / 32768
         low, high = librosa.midi_to_hz([track.pitch - 7, track.pitch + 7])
         f0 = librosa.yin(audio.astype(np.float32), fmin=low, fmax=high, sr=SAMPLE_RATE)
         right.append(abs(np.median(librosa.hz_to_midi(f0)) - track.pitch) < 0.5)
     assert np.mean(right) > 0.9
+
+
+def test_the_other_note_is_softer(tracks: pd.DataFrame) -> None:
+    for sound in RenderedNotes().render(tracks[:20], Path()):
+        power = [np.square(sound[stem].astype(float)).mean() for stem in RenderedNotes.stems]
+        assert 3 < 10 * np.log10(power[0] / power[1]) < 19  # 6 to 16, and what a room does to either
 
 
 def test_a_note_is_the_same_each_time(tracks: pd.DataFrame) -> None:

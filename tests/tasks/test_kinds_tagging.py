@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmark.interfaces import Info
+from benchmark.interfaces import Info, Task
 from tasks.kinds.tagging import Tagging
 
 
@@ -90,3 +90,16 @@ def test_an_empty_list_is_a_label_and_a_missing_one_is_none() -> None:
 def test_predictions_are_the_logits() -> None:
     logits = np.array([-2.5, 0.0, 0.5, 40.0], np.float32)
     assert Tags().decode([logits], 25.0) == [[-2.5, 0.0, 0.5, 40.0]]
+
+
+def test_draws_at_once_score_as_one_by_one() -> None:
+    """Clips drawn twice or never, ties, unknown cells, a tag that some draws lack."""
+    rng = np.random.default_rng(0)
+    truth = (rng.random((40, 5)) < [0.5, 0.3, 0.1, 0.03, 0.9]).astype(float)
+    truth[rng.random(truth.shape) < 0.15] = np.nan
+    estimate = np.round(np.nan_to_num(truth) + rng.normal(size=truth.shape), 1).tolist()
+    task, draws = Tags(), [rng.integers(0, 40, 40) for _ in range(30)]
+    together = task.resampled_scores(estimate, list(truth), draws)
+    one_by_one = Task.resampled_scores(task, estimate, list(truth), draws)
+    for ours, theirs in zip(together, one_by_one, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-9)
