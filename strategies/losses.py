@@ -165,6 +165,13 @@ def byol_regression(prediction: Tensor, target: Tensor) -> Tensor:
         return (2 - 2 * cosine).mean()
 
 
+def standardized(target: Tensor) -> Tensor:
+    """(N, D) targets with zero mean and unit variance in each dimension, over the whole batch; float32."""
+    with torch.autocast(target.device.type, enabled=False):
+        x = at_least_float32(target.detach())
+        return (x - x.mean(dim=0)) / (x.var(dim=0, correction=0) + 1e-6).sqrt()
+
+
 def masked_regression(prediction: Tensor, target: Tensor, mask: Tensor, normalize: bool) -> Tensor:
     """Mean squared error over the masked patches alone; the target gets no gradient.
 

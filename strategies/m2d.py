@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from benchmark.interfaces import Info
 from benchmark.modules import Encoder, TokenEncoder
 from strategies.ema import cosine_decay, follow, teacher_of
-from strategies.losses import byol_regression
+from strategies.losses import byol_regression, standardized
 from strategies.masks import Decoder, MaskedConfig, MaskedCrop, hidden, kept_tokens, picture_mask, take
 
 
@@ -28,7 +28,7 @@ class M2D(MaskedCrop):
     On a CNN patches of the input are hidden instead: the student sees the visible ones, the teacher the others.
     """
 
-    info = Info("m2d", "Masked modeling duo", "Niizumi et al. 2023", version=1)
+    info = Info("m2d", "Masked modeling duo", "Niizumi et al. 2023", version=2)
     Config = M2DConfig
 
     def __init__(self, encoder: Encoder, config: M2DConfig) -> None:
@@ -61,9 +61,13 @@ class M2D(MaskedCrop):
         return {"predicted": predicted, "target": target}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
-        """2 - 2 cos of each masked position."""
+        """2 - 2 cos of each masked position, after what all targets share is taken out of them.
+
+        A predictor could answer that without listening: the paper standardizes its targets (section 3.1), and BYOL has
+        BatchNorm in its heads.
+        """
         predicted, target = (embeddings[name].flatten(0, 1) for name in ("predicted", "target"))
-        return {"loss": byol_regression(predicted, target)}
+        return {"loss": byol_regression(predicted, standardized(target))}
 
     def after_step(self, step: int, total: int) -> None:
         """Move the teacher, after each optimizer step."""

@@ -27,8 +27,9 @@ class MAE(MaskedCrop):
     On a CNN patches of the input are hidden, and each frame embedding draws the frames that it stands for.
     """
 
-    info = Info("mae", "Masked autoencoder", "He et al. 2022; Huang et al. 2022 (AudioMAE)", version=1)
+    info = Info("mae", "Masked autoencoder", "He et al. 2022; Huang et al. 2022 (AudioMAE)", version=2)
     Config = MAEConfig
+    learning_rate = 3e-3
 
     def __init__(self, encoder: Encoder, config: MAEConfig) -> None:
         super().__init__(encoder, config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmark.audio.waveforms import Waveforms
+from benchmark.encoders.cnn_small import CNNSmall
 from benchmark.experiment.embed import WINDOW_SECONDS, embed
 from benchmark.experiment.features import Features
 from benchmark.interfaces import Info
@@ -93,3 +95,15 @@ def test_outputs_of_windows_are_averaged_and_frames_kept() -> None:
     assert [m.tolist() for m in means] == [[9.0, 10.0], [4.0, 5.0]]
     frames = Features(np.zeros((6, 1)), offsets, frame_level=True).by_track(outputs[clips.rows(some)], some)
     assert [f.shape for f in frames] == [(2, 2), (3, 2)]
+
+
+@pytest.mark.parametrize("reads", ["clips", "frames"])
+def test_frozen_means_frozen(reads: Any, tmp_path: Path) -> None:
+    """Statistics of BatchNorm included, although the encoder comes fresh from training."""
+    rate, n = 16_000, 16_000
+    tracks = pd.DataFrame({"id": ["a", "b"], "offset": [0, n], "length": n})
+    noise = np.random.default_rng(0).integers(-3000, 3000, 2 * n, dtype=np.int16)
+    encoder = CNNSmall().train()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    embed(encoder, Waveforms(tracks, {"mix": noise}, rate), tmp_path, reads, "cpu")
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())

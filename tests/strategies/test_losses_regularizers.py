@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from pytorch_metric_learning.losses import VICRegLoss
 from scipy.linalg import hadamard
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from strategies.losses import standardized
 from strategies.regularizers import barlow_twins, dino, moved_centre, vicreg
 
 
@@ -103,3 +106,10 @@ def test_the_centre_moves_in_closed_form() -> None:
     torch.testing.assert_close(centre, logits.mean(dim=0) + 0.9**5 * (start - logits.mean(dim=0)), check_dtype=True)
     assert not centre.requires_grad
     assert moved_centre(torch.zeros(4), logits.bfloat16(), 0.9).dtype == torch.float32
+
+
+def test_standardized_targets_share_nothing() -> None:
+    target = 5 + torch.randn(200, 3, dtype=torch.float64) * torch.tensor([1.0, 10.0, 0.1])
+    found = standardized(target)
+    np.testing.assert_allclose(found, StandardScaler().fit_transform(target.numpy()), rtol=1e-3)
+    assert torch.equal(standardized(torch.ones(8, 2)), torch.zeros(8, 2))
