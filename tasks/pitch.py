@@ -2,8 +2,10 @@
 
 Conventions
 -----------
-Measured: the pitch of one note in a clip of 3 s. Label: the MIDI note number that was rendered, C2 (36) to C7 (96),
-61 classes; the SoundFont's samples are within half a semitone of it at every pitch (measured, see `rendered_notes`).
+Measured: the pitch of the louder of two notes in a clip of 3 s; the other, of any pitch, by any program of the split,
+is 6-16 dB softer (alone, a note's chroma and MFCC give its pitch away: a linear probe scores 0.96). Label: the MIDI
+note number that was rendered, C2 (36) to C7 (96), 61 classes; the SoundFont's samples are within half a semitone of it
+at every pitch (measured, see `rendered_notes`).
 Test: programs that training did not hear (one or two of each General MIDI family but the organs, 15 in all: 7, 13,
 25, 33, 39, 41, 46, 53, 58, 69, 79, 87, 94, 100, 111), at velocities that it did not hear either (70, 90, 110 between
 60, 80, 100, 120); validation: 11 other programs at training's velocities.

@@ -277,7 +277,7 @@ def test_one_job_on_two_devices(data_dir: Path, tmp_path: Path) -> None:
 
 def test_a_corpus_is_separated_once_for_who_listens_to_it(data_dir: Path, tmp_path: Path) -> None:
     """The second command finds the stems of the first; harmonic and percussive parts add up to the mixture."""
-    stems = ("--stems", "harmonic,percussive")
+    stems = ("--size", "tiny", "--stems", "harmonic,percussive")
     done = command("data", "separate", "rendered_scores", *stems, "--data-dir", str(data_dir))
     assert done.returncode == 0, done.stderr
     assert "percussive     sounds in" in done.stdout

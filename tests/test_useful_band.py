@@ -35,11 +35,12 @@ pretrain: {{crops: 640}}
 """
 HEAD = """# The useful band
 
-Written by `pytest -m long tests/test_useful_band.py` on {corpora}, size `small`: scores at 100 % of the labels (linear
-probe, seed 0) of baselines that are made for no task, and of an oracle that knows the right feature and is told what no
-probe is. In the band: the oracle is at least half-way from chance to the ceiling, and no baseline is above 0.85 of the
-ceiling, which is 1, the best value of each metric. Chance: the constant predictor; of beats and downbeats, where it
-finds none, a pulse at the median period.
+Written by `pytest -m long tests/test_useful_band.py` on {corpora}, size `small`.
+
+Scores at 100 % of the labels (linear probe, seed 0) of baselines that are made for no task, and of an oracle that knows
+the right feature and is told what no probe is. In the band: the oracle is at least half-way from chance to the ceiling,
+and no baseline is above 0.85 of the ceiling, which is 1, the best value of each metric. Chance: the constant predictor;
+of beats and downbeats, where it finds none, a pulse at the median period.
 
 | task | metric | chance | random | mfcc | oracle | what it knows | in the band |
 |---|---|---|---|---|---|---|---|

@@ -76,7 +76,7 @@ def chords_at_known_beats(exam: Exam) -> float:
 
 
 def voices_of_the_accompaniment(exam: Exam) -> float:
-    """Trees on how many semitones of the dry accompaniment are nearly as loud as its loudest."""
+    """Boosted trees on how many semitones of the dry accompaniment are nearly as loud as its loudest."""
     return exam.grown([_polyphony(exam.music.dry(row)[1]) for row in exam.labelled()])
 
 
@@ -87,7 +87,7 @@ def melody_alone(exam: Exam) -> float:
         lead = exam.music.dry(row)[0]
         loud = librosa.feature.rms(y=lead, frame_length=1024, hop_length=HOP)[0]
         last = np.maximum.accumulate(np.where(loud > 0.05 * loud.max(), np.arange(len(loud)), 0))
-        # a frame's lags reach 20 ms past its center
+        # the first half of a frame is compared with later ones: what it hears is 16 ms before its center
         found.append(np.roll(medfilt(f0(lead)[last], 5), -2).tolist())
     return exam.score(rows, found)
 

@@ -11,12 +11,12 @@ from oracles.time import rhythm
 
 
 def dance_at_known_tempo(exam: Exam) -> float:
-    """Trees on the onset strength's autocorrelation at known fractions and multiples of the beat."""
+    """Boosted trees on the onset strength's autocorrelation at known fractions and multiples of the beat."""
     return exam.grown(rhythm(exam))
 
 
 def collection_of_known_notes(exam: Exam) -> float:
-    """Trees on statistics of the notes that are played, told beats, bars and key: a perfect ear's."""
+    """Boosted trees on statistics of the notes that are played, told beats, bars and key: a perfect ear's."""
     return exam.grown([_tune(exam, row) for row in exam.labelled()])
 
 
