@@ -77,7 +77,7 @@ def data_prepare(
 ) -> None:
     """Decode (or render) a corpus into the store that runs read from."""
     _prepare(data_home, plugin)
-    _store_audio(corpus, size, [], allow_missing, data_folder(data_dir), workers, threads)
+    typer.echo(str(_store_audio(corpus, size, [], allow_missing, data_folder(data_dir), workers, threads)))
 
 
 @data.command("separate")
@@ -103,6 +103,7 @@ def data_separate(
     tracks = pd.read_parquet(folder / "tracks.parquet")
     for stem in chosen:
         typer.echo(f"{stem:<14} sounds in {tracks[f'active_{stem}'].mean():.0%} of {len(tracks)} tracks")
+    typer.echo(str(folder))
 
 
 def _store_audio(
@@ -125,7 +126,6 @@ def _store_audio(
     unreadable = json.loads((folder / "unreadable.json").read_text())
     for row in unreadable:
         typer.echo(f"unreadable: {row['id']}: {row['reason']}", err=True)
-    typer.echo(str(folder))
     return folder
 
 
