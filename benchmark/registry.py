@@ -125,6 +125,8 @@ def load_plugins(paths: list[Path]) -> None:
         if not path.is_file():
             raise UserError(f"--plugin {path}: no such file")
         plugin = str(path.absolute())
+        if os.pathsep in plugin:
+            raise UserError(f"--plugin {path}: a path with {os.pathsep!r} cannot be handed to workers; rename it")
         if path.suffix == ".py":
             folder, plugin = str(path.parent.absolute()), path.stem
             sys.path.insert(0, folder)  # workers import the same module by name, through PYTHONPATH

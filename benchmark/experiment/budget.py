@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from benchmark.interfaces import Config
 
@@ -33,3 +33,11 @@ class PretrainConfig(Config):
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
     devices: int = Field(default=1, ge=1)
     compile: bool = False
+
+    @model_validator(mode="after")
+    def _batches_can_be_shared(self) -> Self:
+        if self.batch_size % self.devices:
+            raise ValueError(
+                f"batch_size {self.batch_size} cannot be shared by {self.devices} devices: take a multiple"
+            )
+        return self

@@ -60,7 +60,8 @@ class Classifier(Strategy):
         targets = targets.view(len(targets), -1, logits.shape[-1]) if self.frames else targets
         logits = logits[:, : targets.shape[1]] if self.frames else logits
         known = ~targets.isnan().all(dim=-1)
-        return {"loss": row_loss(logits[known], targets[known], self.kind).mean()}
+        total = row_loss(logits[known], targets[known], self.kind).sum()
+        return {"loss": total / known.sum().clamp_min(1)}  # a batch may know nothing
 
 
 class _KeepBest(L.Callback):
@@ -73,8 +74,8 @@ class _KeepBest(L.Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, *_: Any) -> None:
         if trainer.global_step % self.every == 0:
-            score = self.score(module.strategy)
-            if score > self.best:
+            score = float(np.nan_to_num(self.score(module.strategy), nan=-np.inf))
+            if score > self.best or not self.state:  # a score may be undefined throughout: some moment must stay
                 self.best, self.state = score, copy.deepcopy(module.strategy.state_dict())
 
 

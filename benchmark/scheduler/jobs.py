@@ -92,8 +92,8 @@ def _waveforms(job: Job, stores: Stores, draft: Draft) -> None:
     if len(unreadable) > ALLOWED_UNREADABLE * len(tracks) and not job.spec["allow_missing"]:
         first = "; ".join(f"{row['id']}: {row['reason']}" for row in unreadable[:3])
         raise UserError(
-            f"{job.spec['corpus']}: {len(unreadable)} of {len(tracks)} files cannot be read ({first}); "
-            f"'python -m benchmark data check {job.spec['corpus']}' lists them, --allow-missing goes on without them"
+            f"{job.spec['corpus']}: {len(unreadable)} of {len(tracks)} files cannot be read ({first}); --allow-missing "
+            f"goes on without them ('data prepare {job.spec['corpus']} --allow-missing' lists them all)"
         )
     join_shards(folders, [MIX, *job.spec["stems"]], tracks, draft.path)
     (draft.path / UNREADABLE).write_text(json.dumps(unreadable))

@@ -14,6 +14,8 @@ from benchmark.encoders.cnn_small import CNNSmall
 from benchmark.experiment import supervised
 from benchmark.experiment.evaluate import Trial
 from benchmark.interfaces import Info, Task
+from tasks.kinds.regression import Regression
+from tasks.kinds.tagging import Tagging
 
 RATE, SECONDS, TRACKS = 16_000, 3.2, 60
 SPLITS = np.array(["train"] * 24 + ["val"] * 12 + ["test"] * 24)
@@ -72,3 +74,65 @@ def test_it_learns_the_labels_and_only_them(waves: Waveforms, shuffled: bool, mo
     assert accuracy < 0.8 if shuffled else accuracy > 0.9
     assert scores["n_train"].iloc[0] == 24
     assert len(predictions) == 24
+
+
+class OctaveTags(Tagging):
+    """The same as a tag, beside one that no validation clip has: its scores there are undefined."""
+
+    info = Info("octave_tags", "Octave as tags", "planted")
+    level = "pitch"
+    corpus = "planted"
+    labels = ("tags",)
+    classes = ("high", "never")
+
+    def targets(self, tracks: pd.DataFrame) -> list[Any]:
+        return [np.array([octave, np.nan], np.float32) for octave in tracks["octave"]]
+
+
+class OctaveNumber(Regression):
+    """The same as a number far from zero."""
+
+    info = Info("octave_number", "Octave as a number", "planted")
+    level = "pitch"
+    corpus = "planted"
+    labels = ("hertz",)
+    classes = ("hertz",)
+
+    def targets(self, tracks: pd.DataFrame) -> list[Any]:
+        return [np.array([440 * (1 + octave)], np.float32) for octave in tracks["octave"]]
+
+
+class OctaveFrames(Octave):
+    """The same in each frame of the first second; the rest is not scored."""
+
+    output = "frame_multiclass"
+
+    def frame_targets(self, target: Any, n_frames: int, frame_rate: float) -> np.ndarray:
+        return np.where(np.arange(n_frames) < frame_rate, target, -1)
+
+    def decode(self, outputs: list[np.ndarray], frame_rate: float) -> list[Any]:
+        return [int(logits[: int(frame_rate)].mean(axis=0).argmax()) for logits in outputs]
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "least"),
+    [(OctaveTags, "roc_auc", 0.95), (OctaveNumber, "r2", 0.7), (OctaveFrames, "accuracy", 0.9)],
+)
+def test_it_learns_every_kind_of_target(
+    task: type[Task], metric: str, least: float, waves: Waveforms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "MIN_STEPS", 40)
+    trial = Trial.of(task(), waves.tracks, {1.0: 1}, shuffle_labels=False)
+    torch.manual_seed(0)
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu")
+    scores, _ = trial.scored([("linear", result)], CNNSmall.frame_rate)
+    assert scores.set_index("metric")["value"][metric] > least
+
+
+def test_a_score_that_is_never_defined_keeps_a_moment(waves: Waveforms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "MIN_STEPS", 10)
+    monkeypatch.setattr(supervised, "EPOCHS", 1)
+    trial = Trial.of(OctaveTags(), waves.tracks, {1.0: 1}, shuffle_labels=False)
+    monkeypatch.setattr(Trial, "select", lambda *_: float("nan"))
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu")
+    assert np.isfinite(np.stack(result.outputs)).all()

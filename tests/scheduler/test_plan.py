@@ -156,6 +156,11 @@ def test_stems_are_the_corpus_own_or_separated() -> None:
     assert all(spec["separator"][0] == "hpss" for spec in shards("harmonic"))
 
 
+def test_a_batch_that_devices_cannot_share_is_refused_at_once() -> None:
+    with pytest.raises(ValidationError, match="batch_size 32 cannot be shared by 3 devices"):
+        grid(pretrain={"crops": 640, "batch_size": 32, "devices": 3})
+
+
 def test_finetuning_starts_from_the_same_checkpoints() -> None:
     probed, tuned = plan(grid()), plan(grid(protocol="finetune"))
     checkpoints = {key for key, job in probed.items() if job.kind == "pretrain"}
