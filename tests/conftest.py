@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from benchmark.scheduler.store import MANIFEST
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -62,3 +65,9 @@ def tiny_run(tiny_grid: Path, data_dir: Path, tmp_path_factory: pytest.TempPathF
     done = command("run", "--grid", str(tiny_grid), "--data-dir", str(data_dir), "--out", str(out))
     assert done.returncode == 0, done.stdout + done.stderr
     return out
+
+
+def catalog_of(corpus: str, data_dir: Path) -> Path:
+    """The folder of a corpus's catalog: tests share `data_dir`, and each may have drawn other corpora into it."""
+    manifests = (data_dir / "catalog").rglob(MANIFEST)
+    return next(found.parent for found in manifests if json.loads(found.read_text())["spec"]["corpus"] == corpus)

@@ -8,6 +8,7 @@ import librosa
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import catalog_of
 
 from benchmark.corpora.rendered_scores import RenderedScores
 from benchmark.corpora.rendered_scores.arrange import CLIP_SECONDS, Room, arrange
@@ -20,7 +21,6 @@ from benchmark.corpora.rendered_scores.palette import (
     held_out_register,
 )
 from benchmark.corpora.rendered_scores.sound import SAMPLE_RATE, impulse_response, play, play_drums, render
-from benchmark.scheduler.store import MANIFEST
 
 VERSION = RenderedScores.info.version
 ALL_PROGRAMS = [p for seen, unseen in FAMILIES.values() for p in (*seen, *unseen)]
@@ -28,7 +28,7 @@ ALL_PROGRAMS = [p for seen, unseen in FAMILIES.values() for p in (*seen, *unseen
 
 @pytest.fixture(scope="session")
 def catalog(tiny_run: Path, data_dir: Path) -> Path:
-    return next((data_dir / "catalog").rglob(MANIFEST)).parent
+    return catalog_of("rendered_scores", data_dir)
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import command
+from conftest import catalog_of, command
 
 from benchmark import registry
-from benchmark.scheduler.store import MANIFEST
 from benchmark.testing import check_task
 
 CORPORA = ("rendered_scores", "rendered_chorales", "rendered_notes")
@@ -54,11 +52,10 @@ def shuffled(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.Dat
 
 @pytest.fixture(scope="module")
 def catalogs(scores: pd.DataFrame, data_dir: Path) -> dict[str, pd.DataFrame]:
-    found = {}
-    for manifest in (data_dir / "catalog").rglob(MANIFEST):
-        spec = json.loads(manifest.read_text())["spec"]
-        found[spec["corpus"]] = pd.read_parquet(manifest.parent / "tracks.parquet")
-    return found
+    return {
+        name: pd.read_parquet(catalog_of(name, data_dir) / "tracks.parquet")
+        for name in {registry.tasks.get(task).corpus for task in TASKS}
+    }
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import catalog_of
 from mir_eval.key import weighted_score
 
 from tasks.beat import Beat
@@ -69,7 +70,7 @@ def test_a_flat_activation_scores_nothing() -> None:
 
 
 def test_targets_come_from_the_catalog(tiny_run: Path, data_dir: Path) -> None:
-    tracks = pd.read_parquet(next((data_dir / "waveforms").rglob("tracks.parquet")))
+    tracks = pd.read_parquet(catalog_of("rendered_scores", data_dir) / "tracks.parquet")
     for task in (Instrument(), Key(), Metre()):
         targets = task.targets(tracks)
         assert set(targets) <= set(range(len(task.classes)))
