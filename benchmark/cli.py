@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,16 +14,31 @@ import typer
 
 from benchmark import registry
 from benchmark.cli_data import data
+from benchmark.cli_store import store
+from benchmark.cli_track import track
 from benchmark.interfaces import UserError
 from benchmark.options import (
     AllowMissing,
+    Budget,
+    Corruptions,
     Data,
+    Exclude,
+    GridName,
     Home,
     Names,
+    NoMLflow,
+    Numbers,
+    Only,
+    Out,
+    PerGPU,
     Plugins,
+    Protocol,
+    Set,
     Threads,
+    TimeLimit,
     Workers,
     data_folder,
+    numbers,
     print_failures,
     set_home,
     split_names,
@@ -35,10 +52,8 @@ app = typer.Typer(
 )
 
 app.add_typer(data, name="data")
-
-GridName = Annotated[str, typer.Option("--grid", help="A grid's name, or the path of a YAML file.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Results folder; by default results/<grid>.")]
-Budget = Annotated[float, typer.Option(min=1e-9, help="Multiplies the crops that pre-training hears.")]
+app.add_typer(store, name="store")
+app.add_typer(track, name="track")
 
 
 @app.command()
@@ -48,67 +63,88 @@ def run(
     data_dir: Data = None,
     strategies: Names = "",
     tasks: Names = "",
+    fractions: Numbers = "",
+    seeds: Numbers = "",
+    changes: Set = None,
+    only: Only = None,
+    exclude: Exclude = None,
     plugin: Plugins = None,
     budget: Budget = 1.0,
     executor: Annotated[str, typer.Option(help="Where jobs run.")] = "local",
     workers: Workers = None,
     threads: Threads = 1,
+    jobs_per_gpu: PerGPU = 1,
+    time_limit: TimeLimit = 24.0,
     data_home: Home = None,
     allow_missing: AllowMissing = False,
-    protocol: Annotated[str, typer.Option(help="probe (frozen encoder) or finetune; by default the grid's.")] = "",
-    corruptions: Annotated[
-        bool, typer.Option("--corruptions", help="Score test audio also under every corruption, severities 1 to 4.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and stop.")] = False,
+    protocol: Protocol = "",
+    corruptions: Corruptions = False,
+    no_mlflow: NoMLflow = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and stop, as 'plan' does.")] = False,
 ) -> None:
     """Run what is missing of a grid and write its leaderboard."""
-    from benchmark.scheduler.drive import Settings, drive
+    from benchmark.scheduler import grid as grids
+    from benchmark.scheduler.conditions import all_corruptions
+    from benchmark.scheduler.drive import drive
+    from benchmark.scheduler.settings import Settings
 
     set_home(data_home)
-    chosen = _grid(grid, strategies, tasks, plugin, budget)
-    if allow_missing:
-        chosen = chosen.model_copy(update={"allow_missing": True})
-    if protocol not in ("", "probe", "finetune"):
-        raise UserError(f"--protocol {protocol}: it is probe or finetune")
-    if protocol:
-        chosen = chosen.model_copy(update={"protocol": protocol})
-    if corruptions:
-        from benchmark.audio.corrupt import CORRUPTIONS
-
-        chosen = chosen.model_copy(update={"corruptions": {name: [1, 2, 3, 4] for name in CORRUPTIONS}})
-    settings = Settings(_out(out, chosen.name), data_folder(data_dir), executor, workers, threads)
+    if plugin:
+        registry.load_plugins(plugin)
+    values = dict(grids.change(text) for text in changes or [])
+    values |= {"protocol": protocol} if protocol else {}
+    values |= {"allow_missing": True} if allow_missing else {}
+    values |= {"corruptions": all_corruptions()} if corruptions else {}
+    values |= {"seeds": numbers(seeds, "--seeds", int)} if seeds else {}
+    chosen = grids.narrow(
+        grids.load(grid, values),
+        split_names(strategies),
+        split_names(tasks),
+        numbers(fractions, "--fractions", float),
+        budget,
+    )
+    _check_names(chosen)
+    settings = Settings(
+        (out or Path("results") / chosen.name).absolute(),
+        data_folder(data_dir),
+        executor,
+        workers,
+        threads,
+        jobs_per_gpu,
+        60 * 60 * time_limit,
+        tuple(only or ()),
+        tuple(exclude or ()),
+        mlflow=not (no_mlflow or dry_run),
+    )
     if dry_run:
         return _print_plan(chosen, settings)
     from benchmark.progress import Progress
 
-    with Progress() as progress:
-        report = drive(chosen, settings, progress.show)
+    try:
+        with Progress() as progress:
+            report = drive(chosen, settings, progress)
+    except KeyboardInterrupt:  # typer would take it, and say nothing
+        typer.echo("stopped; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
     page = settings.out / "leaderboard.html"
     if page.is_file():
         _print_leaderboard(settings.out)
-    print_failures(report, settings.out)
+    print_failures(report, settings.out, f"python -m benchmark {_without_narrowing(sys.argv[1:])}")
     if page.is_file():
         typer.echo(str(page))
     raise typer.Exit(1 if report.failed else 0)
 
 
-@app.command()
-def plan(
-    grid: GridName = "smoke",
-    out: Out = None,
-    data_dir: Data = None,
-    strategies: Names = "",
-    tasks: Names = "",
-    budget: Budget = 1.0,
-    data_home: Home = None,
-) -> None:
-    """Print a grid's jobs, and which are done."""
-    from benchmark.scheduler.drive import Settings
+def plan(**options: Any) -> None:
+    """Print a grid's jobs, which are done, and what the others will cost."""
+    run(**options, dry_run=True)
 
-    set_home(data_home)
 
-    chosen = _grid(grid, strategies, tasks, None, budget)
-    _print_plan(chosen, Settings(_out(out, chosen.name), data_folder(data_dir)))
+# `plan` takes the options of `run`, whatever they are
+_OPTIONS = [p for p in inspect.signature(run, eval_str=True).parameters.values() if p.name != "dry_run"]
+setattr(plan, "__signature__", inspect.Signature(_OPTIONS))  # noqa: B010
+plan.__annotations__ = run.__annotations__
+app.command()(plan)
 
 
 @app.command("list")
@@ -129,12 +165,32 @@ def list_(
 
 @app.command()
 def report(folder: Annotated[Path, typer.Argument(help="A results folder with scores.parquet.")]) -> None:
-    """Rebuild the leaderboard from a scores table."""
+    """Rebuild the leaderboard from a scores table, or from what `store import` has brought."""
     from benchmark.leaderboard.page import build
+    from benchmark.scheduler.collect import gather
 
+    if folder.is_dir() and not (folder / "scores.parquet").is_file():
+        gather(folder)
     page = build(folder)
     _print_leaderboard(folder)
     typer.echo(str(page))
+
+
+@app.command()
+def status(folder: Annotated[Path, typer.Argument(help="A results folder.")]) -> None:
+    """Show how far the run is that is at work on a folder, perhaps in another terminal."""
+    from rich.console import Console
+
+    from benchmark.progress import view
+    from benchmark.scheduler.status import Status
+
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    found = Status.read(folder)
+    if found is None:
+        typer.echo(f"nothing runs on {folder}")
+    else:
+        Console().print(view(found))
 
 
 @app.command()
@@ -153,34 +209,37 @@ def bench(
 
 def main() -> None:
     """Run the command line: 2 for the user's mistake, 1 for failed jobs, never a traceback for either."""
+    from benchmark.scheduler.store import CorruptArtefact
+
     try:
         app()
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from here", err=True)
-        sys.exit(130)
+    except CorruptArtefact as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
 
 
-def _grid(name: str, strategies: str, tasks: str, plugins: list[Path] | None, budget: float) -> Any:
-    from benchmark.scheduler import grid as grids
-
-    if plugins:
-        registry.load_plugins(plugins)
-    chosen = grids.narrow(grids.load(name), split_names(strategies), split_names(tasks), budget)
+def _check_names(grid: Any) -> None:
+    """Find an unknown name before anything is imported."""
     for axis, wanted in (
-        ("strategies", [options.get("strategy", name) for name, options in chosen.strategies.items()]),
-        ("encoders", chosen.encoders),
-        ("tasks", chosen.tasks),
+        ("strategies", [options.get("strategy", name) for name, options in grid.strategies.items()]),
+        ("encoders", grid.encoders),
+        ("tasks", grid.tasks),
     ):
         for entry in wanted:
-            getattr(registry, axis).describe(entry)  # an unknown name is found before anything is imported
-    return chosen
+            getattr(registry, axis).describe(entry)
 
 
-def _out(out: Path | None, grid: str) -> Path:
-    return (out or Path("results") / grid).absolute()
+def _without_narrowing(arguments: list[str]) -> str:
+    """The command line as it was, less what `--only` said."""
+    kept, skip = [], False
+    for argument in arguments:
+        if not (skip or argument == "--only" or argument.startswith("--only=")):
+            kept.append(argument)
+        skip = argument == "--only"
+    return shlex.join(kept)
 
 
 def _rows(axis: str) -> list[dict[str, str]]:
@@ -202,14 +261,12 @@ def _rows(axis: str) -> list[dict[str, str]]:
 
 
 def _print_plan(grid: Any, settings: Any) -> None:
-    from benchmark.scheduler.drive import describe
-    from benchmark.scheduler.jobs import Stores
-    from benchmark.scheduler.plan import plan as plan_jobs
+    from benchmark.scheduler.outlook import Outlook
 
-    rows = describe(plan_jobs(grid), Stores(settings.data, settings.out))
-    for state, _, name in rows:
+    outlook = Outlook.of(grid, settings)
+    for state, _, name in outlook.rows():
         typer.echo(f"{state:<10}  {name}")
-    typer.echo(f"{sum(r[0] == 'to do' for r in rows)} of {len(rows)} jobs to do")
+    typer.echo(outlook.summary())
 
 
 def _print_leaderboard(folder: Path) -> None:

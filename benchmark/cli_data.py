@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from benchmark.options import (
     split_names,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 data = typer.Typer(no_args_is_help=True, help="List, check and prepare the corpora.")
 
 
@@ -34,11 +37,12 @@ def data_list(data_home: Home = None) -> None:
     _prepare(data_home, None)
     for name in registry.corpora.names():
         corpus = registry.corpora.get(name)
-        if not issubclass(corpus, DataSet):
-            typer.echo(f"{name}: always here\n    {corpus.licence}")
-            continue
         try:
-            typer.echo(f"{name}: {len(corpus().tracks())} tracks in {corpus.home()}")
+            if issubclass(corpus, DataSet):
+                typer.echo(f"{name}: {len(corpus().tracks())} tracks in {corpus.home()}")
+            else:
+                corpus().fingerprint()
+                typer.echo(f"{name}: made here\n    {corpus.licence}")
         except UserError as error:
             typer.echo(f"{name}: missing\n    {str(error).removeprefix(name + ': ')}")
 
@@ -47,7 +51,10 @@ def data_list(data_home: Home = None) -> None:
 def data_check(
     corpus: Annotated[str, typer.Argument(help="A data set ('data list').")], data_home: Home = None
 ) -> None:
-    """Look for every file of a data set; exit code 1 if some are not there, with their list."""
+    """Look for every file of a data set; exit code 1 if some are not there, with their list.
+
+    Compares what is here with a complete copy, too, where that is documented: some indices are made of the files.
+    """
     from benchmark.corpora.dataset import DataSet
 
     _prepare(data_home, None)
@@ -55,13 +62,29 @@ def data_check(
     if not issubclass(cls, DataSet):
         raise UserError(f"{corpus} is made here, from installed packages: there is nothing to check")
     tracks, home = cls().tracks(), cls.home()
-    absent = [path for path in tracks["path"] if not (home / path).is_file()]
+    here = tracks[[length is not None for length in cls().lengths()]]
     for split, count in tracks["split"].value_counts().items():
         typer.echo(f"{split:<12} {count} tracks")
+    _compare(corpus, here["split"], cls.expected)
+    absent = tracks["path"].drop(here.index)
     for path in absent:
         typer.echo(f"not there: {path}")
-    typer.echo(f"{len(tracks) - len(absent)} of {len(tracks)} files are in {home}")
-    raise typer.Exit(1 if absent else 0)
+    typer.echo(f"{len(here)} of {len(tracks)} files are in {home}")
+    raise typer.Exit(1 if len(absent) else 0)
+
+
+def _compare(corpus: str, splits: pd.Series[str], expected: dict[str, int]) -> None:
+    """Say how many tracks there are of how many; a difference is worth a warning: tiny copies must run, too."""
+    if not expected:
+        typer.echo("how many tracks a complete copy has is not documented")
+    different = []
+    for part, count in expected.items():
+        found = int(splits.isin(part.split("+")).sum())
+        typer.echo(f"{part}: found {found} of {count}")
+        if found != count:
+            different.append(f"{part} has {found} tracks instead of {count}")
+    if different:
+        typer.echo(f"warning: {corpus} is not complete, or another version: {'; '.join(different)}", err=True)
 
 
 @data.command("prepare")
@@ -78,6 +101,21 @@ def data_prepare(
     """Decode (or render) a corpus into the store that runs read from."""
     _prepare(data_home, plugin)
     typer.echo(str(_store_audio(corpus, size, [], allow_missing, data_folder(data_dir), workers, threads)))
+
+
+@data.command("pack")
+def data_pack(
+    corpus: Annotated[str, typer.Argument(help="A corpus of rendered scores ('data list').")],
+    folder: Annotated[Path, typer.Argument(help="Where to: a data folder, for --data-dir on the other machine.")],
+) -> None:
+    """Write scores as note tables (2 MB): machines without music21 and symusic render the same clips from them."""
+    from benchmark.corpora.rendered_scores import RenderedScores
+    from benchmark.corpora.rendered_scores.catalog import read_works
+    from benchmark.corpora.rendered_scores.pack import pack
+
+    if not issubclass(registry.corpora.get(corpus), RenderedScores):
+        raise UserError(f"{corpus} is not made from scores; a data set is copied as it is, all else needs no packing")
+    typer.echo(str(pack(read_works(), folder.absolute(), RenderedScores.info.version)))
 
 
 @data.command("separate")
@@ -110,16 +148,15 @@ def _store_audio(
     corpus: str, size: str, stems: list[str], allow_missing: bool, data: Path, workers: int | None, threads: int
 ) -> Path:
     from benchmark.progress import Progress
-    from benchmark.scheduler.drive import Settings, store_audio
+    from benchmark.scheduler.drive import store_audio
     from benchmark.scheduler.grid import Audio
+    from benchmark.scheduler.settings import Settings
 
     wanted = Audio(
         corpus=corpus, size=size or list(registry.corpora.get(corpus).sizes)[-1], allow_missing=allow_missing
     )
     with Progress() as progress:
-        report, folder = store_audio(
-            wanted, stems, Settings(data, data, workers=workers, threads=threads), progress.show
-        )
+        report, folder = store_audio(wanted, stems, Settings(data, data, workers=workers, threads=threads), progress)
     print_failures(report, data)
     if report.failed:
         raise typer.Exit(1)

@@ -6,6 +6,7 @@ Nothing here imports torch: `list`, `plan` and the tasks stay light. Types that 
 from __future__ import annotations
 
 import concurrent.futures
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ Level = Literal["timbre", "pitch", "time", "style", "affect"]
 
 class UserError(Exception):
     """A mistake of the user's: shown without traceback, exit code 2. Says what is wrong, where, what to do."""
+
+
+class WorkerDied(Exception):
+    """The process that ran a job is gone (killed, out of memory, segmentation fault); the job may be fine."""
 
 
 class Config(BaseModel):
@@ -63,10 +68,19 @@ class Corpus(ABC):
     sizes: ClassVar[dict[str, int]]
     #: names of the stems whose sum is the mix; empty if the corpus has none
     stems: ClassVar[tuple[str, ...]] = ()
+    #: of every track alike; None where they differ, or nobody knows before they are decoded
+    track_seconds: ClassVar[float | None] = None
 
     def size(self, name: str) -> int:
         """How many tracks a size has."""
         return self.sizes[name]
+
+    def require(self, labels: tuple[str, ...]) -> None:  # noqa: B027 (most corpora have all of theirs)
+        """Make sure that some track has each of these labels, as far as that is known before `catalog`.
+
+        Raises:
+            UserError: none has.
+        """
 
     @abstractmethod
     def fingerprint(self) -> dict[str, str]:
@@ -157,8 +171,35 @@ class Task(ABC):
         raise NotImplementedError(f"{self.info.name} has no frame-level targets")
 
 
+@dataclass(frozen=True)
+class Resources:
+    """What jobs may use; nothing here changes a result.
+
+    Args:
+        devices: GPUs of each job; CPU processes of each, where there is no GPU.
+        threads: threads of each process's numeric libraries.
+        workers: jobs side by side; by default as many as there is room for.
+        jobs_per_gpu: jobs that share a GPU, where each needs only one.
+        time_limit: seconds after which a job is killed and has failed.
+    """
+
+    devices: int = 1
+    threads: int = 1
+    workers: int | None = None
+    jobs_per_gpu: int = 1
+    time_limit: float = math.inf
+
+
 class Executor(Protocol):
-    """Runs jobs somewhere. Only keys and paths pass through; the walk owns order, failures and retries."""
+    """Runs jobs somewhere. Only keys and paths pass through; the walk owns order, failures and retries.
+
+    A class that is registered also has `open(resources, log_dir)`, which finds the machines; what a job prints goes to
+    `<key>.log` in `log_dir`.
+    """
+
+    @property
+    def capacity(self) -> int:
+        """Jobs that can run at once; it may change."""
 
     def submit(self, fn: Callable[..., Any], *args: Any) -> concurrent.futures.Future[Any]:
         """Run `fn(*args)` in a worker."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from benchmark.interfaces import UserError
+
+#: lines of a failed job's log that are shown
+_TAIL = 6
 
 Data = Annotated[
     Path | None,
@@ -32,16 +38,57 @@ Plugins = Annotated[
 ]
 
 
+Out = Annotated[Path | None, typer.Option("--out", help="Results folder; by default results/<grid>.")]
+GridName = Annotated[str, typer.Option("--grid", help="A grid's name, or the path of a YAML file.")]
+Budget = Annotated[float, typer.Option(min=1e-9, help="Multiplies the crops that pre-training hears.")]
+Numbers = Annotated[str, typer.Option(help="Comma-separated numbers; by default the grid's.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="Replaces a value of the grid, such as pretrain.batch_size=128."),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(help="Only jobs of this name, and what they need; * and ? match as in a shell: 'probe byol *'."),
+]
+Exclude = Annotated[list[str] | None, typer.Option(help="No jobs of this name, nor what needs them.")]
+PerGPU = Annotated[int, typer.Option("--jobs-per-gpu", min=1, help="Jobs that share a GPU.")]
+TimeLimit = Annotated[float, typer.Option(min=0.001, help="Hours after which a job is killed and counts as failed.")]
+NoMLflow = Annotated[
+    bool,
+    typer.Option("--no-mlflow", envvar="MIR_PRETEXT_NO_MLFLOW", help="Do not mirror the results to MLflow."),
+]
+Protocol = Annotated[str, typer.Option(help="probe (frozen encoder) or finetune; by default the grid's.")]
+Corruptions = Annotated[
+    bool, typer.Option("--corruptions", help="Score test audio also under every corruption, severities 1 to 4.")
+]
+
+
+def numbers(text: str, option: str, kind: type[float]) -> list[Any]:
+    """`0.01, 1` to its numbers.
+
+    Raises:
+        UserError: something among them is none.
+    """
+    try:
+        return [kind(item) for item in split_names(text)]
+    except ValueError as error:
+        raise UserError(f"{option} {text}: {error}") from error
+
+
 def split_names(names: str) -> list[str]:
     """`a, b` to its names."""
     return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def data_folder(data_dir: Path | None) -> Path:
-    """Where corpora are kept."""
+    """Where corpora are kept; workers are told as well."""
     from platformdirs import user_cache_path
 
-    return (data_dir or user_cache_path("mir-pretext")).absolute()
+    from benchmark.corpora.rendered_scores.pack import DATA_FOLDER
+
+    folder = (data_dir or user_cache_path("mir-pretext")).absolute()
+    os.environ[DATA_FOLDER] = str(folder)  # packed scores are found there
+    return folder
 
 
 def set_home(home: Path | None) -> None:
@@ -52,9 +99,14 @@ def set_home(home: Path | None) -> None:
         os.environ[DATA_HOME] = str(home.absolute())
 
 
-def print_failures(report: Any, out: Path) -> None:
-    """Name the jobs that failed, and their logs."""
+def print_failures(report: Any, out: Path, command: str = "") -> None:
+    """The jobs that failed: the error, the end of the log, and the command that runs each again."""
     for failure in report.failed:
-        typer.echo(f"failed: {failure.job.name}: {failure.error}\n  log: {out}/logs/{failure.job.key}.log", err=True)
+        typer.echo(f"\nfailed: {failure.job.name}: {failure.error}", err=True)
+        for line in failure.log.splitlines()[-_TAIL:]:
+            typer.echo(f"  | {line}", err=True)
+        typer.echo(f"  log:       {out}/logs/{failure.job.key}.log", err=True)
+        if command:
+            typer.echo(f"  run again: {command} --only {shlex.quote(failure.job.name)}", err=True)
     if report.blocked:
         typer.echo(f"not run, since they need a failed job: {len(report.blocked)} jobs", err=True)

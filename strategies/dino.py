@@ -11,6 +11,7 @@ from benchmark.interfaces import Info
 from benchmark.modules import Encoder
 from strategies.ema import EncoderWithHead, cosine_decay, follow, teacher_of
 from strategies.heads import mlp
+from strategies.losses import at_least_float32
 from strategies.pairs import PairConfig, Pairs
 from strategies.regularizers import dino, moved_centre
 
@@ -41,7 +42,7 @@ class _Prototypes(nn.Module):
         self.weight = nn.Parameter(torch.randn(config.prototypes, config.bottleneck))
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(F.normalize(x.float(), dim=1), F.normalize(self.weight, dim=1))
+        return F.linear(F.normalize(at_least_float32(x), dim=1), F.normalize(self.weight, dim=1))
 
 
 class DINO(Pairs):

@@ -22,6 +22,6 @@ class GTZANBeat(BeatTracking):
 
     info = Info("gtzan_beat", "Beat tracking, GTZAN", "Marchand, Fresnel & Peeters 2015")
     level = "time"
-    corpus = "gtzan_rhythm"
+    corpus = "gtzan"
     labels = ("beats",)
     min_seconds = 0.2

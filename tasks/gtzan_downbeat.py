@@ -21,6 +21,6 @@ class GTZANDownbeat(BeatTracking):
 
     info = Info("gtzan_downbeat", "Downbeat tracking, GTZAN", "Marchand, Fresnel & Peeters 2015")
     level = "time"
-    corpus = "gtzan_rhythm"
+    corpus = "gtzan"
     labels = ("downbeats",)
     min_seconds = 0.6

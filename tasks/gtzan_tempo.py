@@ -22,4 +22,4 @@ class GTZANTempo(TempoEstimation):
 
     info = Info("gtzan_tempo", "Tempo, GTZAN", "Marchand, Fresnel & Peeters 2015; Gouyon et al. 2006")
     level = "time"
-    corpus = "gtzan_rhythm"
+    corpus = "gtzan"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -128,8 +130,9 @@ def test_a_diverged_job_fails_by_name_and_the_others_go_on(data_dir: Path, tiny_
     plugin = tmp_path / "nan_loss.py"
     plugin.write_text(
         "from benchmark.interfaces import Info\nfrom strategies.simclr import SimCLR\n"
-        "class NaN(SimCLR):\n    info = Info('nan', 'NaN', 'test')\n"
-        "    def loss(self, embeddings):\n        return {'loss': super().loss(embeddings)['loss'] * float('nan')}\n"
+        "class NaN(SimCLR):\n    info = Info('nan', 'NaN', 'test')\n    later = 1.0\n"
+        "    def loss(self, embeddings):\n        return {'loss': super().loss(embeddings)['loss'] * self.later}\n"
+        "    def after_step(self, step, total):\n        self.later = float('nan')\n"
     )
     grid = SMALL.replace("[simclr, random]", "[random, nan]")
     out, done = _train_one(tmp_path, grid, data_dir, "--plugin", str(plugin))
@@ -141,6 +144,25 @@ def test_a_diverged_job_fails_by_name_and_the_others_go_on(data_dir: Path, tiny_
     page = (out / "leaderboard.html").read_text()
     assert "missing" in page
     assert "pretrain nan" in page
+
+
+def test_what_cannot_take_a_step_is_found_before_anything_is_trained(data_dir: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "shape.py"
+    plugin.write_text(
+        "from benchmark.interfaces import Info\nfrom strategies.simclr import SimCLR\n"
+        "class Shape(SimCLR):\n    info = Info('shape', 'Shape', 'test')\n"
+        "    def embed(self, views):\n        return {'a': self.encoder.body(views['a'][:, :, :1, None])}\n"
+    )
+    out, done = _train_one(
+        tmp_path, SMALL.replace("[simclr, random]", "[random, shape]"), data_dir, "--plugin", str(plugin)
+    )
+    assert done.returncode == 1
+    assert "failed: preflight shape on cnn_small" in done.stderr
+    assert "cnn_small cannot take the views of shape" in done.stderr.replace("\n", " ")
+    again = next(line for line in done.stderr.splitlines() if "run again" in line)
+    assert again.endswith("--only 'preflight shape on cnn_small'")
+    assert "Traceback (most" not in done.stdout
+    assert set(_scores(out)["strategy"]) == {"random"}
 
 
 def test_a_corrupted_artefact_is_found_and_rebuilt(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
@@ -246,6 +268,24 @@ def test_an_installed_plugin_appears_and_runs(data_dir: Path, tiny_run: Path, tm
     )
     assert done.returncode == 0, done.stderr
     assert set(_scores(tmp_path / "out")["strategy"]) == {"alignment", "random"}
+
+
+def test_a_run_is_mirrored_to_mlflow_and_a_second_one_adds_nothing(data_dir: Path, tmp_path: Path) -> None:
+    grid = TINY_GRID.replace("[constant, random, mfcc, simclr, byol]", "[constant]")
+    (tmp_path / "grid.yaml").write_text(grid.replace("[instrument, key, metre, beat]", "[instrument, key]"))
+    out = tmp_path / "out"
+    for _ in range(2):
+        done = command(
+            *("run", "--grid", str(tmp_path / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(out)),
+            env={"MIR_PRETEXT_NO_MLFLOW": "0"},
+        )
+        assert done.returncode == 0, done.stderr
+        with contextlib.closing(sqlite3.connect(out / "mlflow.db")) as mirror:
+            keys = {key for (key,) in mirror.execute("select value from tags where key = 'job_key'")}
+            children = mirror.execute("select count(*) from tags where key = 'mlflow.parentRunId'").fetchone()[0]
+        assert keys == {path.name for kind in ("pretrain", "probe") for path in (out / kind).glob("*/*")}
+        assert children == len(keys) == 3
+    assert not (ROOT / "mlruns").exists()
 
 
 def test_stems_are_kept_where_a_strategy_listens_to_them(data_dir: Path, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ class Ballroom(DataSet):
         "BallroomAnnotations on GitHub"
     )
     disk = "1.5 GB"
+    expected = {"train+val+test": 698 - len(REPLICAS)}
 
     def index(self, home: Path) -> pd.DataFrame:
         """Every annotated excerpt, by name."""

@@ -36,6 +36,7 @@ class Beatles(DataSet):
         "CDs to audio/<album>/<song>.wav, named like the .lab files"
     )
     disk = "5 GB"
+    expected = {"train+val+test": 180}
 
     def index(self, home: Path) -> pd.DataFrame:
         """Every annotated song, by album."""

@@ -31,6 +31,8 @@ class DataSet(Corpus):
         folder: its folder within the data home.
         get: how to get it, in a sentence or two that names where it comes from.
         disk: how much space it needs, in words.
+        expected: how many tracks a complete copy has, where that is documented: by split, or by splits (`train+val`)
+            where the border between them is the reader's own; without the tracks that the reader leaves out.
     """
 
     sample_rate = 16_000
@@ -38,6 +40,7 @@ class DataSet(Corpus):
     folder: ClassVar[str]
     get: ClassVar[str]
     disk: ClassVar[str]
+    expected: ClassVar[dict[str, int]] = {}
 
     @classmethod
     def home(cls) -> Path:
@@ -80,12 +83,34 @@ class DataSet(Corpus):
         """All its tracks."""
         return len(self.tracks())
 
+    def require(self, labels: tuple[str, ...]) -> None:
+        """Make sure that some track has these labels: those of annotations that come on their own may be missing.
+
+        Raises:
+            UserError: none has.
+        """
+        tracks = self.tracks()
+        for label in labels:
+            if tracks[label].isna().all():
+                raise UserError(f"{self.info.name}: no track in {self.home()} has the label {label!r}. {self.get}")
+
+    def lengths(self) -> list[int | None]:
+        """The length in bytes of each track's file, None where there is no file."""
+        home = self.home()
+        return [_length(f"{home}/{path}") for path in self.tracks()["path"]]
+
     def fingerprint(self) -> dict[str, str]:
-        """Of the index and the decoders; files are taken to be what their data set says."""
-        table = self.tracks().to_json(orient="split", double_precision=15)
-        digest = hashlib.sha256(table.encode()).hexdigest()
-        packages = {name: version(name) for name in ("soundfile", "soxr")}
-        return {"index": digest, "reader": str(self.info.version), **packages}
+        """Of the index, of the length in bytes of each audio file, and of the decoders.
+
+        Lengths only: times of change differ between two copies of a data set, and hashing what the files hold would
+        read 200 GB before every run. So a file that another one of its length replaces is not noticed.
+        """
+        return {
+            "index": _index_digest(type(self), self.home()),
+            "audio": _digest(" ".join(str(length or 0) for length in self.lengths())),
+            "reader": str(self.info.version),
+            **{name: version(name) for name in ("soundfile", "soxr")},
+        }
 
     def catalog(self, folder: Path, size: int) -> pd.DataFrame:
         """The index."""
@@ -101,7 +126,23 @@ class DataSet(Corpus):
             yield sound if isinstance(sound, Unreadable) else {"mix": sound}
 
 
-@lru_cache(maxsize=8)
+def _length(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size
+    except OSError:  # why, its decoder will say
+        return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@lru_cache
+def _index_digest(cls: type[DataSet], home: Path) -> str:
+    return _digest(_tracks(cls, home).to_json(orient="split", double_precision=15))
+
+
+@lru_cache  # a plan comes back to each data set: for its size, its fingerprint, and the labels of every task
 def _tracks(cls: type[DataSet], home: Path) -> pd.DataFrame:
     name = cls.info.name
     try:

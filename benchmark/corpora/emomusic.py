@@ -35,6 +35,7 @@ class EmoMusic(DataSet):
         "emoMusic) for annotations.tar.gz and clips_45sec.tar.gz, and unpack both into this folder."
     )
     disk = "about 1 GB"
+    expected = {"train": 504, "val": 115, "test": 125}
 
     def index(self, home: Path) -> pd.DataFrame:
         """The rated songs in the order of `songs_info.csv`."""

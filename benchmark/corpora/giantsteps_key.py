@@ -41,6 +41,7 @@ class GiantStepsKey(DataSet):
         "side, and run their audio_dl.sh; JKU Linz keeps a copy of the audio"
     )
     disk = "3 GB"
+    expected = {"train+val": 1_159, "test": 604}
 
     def index(self, home: Path) -> pd.DataFrame:
         """Training tracks in the order of their annotations, then test tracks by number."""

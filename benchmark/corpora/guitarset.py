@@ -37,6 +37,7 @@ class GuitarSet(DataSet):
         "audio_mono-mic/ in this folder"
     )
     disk = "1.5 GB"
+    expected = {"train+val+test": 360}
 
     def index(self, home: Path) -> pd.DataFrame:
         """Every annotated excerpt, by player."""

@@ -43,7 +43,8 @@ class IRMAS(DataSet):
         "Get IRMAS-TrainingData.zip and the three IRMAS-TestingData-Part*.zip from Zenodo, record 1290750, "
         "and unpack the four into this folder."
     )
-    disk = "about 12 GB"
+    disk = "about 12 GB unpacked"
+    expected = {"train+val": 6_705, "test": 2_874}
 
     def index(self, home: Path) -> pd.DataFrame:
         """Training, then the three test parts, each by name."""

@@ -37,7 +37,8 @@ class MedleySolosDB(DataSet):
         "Get Medley-solos-DB.tar.gz and Medley-solos-DB_metadata.csv from Zenodo, record 3464194; unpack the archive "
         "into this folder."
     )
-    disk = "about 6 GB"
+    disk = "8 GB packed"
+    expected = {"train+val+test": 21_571}
 
     def index(self, home: Path) -> pd.DataFrame:
         """The clips in the order of the list."""

@@ -42,6 +42,7 @@ class MedleyDBMelody(DataSet):
         "MedleyDB (medleydb.weebly.com) to it"
     )
     disk = "5 GB"
+    expected = {"train+val+test": 108}
 
     def index(self, home: Path) -> pd.DataFrame:
         """Every song with a melody, by name."""

@@ -35,7 +35,7 @@ class MIR1K(DataSet):
     get = (
         "Get MIR-1K.zip from mirlab.org (data sets), and unpack it so that Wavfile/ and PitchLabel/ lie in this folder"
     )
-    disk = "1.2 GB"
+    disk = "1 GB"
 
     def index(self, home: Path) -> pd.DataFrame:
         """Every labelled clip, by name."""

@@ -36,6 +36,7 @@ class MagnaTagATune(DataSet):
         "there, from the Music Informatics Research Group of City, University of London (mirg.city.ac.uk)"
     )
     disk = "3 GB"
+    expected = {"train": 18_706, "val": 1_825, "test": 5_329}
 
     def index(self, home: Path) -> pd.DataFrame:
         """All clips but the empty ones, in the order of the annotations."""

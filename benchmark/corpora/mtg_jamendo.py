@@ -76,6 +76,7 @@ class MTGJamendoMood(MTGJamendo):
     info = Info("mtg_jamendo_mood", "MTG-Jamendo, mood and theme", CITATION, version=1)
     get = MTGJamendo.get.replace("raw_30s", "autotagging_moodtheme (or raw_30s)")
     disk = "46 GB as audio-low, 152 GB as audio; decoded, another 140 GB"
+    expected = {"train": 9_949, "val": 3_802, "test": 4_231}
     subsets = {"mood": "moodtheme"}
 
 

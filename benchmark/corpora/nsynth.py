@@ -36,6 +36,7 @@ class NSynth(DataSet):
         "and unpack the three into this folder."
     )
     disk = "about 25 GB packed, 40 GB unpacked"
+    expected = {"train": 289_205, "val": 12_678, "test": 4_096}
 
     def index(self, home: Path) -> pd.DataFrame:
         """The notes in the order of the three files."""

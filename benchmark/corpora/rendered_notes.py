@@ -65,6 +65,7 @@ class RenderedNotes(Corpus):
     )
     licence = "Rendered locally, never redistributed. SoundFont: GPL-2."
     sample_rate = 16_000
+    track_seconds = NOTE_SECONDS
     #: ten rounds of all pitches, and multiples: every split of every size has each pitch equally often
     sizes = {"tiny": 610, "small": 2440, "standard": 9760}
     stems = ("note", "accompaniment")

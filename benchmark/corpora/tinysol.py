@@ -39,6 +39,7 @@ class TinySOL(DataSet):
         "Get TinySOL.tar.gz and TinySOL_metadata.csv from Zenodo, record 3685367; unpack the archive into this folder."
     )
     disk = "1.0 GB packed, somewhat more unpacked"
+    expected = {"train+val+test": 2_913}
 
     def index(self, home: Path) -> pd.DataFrame:
         """The notes in the order of the list."""

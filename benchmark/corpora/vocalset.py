@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 #: folders of the singers
 SINGERS = (*(f"female{i}" for i in range(1, 10)), *(f"male{i}" for i in range(1, 12)))
 _TEST = _VALIDATION = 0.2
-#: duplicates, and files that the paper's table does not have (MARBLE leaves out the same)
-_DOUBTFUL = {
-    "f2_scales_vibrato_a(1).wav", "caro_vibrato.wav", "dona_vibrato.wav", "row_vibrato.wav", "slow_vibrato_arps.wav",
-}  # fmt: skip
+#: files that the paper's table does not have (MARBLE leaves them out, too)
+_DOUBTFUL = {"caro_vibrato.wav", "dona_vibrato.wav", "row_vibrato.wav", "slow_vibrato_arps.wav"}
+#: a second copy of a file: `f2_scales_vibrato_a(1).wav`
+_COPY = "(1).wav"
+#: what a folder of female2 is called in some versions
+_MISSPELT = {"vibrado": "vibrato"}
 
 
 class VocalSet(DataSet):
     """About 3,600 recordings, 10.1 hours, of 20 professional singers, split by exercise: every singer is in every part.
 
     Layout: `data_by_singer/SINGER/CONTEXT/TECHNIQUE/f1_scales_vibrato_a.wav`, CONTEXT being scales, arpeggios,
-    long_tones or excerpts. About 30 files lack the singer in their name; all is taken from the folders. Five doubtful
-    files of technique vibrato are left out.
+    long_tones or excerpts. About 30 files lack the singer in their name; all is taken from the folders. Left out: four
+    doubtful files of technique vibrato, and second copies.
     Split: there is none for singers; the paper and MARBLE draw files at random, whereby the five vowels of an exercise,
     sung in a row, fall on both sides. Here an exercise of a singer (context and technique) is never cut: about 20 % of
     the exercises are the test, 20 % of the others the validation.
@@ -35,8 +37,11 @@ class VocalSet(DataSet):
     info = Info("vocalset", "VocalSet", "Wilkins, Seetharaman, Wahl & Pardo 2018 (ISMIR)", version=1)
     licence = "CC BY 4.0"
     folder = "vocalset"
-    get = "Get VocalSet 1.2 (VocalSet1-2.zip) from Zenodo, and unpack it so that data_by_singer lies in this folder."
-    disk = "several GB: it holds every recording under singer, technique and vowel"
+    get = (
+        "Get VocalSet 1.2 (VocalSet1-2.zip) from Zenodo, record 1442513, and unpack it so that data_by_singer lies in "
+        "this folder."
+    )
+    disk = "6 GB packed, 10 GB unpacked: it holds every recording under singer, technique and vowel"
 
     def index(self, home: Path) -> pd.DataFrame:
         """The recordings by singer, context, technique and name."""
@@ -83,13 +88,14 @@ def _recordings(home: Path) -> pd.DataFrame:
         raise FileNotFoundError(f"no {base}")
     names = [path.relative_to(base) for path in sorted(base.glob("*/*/*/*.wav")) if _known(path.name)]
     table = pd.DataFrame([name.parts for name in names], columns=["singer", "context", "technique", "file"])
+    table["technique"] = table["technique"].replace(_MISSPELT)
     table["id"] = [name.with_suffix("").as_posix() for name in names]
     table["path"] = [f"data_by_singer/{name.as_posix()}" for name in names]
     return table.drop(columns="file")
 
 
 def _known(name: str) -> bool:
-    return not name.startswith(".") and name not in _DOUBTFUL
+    return not name.startswith(".") and not name.endswith(_COPY) and name not in _DOUBTFUL
 
 
 def _listed(home: Path, part: str) -> list[str]:

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from benchmark.interfaces import Config
 
+#: what a training tells of itself meanwhile, beside its checkpoint
+PROGRESS = "progress.json"
+
 
 class PretrainConfig(Config):
     """Equal budget = equal crops heard, whatever a strategy does with them.

@@ -29,6 +29,18 @@ class Condition(NamedTuple):
 CLEAN = Condition("", 0)
 
 
+class Heard(NamedTuple):
+    """Embeddings of some tracks under a condition; `rows` says which tracks of the catalog those are."""
+
+    features: Features
+    rows: NDArray[np.int64]
+
+    def of(self, rows: NDArray[np.int64]) -> Features:
+        """Of tracks of the catalog, all of them among `rows`."""
+        order = np.argsort(self.rows)
+        return self.features.select(order[np.searchsorted(self.rows, rows, sorter=order)])
+
+
 @dataclass(frozen=True)
 class Trial:
     """One task on one corpus, as every probe and the supervised baseline meet it: same labels, subsets, test items.
@@ -87,18 +99,32 @@ class Trial:
         self,
         results: Sequence[tuple[str, ProbeResult]],
         frame_rate: float,
-        conditions: Sequence[Condition] = (),
+        conditions: Mapping[Condition, NDArray[np.int64]] = MappingProxyType({}),
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Scores, one row per (probe, subset, condition, metric), and predictions, one row per clean test item."""
-        scores, predictions = [], []
+        """Scores, one row per (probe, subset, condition, metric), and predictions, one row per clean test item.
+
+        Args:
+            results: by probe; outputs of `test`, and for each condition, of the tracks that were heard under it.
+            frame_rate: of frame-level outputs.
+            conditions: which tracks were heard under each.
+        """
+        scores, predictions, heard = [], [], {CLEAN: self.test, **conditions}
         for probe, result in results:
-            for condition, outputs in zip([CLEAN, *conditions], [result.outputs, *result.corrupted], strict=True):
+            every = zip(heard.items(), [result.outputs, *result.corrupted], strict=True)
+            for (condition, rows), outputs in every:
                 decoded = self.task.decode(outputs, frame_rate)
-                scores += [{**row, **condition._asdict()} for row in _score_rows(self, decoded, probe, result)]
+                scored = _score_rows(self, rows, decoded, probe, result)
+                scores += [{**row, **condition._asdict()} for row in scored]
                 if condition == CLEAN:
                     predictions.append(_prediction_rows(self.tracks, self.test, decoded, probe, result.subset))
         identity = split_hash(self.tracks["id"].tolist(), self.tracks["split"].tolist())
         return pd.DataFrame(scores).assign(split_hash=identity), pd.concat(predictions, ignore_index=True)
+
+
+def rows_of(ids: Sequence[str], among: Sequence[str]) -> NDArray[np.int64]:
+    """Where each of some tracks stands among others, by id."""
+    place = {name: row for row, name in enumerate(among)}
+    return np.array([place[name] for name in ids], np.int64)
 
 
 def evaluate(
@@ -108,7 +134,7 @@ def evaluate(
     probes: list[Literal["linear", "mlp"]],
     seed: int,
     device: str,
-    corrupted: Mapping[Condition, Features] = MappingProxyType({}),
+    corrupted: Mapping[Condition, Heard] = MappingProxyType({}),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Probe frozen embeddings, and score.
 
@@ -119,13 +145,13 @@ def evaluate(
         probes: kinds of probe.
         seed: of the probes' own draws.
         device: where to compute.
-        corrupted: by condition, embeddings of all tracks outside training and validation, in their order.
+        corrupted: by condition, embeddings of some tracks, as they sound under it.
 
     Returns:
         What `Trial.scored` does.
     """
-    held_out = np.flatnonzero(~trial.tracks["split"].isin(("train", "val")))
-    others = [other.select(np.searchsorted(held_out, trial.test)) for other in corrupted.values()]
+    conditions = {condition: np.intersect1d(trial.test, heard.rows) for condition, heard in corrupted.items()}
+    others = [corrupted[condition].of(rows) for condition, rows in conditions.items()]
 
     def select(outputs: Outputs, rows: NDArray[np.int64]) -> float:
         return trial.select(outputs, rows, frame_rate)
@@ -136,7 +162,7 @@ def evaluate(
         for probe in probes
         for result in run_probe(probe, features, targets, trial.subsets, trial.test, select, device, seed, others)
     ]
-    return trial.scored(results, frame_rate, list(corrupted))
+    return trial.scored(results, frame_rate, conditions)
 
 
 def _clip_targets(task: Task, labels: list[Any]) -> NDArray[Any]:
@@ -169,12 +195,17 @@ def _shuffled(truth: list[Any], tracks: pd.DataFrame) -> list[Any]:
     return labels
 
 
-def _score_rows(trial: Trial, decoded: list[Any], probe: str, result: ProbeResult) -> list[dict[str, Any]]:
+def _score_rows(
+    trial: Trial, heard: NDArray[np.int64], decoded: list[Any], probe: str, result: ProbeResult
+) -> list[dict[str, Any]]:
+    """Every metric on every test set of which tracks were heard."""
     rows, task = [], trial.task
     for suffix, members in task.test_sets(trial.tracks).items():
-        at = np.flatnonzero(members[trial.test])
-        predicted, true = [decoded[i] for i in at], [trial.truth[trial.test[i]] for i in at]
-        groups = trial.tracks["group"].to_numpy()[trial.test[at]]
+        at = np.flatnonzero(members[heard])
+        if not len(at) and len(heard) < len(trial.test):
+            continue
+        predicted, true = [decoded[i] for i in at], [trial.truth[heard[i]] for i in at]
+        groups = trial.tracks["group"].to_numpy()[heard[at]]
         errors = sampling_error(task, predicted, true, groups)
         for metric, value in task.score(predicted, true).items():
             rows.append(

@@ -109,7 +109,7 @@ def run_probe(
         select: `select(outputs on val, val indices)`: the task's main metric, higher is better.
         device: where to compute.
         seed: of frame samples, MLP initialisation and minibatches.
-        corrupted: the test tracks once more, in the order of `test`, in other conditions: read, never learned from.
+        corrupted: test tracks once more, in other conditions: read, never learned from.
 
     Raises:
         ValueError: a training embedding is NaN or infinite.
@@ -196,7 +196,7 @@ class _Problem:
         best = int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))
         chosen = [layer[best : best + 1] for layer in probe.layers]
         outputs = self._predict(probe, chosen, self.features, test)[0]
-        others = [self._predict(probe, chosen, other, np.arange(len(test)))[0] for other in corrupted]
+        others = [self._predict(probe, chosen, other, np.arange(len(other.offsets) - 1))[0] for other in corrupted]
         return ProbeResult(subset, outputs, probe.hypers[best], float(scores[best]), others)
 
     def _predict(

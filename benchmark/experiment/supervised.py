@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 
 import lightning as L
 import numpy as np
@@ -11,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmark.audio.corrupt import CORRUPTIONS
 from benchmark.audio.waveforms import Waveforms
 from benchmark.experiment.budget import PretrainConfig
 from benchmark.experiment.crops import CropStream
 from benchmark.experiment.embed import WINDOW_SECONDS, read, summary
-from benchmark.experiment.evaluate import Trial
+from benchmark.experiment.evaluate import CLEAN, Condition, Trial
 from benchmark.experiment.features import Features
 from benchmark.experiment.fractions import Subset
 from benchmark.experiment.layers import Loss, row_loss
@@ -79,6 +82,14 @@ class _KeepBest(L.Callback):
                 self.best, self.state = score, copy.deepcopy(module.strategy.state_dict())
 
 
+class Audible(NamedTuple):
+    """Test tracks under a condition: `at` in `waves`, which are `rows` of the catalog."""
+
+    waves: Waveforms
+    at: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
 def train_supervised(
     trial: Trial,
     waves: Waveforms,
@@ -88,6 +99,7 @@ def train_supervised(
     seed: int,
     device: str,
     learning_rate: float = SCRATCH_RATE,
+    conditions: Mapping[Condition, Audible] = MappingProxyType({}),
 ) -> ProbeResult:
     """Train on the subset's training tracks, keep the best moment on its validation tracks, read test once.
 
@@ -95,6 +107,7 @@ def train_supervised(
         encoder: untrained or pre-trained; changed in place.
         probe: the head on top: one layer, or two.
         learning_rate: AdamW's, after warm-up.
+        conditions: under which test tracks are read as well.
     """
     task, columns, kind = trial.task, max(1, len(trial.task.classes)), LOSSES[trial.task.output]
     model = Classifier(encoder, columns, task.frame_level, probe, kind)
@@ -114,7 +127,9 @@ def train_supervised(
     best = _KeepBest(max(1, steps // CHECKS), score)
     fit(Pretraining(model, config, seed, steps), stream, device, [best])
     model.load_state_dict(best.state)
-    return ProbeResult(subset, predict(model, waves, trial.test, scale, device), {}, float(best.best))
+    clean = predict(model, waves, trial.test, scale, device)
+    corrupted = [predict(model, heard.waves, heard.at, scale, device, how) for how, heard in conditions.items()]
+    return ProbeResult(subset, clean, {}, float(best.best), corrupted)
 
 
 #: mean and deviation of the numbers that are regressed on
@@ -165,7 +180,14 @@ def _known(targets: Targets, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     return table
 
 
-def predict(model: Classifier, waves: Waveforms, rows: NDArray[np.int64], scale: Scale | None, device: str) -> Outputs:
+def predict(
+    model: Classifier,
+    waves: Waveforms,
+    rows: NDArray[np.int64],
+    scale: Scale | None,
+    device: str,
+    condition: Condition = CLEAN,
+) -> Outputs:
     """Outputs of some tracks, as probes give them."""
     model.to(device).eval()
 
@@ -174,7 +196,8 @@ def predict(model: Classifier, waves: Waveforms, rows: NDArray[np.int64], scale:
 
     columns = int(model.head[-1].out_features)  # type: ignore[arg-type]
     heard, rate = waves.select(rows), model.encoder.frame_rate if model.frames else None
-    features = read(network, heard, rate, lambda n: np.zeros((n, columns), np.float32), device)
+    corruption = condition if condition.corruption in CORRUPTIONS else None
+    features = read(network, heard, rate, lambda n: np.zeros((n, columns), np.float32), device, corruption)
     model.train()
     outputs = features.by_track(features.data, np.arange(len(rows)))
     return [scale[0] + scale[1] * numbers for numbers in outputs] if scale else outputs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from torch.utils.data import DataLoader
 
 from benchmark.audio.waveforms import Waveforms
 from benchmark.experiment.budget import PretrainConfig
+from benchmark.experiment.checkpoint import SAVE_EVERY, Checkpoints
 from benchmark.experiment.crops import CROP_SECONDS, CropStream, to_batch
 from benchmark.experiment.distributed import gather, shard, world_size
 from benchmark.experiment.lars import LARS
+from benchmark.experiment.memory import forget_peak, free, peak_mb
+from benchmark.experiment.micro_batch import MicroBatches
 from benchmark.experiment.monitor import monitors
+from benchmark.experiment.tell import Tell
 from benchmark.modules import Encoder, Strategy
-
-PROCESS = Path("/proc/self")
 
 
 class TrainingDiverged(RuntimeError):
@@ -31,11 +33,19 @@ class TrainingDiverged(RuntimeError):
 
 
 class Pretraining(L.LightningModule):
-    """A strategy under its optimizer with warm-up and cosine decay."""
+    """A strategy under its optimizer with warm-up and cosine decay.
 
-    def __init__(self, strategy: Strategy, config: PretrainConfig, seed: int, steps: int) -> None:
+    Args:
+        steps: of the whole training, of which `start` are behind it.
+        parts: micro-batches in which each batch is embedded.
+    """
+
+    def __init__(
+        self, strategy: Strategy, config: PretrainConfig, seed: int, steps: int, start: int = 0, parts: int = 1
+    ) -> None:
         super().__init__()
-        self.strategy, self.config, self.seed, self.steps = strategy, config, seed, steps
+        self.strategy, self.config, self.seed = strategy, config, seed
+        self.steps, self.start, self.parts = steps, start, parts
         self.curve: list[Tensor] = []
 
     def training_step(self, batch: tuple[int, dict[str, Tensor]], _: int) -> Tensor:
@@ -45,15 +55,29 @@ class Pretraining(L.LightningModule):
         with torch.autocast(device.type, enabled=False):
             generator = torch.Generator(device).manual_seed(self.seed * 1_000_003 + t)
             views = self.strategy.views(to_batch(heard), generator)
-        loss = self.strategy.loss(gather(self.strategy.embed(shard(views))))["loss"]
+        loss = self.strategy.loss(gather(self._embed(shard(views))))["loss"]
         self.curve.append(loss.detach())  # read after training: reading it here would wait for the device
         if t % 50 == 49 and not torch.isfinite(loss):
             raise TrainingDiverged(f"the loss is {loss.item()} at step {t} of {self.steps}")
         return loss
 
+    def _embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        if self.parts == 1:
+            return self.strategy.embed(views)
+        self.micro_batches = MicroBatches(self.strategy.embed, views, self.parts)
+        return self.micro_batches.embeddings
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """The gradient of the loss; with micro-batches it stops at their embeddings, and goes on part by part."""
+        super().backward(loss, *args, **kwargs)
+        if self.parts > 1:
+            with self.trainer.precision_plugin.forward_context():
+                self.micro_batches.backward(self.strategy.embed)
+            del self.micro_batches  # the views, which the next step would find in its way
+
     def on_train_batch_end(self, *_: Any) -> None:
         """EMA teachers move after the optimizer."""
-        self.strategy.after_step(self.global_step, self.steps)
+        self.strategy.after_step(self.start + self.global_step, self.steps)
 
     def configure_optimizers(self) -> Any:
         """AdamW or LARS; weight decay spares norms and biases."""
@@ -66,7 +90,7 @@ class Pretraining(L.LightningModule):
         optimizer: torch.optim.Optimizer = (
             LARS(groups, lr=rate) if self.config.optimizer == "lars" else torch.optim.AdamW(groups, lr=rate)
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._rate(self.start + step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _rate(self, step: int) -> float:
@@ -76,24 +100,47 @@ class Pretraining(L.LightningModule):
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.steps - warmup)))
 
 
-def pretrain(strategy: Strategy, waves: Waveforms, config: PretrainConfig, seed: int, device: str) -> dict[str, Any]:
-    """Train `strategy` (and so its encoder) in place.
+def pretrain(
+    strategy: Strategy,
+    waves: Waveforms,
+    config: PretrainConfig,
+    seed: int,
+    device: str,
+    folder: Path | None = None,
+    every: float = SAVE_EVERY,
+) -> dict[str, Any]:
+    """Train `strategy` (and so its encoder) in place; on from the last checkpoint, if there is one.
+
+    If a GPU's memory does not suffice, training goes on with the batch embedded in two halves (`MicroBatches`).
+
+    Args:
+        strategy: initialized.
+        waves: the corpus.
+        config: the budget.
+        seed: of crops and views.
+        device: `cpu` or `cuda:N`.
+        folder: for checkpoints, of this very training (same strategy, options and corpus); without one there are none.
+        every: seconds between two of them.
 
     Returns:
-        What the record keeps: crops heard, steps, seconds, loss curve (at most 100 points) and collapse monitors.
+        What the record keeps: crops heard, steps, seconds, how often it was resumed, how many rows were embedded at
+        once on each device, loss curve (at most 100 points) and collapse monitors.
 
     Raises:
         TrainingDiverged: the loss became NaN or infinite.
+        torch.OutOfMemoryError: half a batch does not fit either, or ranks share the batch.
     """
     stream = CropStream(waves, strategy.crops(strategy.config), config, seed)
     if config.compile:  # the network alone: views draw from generators, and the loss is small
         strategy.embed = torch.compile(strategy.embed)  # type: ignore[method-assign]
-    module = Pretraining(strategy, config, seed, stream.steps)
-    peak_is_ours = _forget_peak(device)
-    started = time.perf_counter()
-    fit(module, stream, device)
+    training = {"config": config.model_dump(mode="json"), "seed": seed, "steps": stream.steps}
+    checkpoints = Checkpoints(strategy, training, folder, every)
+    peak_is_ours = forget_peak(device)
+    told = partial(held_out_embeddings, strategy.encoder, waves, device, 64)
+    tell = [Tell(folder, stream.steps, told)] if folder else []
+    module = _fit_into_memory(strategy, stream, config, device, checkpoints, tell)
     settle_statistics(strategy.encoder, stream, device)
-    seconds = time.perf_counter() - started
+    seconds = checkpoints.seconds()
     curve = torch.stack(module.curve).float().cpu()
     bad = (~torch.isfinite(curve)).nonzero()
     if len(bad):
@@ -103,32 +150,55 @@ def pretrain(strategy: Strategy, waves: Waveforms, config: PretrainConfig, seed:
         "crops": round(stream.steps * stream.batch * stream.count * stream.spec.seconds / CROP_SECONDS),
         "steps": stream.steps,
         "seconds": round(seconds, 1),
+        "resumed": checkpoints.begin.resumed,
+        "micro_batch": -(-stream.batch // (world_size() * module.parts)),
         "parameters": sum(p.numel() for p in strategy.parameters() if p.requires_grad),
-        "peak_mb": _peak_mb(device) if peak_is_ours else None,
+        "peak_mb": peak_mb(device) if peak_is_ours else None,
         "loss": float(curve[-min(20, len(curve)) :].mean()),
         "curve": [round(float(v), 4) for v in curve[points]],
         **monitors(held_out_embeddings(strategy.encoder, waves, device)),
     }
 
 
-def _forget_peak(device: str) -> bool:
-    """Start `_peak_mb` anew, since a worker runs many jobs; whether the system lets us (most Linux machines do)."""
-    if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats()
-        return True
+def _fit_into_memory(
+    strategy: Strategy,
+    stream: CropStream,
+    config: PretrainConfig,
+    device: str,
+    checkpoints: Checkpoints,
+    tell: list[Tell],
+) -> Pretraining:
+    """Train; where the memory does not suffice, once more, from the last checkpoint on, in halves."""
     try:
-        (PROCESS / "clear_refs").write_text("5")  # the high-water mark becomes what the process holds now
-    except OSError:
-        return False
-    return True
+        return _go_on(strategy, stream, config, device, checkpoints, tell, parts=1)
+    except torch.OutOfMemoryError as error:
+        if checkpoints.begin.parts > 1:
+            raise
+        if world_size() > 1:  # the other ranks are waiting for this one's rows
+            error.add_note("devices that share a batch do not halve it further: take more, or a smaller batch_size")
+            raise
+    # out of the handler, since the error's traceback holds on to all that is to be freed
+    logging.getLogger(__name__).warning("out of memory on %s: going on with half the micro-batch", device)
+    strategy.zero_grad()
+    free(device)
+    forget_peak(device)
+    return _go_on(strategy, stream, config, device, checkpoints, tell, parts=2)
 
 
-def _peak_mb(device: str) -> int:
-    """Most memory that this process has held since: on the GPU, or resident."""
-    if device.startswith("cuda"):
-        return int(torch.cuda.max_memory_allocated() >> 20)
-    status = (PROCESS / "status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) >> 10
+def _go_on(
+    strategy: Strategy,
+    stream: CropStream,
+    config: PretrainConfig,
+    device: str,
+    checkpoints: Checkpoints,
+    tell: list[Tell],
+    parts: int,
+) -> Pretraining:
+    begin = checkpoints.go_on(parts)
+    stream.start = begin.step
+    module = Pretraining(strategy, config, stream.seed, stream.steps, begin.step, begin.parts)
+    fit(module, stream, device, [checkpoints, *tell])
+    return module
 
 
 def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.Callback] | None = None) -> None:
@@ -142,7 +212,7 @@ def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.
         sync_batchnorm=world > 1 and on_gpu,  # torch has none for the CPU: there each rank normalizes its part
         use_distributed_sampler=False,
         max_epochs=1,
-        max_steps=stream.steps,
+        max_steps=stream.steps - stream.start,
         precision=module.config.precision,
         gradient_clip_val=1.0,
         callbacks=callbacks,

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import json
 import math
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from benchmark.files import replacing
 from benchmark.leaderboard import figures, stats, tables
 from benchmark.leaderboard.record import Run, load_run, percent
 from benchmark.leaderboard.tables import Row, Standing
@@ -53,12 +53,11 @@ def build(folder: Path) -> Path:
     run = load_run(folder)
     table = tables.cells(stats.load_scores(folder), run)
     page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", render(table, run))
-    tables.write_csv(table, folder / "leaderboard.csv")
+    with replacing(folder / "leaderboard.csv") as draft:
+        tables.write_csv(table, draft)
     path = folder / "leaderboard.html"
-    # A reader, or a browser that reloads, never meets half a page.
-    draft = path.with_suffix(".tmp")
-    draft.write_text(page, encoding="utf-8", errors="replace", newline="\n")
-    os.replace(draft, path)
+    with replacing(path) as draft:
+        draft.write_text(page, encoding="utf-8", errors="replace", newline="\n")
     return path
 
 

@@ -2,66 +2,52 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
+import contextlib
+import math
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from benchmark import registry
+from benchmark.scheduler.claims import StoreLocks
+from benchmark.scheduler.collect import collect
+from benchmark.scheduler.estimate import Timings
 from benchmark.scheduler.grid import Audio, Grid
 from benchmark.scheduler.jobs import Stores, run_job
-from benchmark.scheduler.plan import Plan, plan, prepare
-from benchmark.scheduler.record import SCORED, record
+from benchmark.scheduler.outlook import check_space
+from benchmark.scheduler.plan import Plan, plan, prepare, select
+from benchmark.scheduler.record import command_line
+from benchmark.scheduler.settings import Settings
+from benchmark.scheduler.status import Reporter, Status
+from benchmark.scheduler.tracking import Mirror
 from benchmark.scheduler.walk import Event, Job, Report, missing, walk
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-FIRST = (
-    "strategy",
-    "encoder",
-    "pretrain_corpus",
-    "task",
-    "corpus",
-    "split_hash",
-    "fraction",
-    "resample",
-    "seed",
-)
+class Show(Protocol):
+    """Who shows a person how a run goes on."""
+
+    def show(self, event: Event) -> None:
+        """Take one event."""
+
+    def watch(self, status: Status) -> None:
+        """Take a new status."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Where and how a grid runs; nothing here changes a score."""
-
-    out: Path
-    data: Path
-    executor: str = "local"
-    workers: int | None = None
-    threads: int = 1
-
-
-def drive(grid: Grid, settings: Settings, on_event: Callable[[Event], None]) -> Report:
+def drive(grid: Grid, settings: Settings, progress: Show) -> Report:
     """Run what is missing of `grid` and refresh the tables and the page."""
     stores = Stores(settings.data, settings.out)
-    jobs = plan(grid)
-    if not missing(jobs, stores.done):
-        report = Report(skipped=list(jobs.values()))
-    else:
-        report = _walk(jobs, stores, settings, grid.pretrain.devices, on_event)
-    _forget_shards(jobs, stores)
-    for store in (stores.data, stores.out):
-        store.sweep()  # at the end: workers of a driver that was killed just before this run are gone by now
+    jobs, mirror = plan(grid), Mirror(settings.out, grid.name, command_line()) if settings.mlflow else None
+    chosen = select(jobs, settings.only, settings.exclude)
+    with mirror or contextlib.nullcontext():
+        report = _walk(chosen, stores, settings, grid.pretrain.devices, progress, mirror)
+        if mirror:
+            mirror.complete(jobs.values(), stores.out)
+    _tidy_up(jobs, stores)
     collect(grid, jobs, stores, report)
     return report
 
 
-def store_audio(
-    audio: Audio, stems: list[str], settings: Settings, on_event: Callable[[Event], None]
-) -> tuple[Report, Path]:
+def store_audio(audio: Audio, stems: list[str], settings: Settings, progress: Show) -> tuple[Report, Path]:
     """Store the waveforms of a corpus, perhaps with `stems`, as grids will ask for.
 
     Returns:
@@ -69,29 +55,61 @@ def store_audio(
     """
     stores, wanted = Stores(settings.data, settings.out), Plan()
     key = prepare(wanted, audio, sorted(stems))
-    report = Report(skipped=list(wanted.jobs.values()))
-    if missing(wanted.jobs, stores.done):
-        report = _walk(wanted.jobs, stores, settings, 1, on_event)
-    _forget_shards(wanted.jobs, stores)
-    stores.data.sweep()
+    report = _walk(wanted.jobs, stores, settings, 1, progress)
+    _tidy_up(wanted.jobs, stores)
     return report, stores.data.folder("waveforms", key)
 
 
 def _walk(
-    jobs: dict[str, Job], stores: Stores, settings: Settings, devices: int, on_event: Callable[[Event], None]
+    jobs: dict[str, Job],
+    stores: Stores,
+    settings: Settings,
+    devices: int,
+    progress: Show,
+    mirror: Mirror | None = None,
 ) -> Report:
-    from benchmark.scheduler.executors.local import default_slots
-
-    slots = default_slots(devices)
-    if settings.workers is not None:
-        slots = [slots[i % len(slots)] for i in range(settings.workers)]
+    todo = [jobs[key] for key in missing(jobs, stores.done)]
+    if not todo:
+        return Report(skipped=list(jobs.values()))
+    timings = settings.timings()
+    check_space(todo, timings, stores)
     cls: Any = registry.executors.get(settings.executor)
-    executor = cls(slots, settings.threads, settings.out / "logs")
+    executor = cls.open(settings.resources(devices), settings.out / "logs")
+    locks = StoreLocks(stores)
+    run = partial(run_job, data=settings.data, out=settings.out)
     try:
-        run = partial(run_job, data=settings.data, out=settings.out)
-        return walk(jobs, stores.done, run, executor, on_event)
+        with Reporter(stores.out, todo, timings.seconds, executor.capacity, progress.watch) as reporter:
+
+            def note(event: Event) -> None:
+                if event.what == "finished":
+                    timings.add(event.job, stores.of(event.job.kind).manifest(event.job.kind, event.job.key))
+                    if mirror:
+                        mirror.log(event.job, stores.out)
+                reporter.note(event)
+                progress.show(event)
+
+            return walk(jobs, stores.done, run, executor, note, locks=locks, seconds=partial(_urgency, timings))
     finally:
         executor.shutdown()
+        locks.release()
+        with contextlib.suppress(OSError):  # a full disk, say: it must not hide what failed
+            timings.save()
+
+
+def _urgency(timings: Timings, job: Job) -> float:
+    """How long a job takes; what only tries the others out goes first, whatever waits behind it."""
+    return math.inf if job.kind == "preflight" else timings.seconds(job) or 1.0
+
+
+def _tidy_up(jobs: dict[str, Job], stores: Stores) -> None:
+    """Clear away what killed drivers left. At the end: their workers, if killed just now, are gone by then."""
+    _forget_shards(jobs, stores)
+    locks = StoreLocks(stores)
+    locks.sweep()
+    locks.release()
+    for store in (stores.data, stores.out):
+        store.sweep()
+        Status.sweep(store.root)
 
 
 def _forget_shards(jobs: dict[str, Job], stores: Stores) -> None:
@@ -101,69 +119,3 @@ def _forget_shards(jobs: dict[str, Job], stores: Stores) -> None:
             for need in job.needs:
                 if jobs[need].kind == "shard":
                     stores.data.discard("shard", need)
-
-
-def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> None:
-    """Write `scores.parquet`, `run.json` and the page into the results folder, if anything changed."""
-    out = stores.out.root
-    probes = [job for job in jobs.values() if job.kind in SCORED and stores.done(job)]
-    stamp = {"grid": grid.model_dump(mode="json"), "keys": sorted(job.key for job in probes)}
-    stamp["failed"] = sorted(f.job.key for f in report.failed)
-    state = out / "collected.json"
-    if state.is_file() and json.loads(state.read_text()) == json.loads(json.dumps(stamp)) and _complete(out):
-        return
-    scores = _scores(probes, stores)
-    _atomically(out / "run.json", json.dumps(record(grid, jobs, stores, report), indent=1))
-    if scores is None:
-        return
-    draft = out / "scores.parquet.tmp"
-    scores.to_parquet(draft, index=False)
-    os.replace(draft, out / "scores.parquet")
-    from benchmark.leaderboard.page import build
-
-    build(out)
-    _atomically(state, json.dumps(stamp))
-
-
-def _complete(out: Path) -> bool:
-    return all((out / name).is_file() for name in ("scores.parquet", "leaderboard.html", "leaderboard.csv", "run.json"))
-
-
-def _scores(probes: list[Job], stores: Stores) -> pd.DataFrame | None:
-    import pandas as pd
-
-    if not probes:
-        return None
-    tables = [pd.read_parquet(stores.out.open(job.kind, job.key) / "scores.parquet") for job in probes]
-    scores = pd.concat(tables, ignore_index=True)
-    order = [
-        *FIRST,
-        "probe",
-        "corruption",
-        "severity",
-        "metric",
-        "value",
-        "test_stderr",
-        "n_train",
-        "n_val",
-        "n_test",
-        "key",
-    ]
-    rest = [column for column in scores.columns if column not in order]
-    by = ["strategy", "encoder", "task", "fraction", "resample", "seed", "probe", "corruption", "severity", "metric"]
-    return scores[order + rest].sort_values(by, kind="stable").reset_index(drop=True)
-
-
-def _atomically(path: Path, text: str) -> None:
-    draft = path.with_name(path.name + ".tmp")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)
-
-
-def describe(jobs: dict[str, Job], stores: Stores) -> list[tuple[str, str, str]]:
-    """(state, kind, name) of every job, for `--dry-run`: `done`, `to do`, or `not needed`."""
-    todo = missing(jobs, stores.done)
-    return [
-        ("to do" if key in todo else "done" if stores.done(job) else "not needed", job.kind, job.name)
-        for key, job in jobs.items()
-    ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -61,7 +63,7 @@ class Grid(Config):
     @classmethod
     def _options(cls, value: Any) -> Any:
         """A list of names, or a mapping from names to options."""
-        if isinstance(value, list):
+        if isinstance(value, list) and all(isinstance(name, str) for name in value):
             return {name: {} for name in value}
         return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
 
@@ -126,8 +128,11 @@ def text_of(name: str) -> str:
     return (files("benchmark.grids") / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def load(name: str) -> Grid:
+def load(name: str, changes: Mapping[str, Any] | None = None) -> Grid:
     """Read and check a grid.
+
+    Args:
+        changes: values by dotted path, such as `pretrain.batch_size`, that replace what the file says.
 
     Raises:
         UserError: unknown name, broken YAML, unknown or wrong field (each is named).
@@ -138,6 +143,8 @@ def load(name: str) -> Grid:
         raise UserError(f"{name}: not valid YAML: {error}") from error
     if not isinstance(raw, dict):
         raise UserError(f"{name}: a grid is a mapping, this is {type(raw).__name__}")
+    for path, value in (changes or {}).items():
+        _put(raw, path, value)
     try:
         return Grid.model_validate(raw)
     except ValidationError as error:
@@ -145,12 +152,65 @@ def load(name: str) -> Grid:
         raise UserError(f"{name}: the grid is malformed\n" + "\n".join(lines)) from error
 
 
-def narrow(grid: Grid, strategies: list[str], tasks: list[str], budget: float = 1.0) -> Grid:
-    """Keep only these strategies and tasks (all if empty); ones that the grid lacks are added with default options.
+def _put(raw: dict[str, Any], path: str, value: Any) -> None:
+    """Set a value deep in a mapping; what is unknown there, the grid's own check will name.
+
+    Raises:
+        UserError: the path leads through something that is no mapping.
+    """
+    *way, last = path.split(".")
+    for step in way:
+        inner = raw.setdefault(step, {})
+        if isinstance(inner, list) and all(isinstance(name, str) for name in inner):
+            inner = raw[step] = {name: {} for name in inner}  # a list of strategies, none with options
+        if not isinstance(inner, dict):
+            raise UserError(f"--set {path}: {step} is not a mapping; set it as a whole")
+        raw = inner
+    raw[last] = value
+
+
+def change(text: str) -> tuple[str, Any]:
+    """`a.b=c` to the path and the value, which is read as YAML.
+
+    Raises:
+        UserError: there is no `=`, or the value is no YAML.
+    """
+    path, equals, value = text.partition("=")
+    if not (path.strip() and equals):
+        raise UserError(f"--set {text}: write a.b=c, for example pretrain.batch_size=128")
+    try:
+        return path.strip(), yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {text}: not valid YAML: {error}") from error
+
+
+def narrow(
+    grid: Grid,
+    strategies: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    fractions: Sequence[float] = (),
+    budget: float = 1.0,
+) -> Grid:
+    """Keep only these strategies, tasks and fractions (all if empty).
+
+    Strategies and tasks that the grid lacks are added with default options; a fraction, with as many draws as the
+    others have at most, and a single one of all tracks.
 
     Args:
         budget: multiplies the crops that pre-training hears.
     """
-    chosen = {name: grid.strategies.get(name, {}) for name in strategies} if strategies else grid.strategies
-    pretrain = grid.pretrain.model_copy(update={"crops": max(1, round(budget * grid.pretrain.crops))})
-    return grid.model_copy(update={"strategies": chosen, "tasks": tasks or grid.tasks, "pretrain": pretrain})
+    if not math.isfinite(budget):
+        raise UserError(f"--budget {budget}: give a finite number")
+    most = max(grid.fractions.values())
+    raw = grid.model_dump()
+    raw["pretrain"]["crops"] = max(1, round(budget * grid.pretrain.crops))
+    if strategies:
+        raw["strategies"] = {name: grid.strategies.get(name, {}) for name in strategies}
+    if tasks:
+        raw["tasks"] = list(tasks)
+    if fractions:
+        raw["fractions"] = {f: grid.fractions.get(f, most if f < 1 else 1) for f in fractions}
+    try:
+        return Grid.model_validate(raw)
+    except ValidationError as error:
+        raise UserError("; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())) from error

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 from benchmark import registry
 from benchmark.interfaces import Unreadable, UserError
+from benchmark.scheduler.conditions import FONT_CORPORA, SECOND_FONT
 from benchmark.scheduler.plan import DATA_KINDS
 from benchmark.scheduler.store import Draft, Store
 from benchmark.scheduler.walk import Job
@@ -36,9 +40,25 @@ class Stores:
 
 def run_job(job: Job, data: Path, out: Path) -> None:
     """Make the artefact of `job`."""
-    stores = Stores(data, out)
+    stores, started = Stores(data, out), time.perf_counter()
     with stores.of(job.kind).writing(job.kind, job.key, job.spec) as draft:
         _RUNNERS[job.kind](job, stores, draft)
+        _tidy_up()
+        draft.info.update(job_seconds=round(time.perf_counter() - started, 2), device=device_kind())
+
+
+def _tidy_up() -> None:
+    """Give back what the job held: its process stays, and on a GPU it may have a neighbor."""
+    gc.collect()  # trainers are circular: without this they and their audio stay mapped for many jobs
+    if device_kind() == "cuda" and "torch" in sys.modules:
+        import torch
+
+        torch.cuda.empty_cache()
+
+
+def device_kind() -> str:
+    """`cpu` or `cuda`, as this worker's slot says."""
+    return os.environ.get("MIR_PRETEXT_DEVICE", "cpu").partition(":")[0]
 
 
 def _device() -> str:
@@ -50,6 +70,9 @@ def _device() -> str:
 
 def _catalog(job: Job, stores: Stores, draft: Draft) -> None:
     corpus = registry.corpora.get(job.spec["corpus"])()
+    if corpus.fingerprint() != job.spec["fingerprint"]:
+        name = job.spec["corpus"]
+        raise UserError(f"{name}: this machine has other data, or other versions, than the one where the run started")
     corpus.catalog(draft.path, job.spec["size"]).to_parquet(draft.path / "tracks.parquet", index=False)
 
 
@@ -120,26 +143,49 @@ def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
 
 def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
     """Train (or only initialize) and write the encoder's weights, and `info.json` for the manifest."""
-    import torch
     from safetensors.torch import save_file
 
     from benchmark.experiment.ranks import is_first
 
     spec = job.spec
-    torch.manual_seed(spec["seed"])  # weights are initialized on the CPU: the same on every device
-    cls = registry.strategies.get(spec["strategy"])
-    encoder = registry.encoders.get(spec["encoder"])()
-    strategy = cls(encoder, cls.Config.model_validate(spec["options"]))
+    strategy = _strategy(spec, spec["seed"])
     info: dict[str, Any] = {}
-    if cls.trains:
+    if strategy.trains:
         from benchmark.experiment.budget import PretrainConfig
+        from benchmark.experiment.checkpoint import SAVE_EVERY
         from benchmark.experiment.train import pretrain
 
         waves = _open_waveforms(stores, job.needs[0], spec["corpus"])
-        info = pretrain(strategy, waves, PretrainConfig.model_validate(spec["budget"]), spec["seed"], device)
+        budget, scratch = PretrainConfig.model_validate(spec["budget"]), stores.out.scratch("pretrain", job.key)
+        every = float(os.environ.get("MIR_PRETEXT_CHECKPOINT_SECONDS", SAVE_EVERY))
+        info = pretrain(strategy, waves, budget, spec["seed"], device, scratch, every)
     if is_first():
-        save_file({k: v.cpu().contiguous() for k, v in encoder.state_dict().items()}, out / "encoder.safetensors")
+        save_file(
+            {k: v.cpu().contiguous() for k, v in strategy.encoder.state_dict().items()}, out / "encoder.safetensors"
+        )
         (out / "info.json").write_text(json.dumps(info))
+
+
+def _preflight(job: Job, stores: Stores, draft: Draft) -> None:
+    from benchmark.experiment.preflight import try_strategy, try_task
+
+    device, spec = _device(), job.spec
+    if "task" in spec:
+        import pandas as pd
+
+        tracks = pd.read_parquet(stores.data.open("catalog", job.needs[0]) / "tracks.parquet")
+        try_task(registry.tasks.get(spec["task"])(), tracks, spec["fraction"])
+    else:
+        try_strategy(_strategy(spec, 0), spec["precision"], device)
+
+
+def _strategy(spec: dict[str, Any], seed: int) -> Any:
+    """A strategy with a new encoder; initialized on the CPU, so that weights are the same on every device."""
+    import torch
+
+    torch.manual_seed(seed)
+    cls = registry.strategies.get(spec["strategy"])
+    return cls(registry.encoders.get(spec["encoder"])(), cls.Config.model_validate(spec["options"]))
 
 
 def _embed(job: Job, stores: Stores, draft: Draft) -> None:
@@ -167,19 +213,25 @@ def _trial(job: Job, tracks: Any) -> Any:
 
 
 def _probe(job: Job, stores: Stores, draft: Draft) -> None:
+    import numpy as np
     import pandas as pd
 
-    from benchmark.experiment.evaluate import Condition, evaluate
+    from benchmark.experiment.evaluate import Condition, Heard, evaluate, rows_of
     from benchmark.experiment.features import Features
 
     device, spec = _device(), job.spec
     embedded = stores.out.open("embed", job.needs[0])
     tracks = pd.read_parquet(stores.data.open("waveforms", job.needs[1]) / "tracks.parquet")
     frame_level = registry.tasks.get(spec["task"])().frame_level
-    corrupted = {
-        Condition(*condition): Features.open(stores.out.open("embed", key), frame_level)
-        for condition, key in zip(spec.get("conditions", []), job.needs[2:], strict=True)
-    }
+    held_out = np.flatnonzero(~tracks["split"].isin(("train", "val")))
+    heard, others = {}, iter(job.needs[2:])
+    for condition in spec.get("conditions", []):
+        rows = held_out
+        if condition[0] == SECOND_FONT:
+            heard_tracks = pd.read_parquet(stores.data.open("waveforms", next(others)) / "tracks.parquet")
+            rows = rows_of(heard_tracks["id"].tolist(), tracks["id"].tolist())
+        features = Features.open(stores.out.open("embed", next(others)), frame_level)
+        heard[Condition(*condition)] = Heard(features, rows)
     scores, predictions = evaluate(
         _trial(job, tracks),
         Features.open(embedded, frame_level),
@@ -187,32 +239,43 @@ def _probe(job: Job, stores: Stores, draft: Draft) -> None:
         spec["probes"],
         spec["seed"],
         device,
-        corrupted,
+        heard,
     )
     _write_scores(job, draft, scores, predictions)
 
 
 def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
+    import numpy as np
     import torch
     from safetensors.torch import load_file
 
-    from benchmark.experiment.supervised import FINETUNE_RATE, SCRATCH_RATE, train_supervised
+    from benchmark.experiment.evaluate import Condition, rows_of
+    from benchmark.experiment.supervised import FINETUNE_RATE, SCRATCH_RATE, Audible, train_supervised
 
     device, spec = _device(), job.spec
     waves = _open_waveforms(stores, job.needs[0], spec["corpus"])
     trial = _trial(job, waves.tracks)
+    tuned = "protocol" in spec
+    conditions = {
+        Condition(*condition): Audible(waves, trial.test, trial.test) for condition in spec.get("conditions", [])
+    }
+    if (second := Condition(SECOND_FONT, 1)) in conditions:
+        other = _open_waveforms(stores, job.needs[1 + tuned], FONT_CORPORA[spec["corpus"]])
+        rows = rows_of(other.tracks["id"].tolist(), waves.tracks["id"].tolist())
+        at = np.flatnonzero(np.isin(rows, trial.test))
+        conditions[second] = Audible(other, at, rows[at])
     chosen = (spec["fraction"], spec["resample"])
     subset = next(s for s in trial.subsets if (s.fraction, s.resample) == chosen)
-    results, start = [], job.needs[1:]
+    results, start = [], job.needs[1:2] if tuned else ()
     for probe in spec["probes"]:
         torch.manual_seed(spec["seed"])
         encoder = registry.encoders.get(spec["encoder"])()
         if start:
             encoder.load_state_dict(load_file(stores.out.open("pretrain", start[0]) / "encoder.safetensors"))
         rate = FINETUNE_RATE if start else SCRATCH_RATE
-        result = train_supervised(trial, waves, encoder, subset, probe, spec["seed"], device, rate)
+        result = train_supervised(trial, waves, encoder, subset, probe, spec["seed"], device, rate, conditions)
         results.append((f"finetune_{probe}" if start else probe, result))
-    _write_scores(job, draft, *trial.scored(results, encoder.frame_rate))
+    _write_scores(job, draft, *trial.scored(results, encoder.frame_rate, {c: a.rows for c, a in conditions.items()}))
 
 
 def _write_scores(job: Job, draft: Draft, scores: Any, predictions: Any) -> None:
@@ -222,6 +285,7 @@ def _write_scores(job: Job, draft: Draft, scores: Any, predictions: Any) -> None
 
 
 _RUNNERS = {
+    "preflight": _preflight,
     "supervised": _supervised,
     "catalog": _catalog,
     "shard": _shard,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +11,22 @@ from pydantic import ValidationError
 
 from benchmark import registry
 from benchmark.interfaces import UserError
+from benchmark.scheduler.conditions import FONT_CORPORA, SECOND_FONT, conditions_of
 from benchmark.scheduler.grid import Audio, Grid
 from benchmark.scheduler.store import content_key
 from benchmark.scheduler.walk import Job
 
 #: what each kind of job computes: bump it when that changes; what builds on it follows by its key
-ENGINE = {"catalog": 3, "shard": 4, "waveforms": 4, "pretrain": 3, "embed": 4, "probe": 4, "supervised": 4}
+ENGINE = {
+    "catalog": 3,
+    "shard": 4,
+    "waveforms": 4,
+    "pretrain": 3,
+    "embed": 4,
+    "probe": 4,
+    "supervised": 4,
+    "preflight": 1,
+}
 #: bump when a corruption sounds different
 CORRUPTION_VERSION = 1
 TRACKS_PER_SHARD = 50
@@ -28,11 +40,26 @@ class Plan:
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
 
-    def add(self, kind: str, name: str, spec: dict[str, Any], needs: tuple[str, ...] = ()) -> str:
-        """Add a job (once) and return its key."""
+    def add(
+        self,
+        kind: str,
+        name: str,
+        spec: dict[str, Any],
+        needs: tuple[str, ...] = (),
+        after: tuple[str, ...] = (),
+        aside: dict[str, Any] | None = None,
+    ) -> str:
+        """Add a job (once) and return its key.
+
+        Args:
+            needs: what it reads; its result depends on those.
+            after: what has to succeed first, although nothing of it is read.
+            aside: said to the job, but no part of its key.
+        """
         full = {"kind": kind, "engine": ENGINE[kind], "needs": list(needs), **spec}
         key = content_key(full)
-        self.jobs[key] = Job(key, kind, name, full, needs)
+        # equal jobs are one, under the name of the first
+        self.jobs.setdefault(key, Job(key, kind, name, {**full, **(aside or {})}, needs + after, kind in DATA_KINDS))
         return key
 
 
@@ -78,25 +105,37 @@ def plan(grid: Grid) -> dict[str, Job]:
     Raises:
         UserError: an unknown name, data that is not there, or a pair that cannot work together; nothing has run yet.
     """
-    result, resolved = Plan(), rows(grid)
-    stems = sorted({stem for row in resolved for stem in row.cls.crops(row.config).sources})
-    trained = any(row.cls.trains and not row.cls.supervised for row in resolved)
-    pretrain = prepare(result, audio_of(grid, grid.corpus), []) if trained else ""
-    # only who listens to stems depends on them: all else stays what it is when such a strategy joins the grid
-    with_stems = prepare(result, audio_of(grid, grid.corpus), stems) if stems else pretrain
-    corpora = dict.fromkeys(registry.tasks.get(name).corpus for name in grid.tasks)
-    waveforms = {corpus: prepare(result, audio_of(grid, corpus), []) for corpus in corpora}
-    for row in resolved:
-        for encoder, seed in row.checkpoints(grid):
-            heard = with_stems if row.cls.crops(row.config).sources else pretrain
-            if row.cls.supervised:
-                _end_to_end(result, grid, row, encoder, seed, waveforms)
-            elif grid.protocol == "finetune":
-                checkpoint = _checkpoint(result, grid, row, encoder, seed, heard)
-                _end_to_end(result, grid, row, encoder, seed, waveforms, checkpoint)
-            else:
-                _pretrained(result, grid, row, encoder, seed, heard, waveforms)
-    return result.jobs
+    return _Planner(grid).jobs()
+
+
+def select(jobs: dict[str, Job], only: Sequence[str] = (), exclude: Sequence[str] = ()) -> dict[str, Job]:
+    """The jobs whose names match a pattern of `only` (all, if there is none), with all that they need.
+
+    Args:
+        exclude: patterns of jobs to leave out, and with them whatever needs them.
+
+    Raises:
+        UserError: a pattern matches no job.
+    """
+    names = [job.name for job in jobs.values()]
+    for pattern in (*only, *exclude):
+        if not fnmatch.filter(names, pattern):
+            raise UserError(f"{pattern!r} matches no job; 'plan' lists them all, and * stands for anything")
+    out: set[str] = set()
+    for key, job in jobs.items():  # a plan lists a job after all that it needs
+        if any(fnmatch.fnmatchcase(job.name, p) for p in exclude) or not out.isdisjoint(job.needs):
+            out.add(key)
+    keep = {
+        key
+        for key, job in jobs.items()
+        if key not in out and (not only or any(fnmatch.fnmatchcase(job.name, p) for p in only))
+    }
+    if not keep:
+        raise UserError(f"nothing is left to run: --exclude {' '.join(exclude)} takes out all")
+    for key in reversed(jobs):
+        if key in keep:
+            keep.update(jobs[key].needs)
+    return {key: job for key, job in jobs.items() if key in keep}
 
 
 def prepare(result: Plan, audio: Audio, stems: list[str]) -> str:
@@ -123,8 +162,8 @@ def prepare(result: Plan, audio: Audio, stems: list[str]) -> str:
         )
         for at in range(0, size, TRACKS_PER_SHARD)
     )
-    joined = {**base, "allow_missing": audio.allow_missing}
-    return result.add("waveforms", f"join {what}", joined, (catalog, *shards))
+    lenient = {"allow_missing": audio.allow_missing}  # decides whether there is a result, not what it is
+    return result.add("waveforms", f"join {what}", base, (catalog, *shards), aside=lenient)
 
 
 def audio_of(grid: Grid, corpus: str) -> Audio:
@@ -152,120 +191,164 @@ def _separator(corpus: Any, name: str, stems: list[str]) -> dict[str, list[str]]
     return {"separator": [separator, separator_version(separator)]}
 
 
-def _pretrained(
-    result: Plan, grid: Grid, row: Row, encoder: str, seed: int, heard: str, waveforms: dict[str, str]
-) -> None:
-    """Checkpoint, embeddings, a probe per task; only the probe knows the row's name: equal options share the rest.
+class _Planner:
+    """One grid on its way to jobs: the sound, then a trial of each part, then row by row."""
 
-    Clips and frames are embedded by jobs of their own, so that a task joins a grid without touching the others.
-    """
-    checkpoint = _checkpoint(result, grid, row, encoder, seed, heard)
-    label = f"{row.name} {encoder} seed {seed}"
-    pretrained_on = f"{grid.corpus}/{grid.size}" if row.cls.trains else "none"
-    for name in grid.tasks:
-        task = registry.tasks.get(name)
-        reads, tracks = "frames" if task.output.startswith("frame") else "clips", waveforms[task.corpus]
-        spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, "waveforms": tracks, "corpus": task.corpus}
-        what = f"embed {reads} of {task.corpus} by {label}"
-        embedded = result.add("embed", what, {**spec, "reads": reads}, (checkpoint, tracks))
-        conditions = _conditions(grid, task)
-        corrupted = tuple(
-            result.add(
-                "embed",
-                f"{what}, {corruption} {severity}",
-                {**spec, "reads": reads, "corruption": [corruption, severity], "version": CORRUPTION_VERSION},
-                (checkpoint, tracks),
+    def __init__(self, grid: Grid) -> None:
+        self.grid, self.rows, self.plan = grid, rows(grid), Plan()
+        self.tasks = {name: registry.tasks.get(name) for name in grid.tasks}
+        own = audio_of(grid, grid.corpus)
+        stems = sorted({stem for row in self.rows for stem in row.cls.crops(row.config).sources})
+        trained = any(row.cls.trains and not row.cls.supervised for row in self.rows)
+        self.heard = prepare(self.plan, own, []) if trained else ""
+        # only who listens to stems depends on them: all else stays what it is when such a strategy joins the grid
+        self.heard_with_stems = prepare(self.plan, own, stems) if stems else self.heard
+        corpora = dict.fromkeys(task.corpus for task in self.tasks.values())
+        self.waveforms = {corpus: prepare(self.plan, audio_of(grid, corpus), []) for corpus in corpora}
+        for task in self.tasks.values():
+            registry.corpora.get(task.corpus)().require(task.labels)
+        self.tried = {name: self._try_task(name) for name in self.tasks}
+
+    def jobs(self) -> dict[str, Job]:
+        """All of them."""
+        for row in self.rows:
+            for encoder, seed in row.checkpoints(self.grid):
+                if row.cls.supervised:
+                    self._end_to_end(row, encoder, seed)
+                elif self.grid.protocol == "finetune":
+                    self._end_to_end(row, encoder, seed, self._checkpoint(row, encoder, seed))
+                else:
+                    self._probed(row, encoder, seed)
+        return self.plan.jobs
+
+    def _try_task(self, name: str) -> str:
+        """A probe of noise, which needs no more than the labels."""
+        catalog = self.plan.jobs[self.waveforms[self.tasks[name].corpus]].needs[0]
+        version, fraction = self.tasks[name].info.version, min(self.grid.fractions)
+        spec = {"task": name, "task_version": version, "fraction": fraction}
+        return self.plan.add("preflight", f"preflight {name}", spec, (catalog,))
+
+    def _probed(self, row: Row, encoder: str, seed: int) -> None:
+        """Checkpoint, embeddings, a probe per task; only the probe knows the row's name: equal options share the rest.
+
+        Clips and frames are embedded by jobs of their own, so that a task joins a grid without touching the others.
+        """
+        checkpoint = self._checkpoint(row, encoder, seed)
+        label = f"{row.name} {encoder} seed {seed}"
+        for name, task in self.tasks.items():
+            reads, tracks = "frames" if task.output.startswith("frame") else "clips", self.waveforms[task.corpus]
+            heard = {"waveforms": tracks, "corpus": task.corpus}
+            spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, **heard}
+            what = f"embed {reads} of {task.corpus} by {label}"
+            embedded = self.plan.add("embed", what, {**spec, "reads": reads}, (checkpoint, tracks))
+            conditions, others = conditions_of(self.grid.corruptions, task), list[str]()
+            for condition in conditions:
+                others += self._heard(task, {**spec, "reads": reads}, checkpoint, what, *condition)
+            probe = {**spec, "strategy": row.name, **self._reading(name), "pretrain_corpus": self._pretrained_on(row)}
+            probe |= {"conditions": [list(condition) for condition in conditions]} if conditions else {}
+            needs = (embedded, tracks, *others)
+            self.plan.add("probe", f"probe {label} on {name}", probe, needs, (self.tried[name],))
+
+    def _heard(
+        self, task: Any, spec: dict[str, Any], checkpoint: str, what: str, condition: str, severity: int
+    ) -> list[str]:
+        """Embeddings of test tracks under a condition; before them, the other waveforms that they are of, if any."""
+        if condition == SECOND_FONT:
+            tracks = self._second_font(task)
+            spec |= {"waveforms": tracks, "corpus": FONT_CORPORA[task.corpus]}
+            return [tracks, self.plan.add("embed", f"{what}, second font", spec, (checkpoint, tracks))]
+        tracks = self.waveforms[task.corpus]
+        spec |= {"corruption": [condition, severity], "version": CORRUPTION_VERSION}
+        return [self.plan.add("embed", f"{what}, {condition} {severity}", spec, (checkpoint, tracks))]
+
+    def _second_font(self, task: Any) -> str:
+        """The waveforms of a task's test tracks by the second font."""
+        size = audio_of(self.grid, task.corpus).size
+        return prepare(self.plan, Audio(corpus=FONT_CORPORA[task.corpus], size=size), [])
+
+    def _checkpoint(self, row: Row, encoder: str, seed: int) -> str:
+        """The encoder's weights, pre-trained after one step has succeeded; or as they are initialized."""
+        loaded = _compatible(row, encoder)
+        module = {
+            "strategy": row.strategy,
+            "strategy_version": row.cls.info.version,
+            "options": row.config.model_dump(mode="json"),
+            "encoder": encoder,
+            "encoder_version": loaded.info.version,
+        }
+        source = registry.strategies.source_hash(row.strategy)
+        if source:  # a plugin file that is being edited, whose version nobody bumps
+            module["source"] = source
+        if not row.cls.trains:
+            return self.plan.add("pretrain", f"export {row.name} {encoder} seed {seed}", {**module, "seed": seed})
+        self._check_length(row)
+        budget = self.grid.pretrain.model_dump()
+        step = {**module, "precision": budget["precision"]}
+        tried = self.plan.add("preflight", f"preflight {row.name} on {encoder}", step)
+        spec = {**module, "seed": seed, "budget": budget, "corpus": self.grid.corpus}
+        heard = self.heard_with_stems if row.cls.crops(row.config).sources else self.heard
+        return self.plan.add("pretrain", f"pretrain {row.name} {encoder} seed {seed}", spec, (heard,), (tried,))
+
+    def _check_length(self, row: Row) -> None:
+        """Refuse crops that no track of the corpus can hold, where it says how long its tracks are."""
+        longest, spec = registry.corpora.get(self.grid.corpus).track_seconds, row.cls.crops(row.config)
+        apart = spec.count if spec.placement in ("adjacent", "disjoint") else 1
+        if longest is not None and apart * spec.seconds > longest:
+            raise UserError(
+                f"strategies.{row.name}: {apart} x {spec.seconds} s do not fit into the tracks of {self.grid.corpus}, "
+                f"which last {longest} s: ask for shorter crops, or place them at random"
             )
-            for corruption, severity in conditions
-        )
-        probe = {**spec, "strategy": row.name, **_reading(grid, name), "pretrain_corpus": pretrained_on}
-        if conditions:
-            probe["conditions"] = [list(condition) for condition in conditions]
-        result.add("probe", f"probe {label} on {name}", probe, (embedded, tracks, *corrupted))
+
+    def _end_to_end(self, row: Row, encoder: str, seed: int, checkpoint: str | None = None) -> None:
+        """From scratch, or from a checkpoint: a training per task, fraction and resample, which run side by side."""
+        spec = {
+            "strategy": row.name,
+            "strategy_version": row.cls.info.version,
+            "encoder": encoder,
+            "encoder_version": registry.encoders.get(encoder).info.version,
+            "seed": seed,
+            "pretrain_corpus": self._pretrained_on(row) if checkpoint else "none",
+        }
+        if checkpoint:
+            spec["protocol"] = "finetune"
+        for name, task in self.tasks.items():
+            conditions = [list(condition) for condition in conditions_of(self.grid.corruptions, task)]
+            second = (self._second_font(task),) if [SECOND_FONT, 1] in conditions else ()
+            for fraction, resamples in self.grid.fractions.items():
+                for resample in range(resamples):
+                    verb = "finetune " if checkpoint else ""
+                    label = f"{verb}{row.name} {encoder} seed {seed} on {name}, {fraction:.0%} #{resample}"
+                    # draws of a fraction do not depend on the other ones, nor on later resamples
+                    own = {"fraction": fraction, "resample": resample, "fractions": [[fraction, resample + 1]]}
+                    job = {**spec, "corpus": task.corpus, **self._reading(name), **own}
+                    job |= {"conditions": conditions} if conditions else {}
+                    needs = (self.waveforms[task.corpus], *((checkpoint,) if checkpoint else ()), *second)
+                    self.plan.add("supervised", label, job, needs, (self.tried[name],))
+
+    def _pretrained_on(self, row: Row) -> str:
+        return f"{self.grid.corpus}/{self.grid.size}" if row.cls.trains else "none"
+
+    def _reading(self, task: str) -> dict[str, Any]:
+        """What every reading of a task depends on, by a probe or end to end."""
+        return {
+            "task": task,
+            "task_version": self.tasks[task].info.version,
+            "fractions": [[f, n] for f, n in sorted(self.grid.fractions.items())],
+            "probes": sorted(self.grid.probes),
+            "shuffle_labels": self.grid.shuffle_labels,
+        }
 
 
-def _conditions(grid: Grid, task: Any) -> list[tuple[str, int]]:
-    """The corruptions under which a task's labels still hold."""
-    if not grid.corruptions:
-        return []
-    from benchmark.audio.corrupt import CORRUPTIONS
+def _compatible(row: Row, encoder: str) -> Any:
+    """The encoder's class.
 
-    chosen = []
-    for name, severities in grid.corruptions.items():
-        if name not in CORRUPTIONS:
-            raise registry.unknown("corruptions", name, list(CORRUPTIONS))
-        wrong = [severity for severity in severities if severity not in (1, 2, 3, 4)]
-        if wrong:
-            raise UserError(f"corruptions.{name}: {wrong[0]} is no severity; they are 1 to 4")
-        moved_time = CORRUPTIONS[name].moves_time and (task.level == "time" or task.output.startswith("frame"))
-        if not moved_time and not (CORRUPTIONS[name].moves_pitch and task.level == "pitch"):
-            chosen += [(name, severity) for severity in severities]
-    return chosen
-
-
-def _checkpoint(result: Plan, grid: Grid, row: Row, encoder: str, seed: int, waveforms: str) -> str:
+    Raises:
+        UserError: the strategy cannot train it.
+    """
     loaded = registry.encoders.get(encoder)
     if row.cls.trains and not loaded.offers:
         raise UserError(f"{row.name} cannot train {encoder}: there is nothing to train in it")
     lacking = row.cls.needs - loaded.offers
     if lacking:
         raise UserError(f"{row.name} cannot train {encoder}: it needs an encoder that offers {', '.join(lacking)}")
-    spec = {
-        "strategy": row.strategy,
-        "strategy_version": row.cls.info.version,
-        "options": row.config.model_dump(mode="json"),
-        "encoder": encoder,
-        "encoder_version": loaded.info.version,
-        "seed": seed,
-    }
-    source = registry.strategies.source_hash(row.strategy)
-    if source:  # a plugin file that is being edited, whose version nobody bumps
-        spec["source"] = source
-    if not row.cls.trains:
-        return result.add("pretrain", f"export {row.name} {encoder} seed {seed}", spec)
-    spec |= {"budget": grid.pretrain.model_dump(), "corpus": grid.corpus}
-    return result.add("pretrain", f"pretrain {row.name} {encoder} seed {seed}", spec, (waveforms,))
-
-
-def _end_to_end(
-    result: Plan,
-    grid: Grid,
-    row: Row,
-    encoder: str,
-    seed: int,
-    waveforms: dict[str, str],
-    checkpoint: str | None = None,
-) -> None:
-    """From scratch, or from a checkpoint: a training per task, fraction and resample, which run side by side."""
-    spec = {
-        "strategy": row.name,
-        "strategy_version": row.cls.info.version,
-        "encoder": encoder,
-        "encoder_version": registry.encoders.get(encoder).info.version,
-        "seed": seed,
-        "pretrain_corpus": f"{grid.corpus}/{grid.size}" if checkpoint and row.cls.trains else "none",
-    }
-    if checkpoint:
-        spec["protocol"] = "finetune"
-    for name in grid.tasks:
-        corpus = registry.tasks.get(name).corpus
-        for fraction, resamples in grid.fractions.items():
-            for resample in range(resamples):
-                verb = "finetune " if checkpoint else ""
-                label = f"{verb}{row.name} {encoder} seed {seed} on {name}, {fraction:.0%} #{resample}"
-                # draws of a fraction do not depend on the other ones, nor on later resamples
-                own = {"fraction": fraction, "resample": resample, "fractions": [[fraction, resample + 1]]}
-                job = {**spec, "corpus": corpus, **_reading(grid, name), **own}
-                needs = (waveforms[corpus], *((checkpoint,) if checkpoint else ()))
-                result.add("supervised", label, job, needs)
-
-
-def _reading(grid: Grid, task: str) -> dict[str, Any]:
-    """What every reading of a task depends on, by a probe or end to end."""
-    return {
-        "task": task,
-        "task_version": registry.tasks.get(task).info.version,
-        "fractions": [[f, n] for f, n in grid.fractions.items()],
-        "probes": grid.probes,
-        "shuffle_labels": grid.shuffle_labels,
-    }
+    return loaded

@@ -22,7 +22,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
     tasks = {name: registry.tasks.get(name) for name in grid.tasks}
     return {
         "grid": grid.name,
-        "command": "python -m benchmark " + " ".join(sys.argv[1:]),
+        "command": command_line(),
         "version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": {
@@ -48,6 +48,11 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         + [{"job": job.name, "error": "blocked: a job that it needs has failed"} for job in report.blocked],
         "pretraining": _pretrainings(jobs, stores),
     }
+
+
+def command_line() -> str:
+    """How this process was started."""
+    return "python -m benchmark " + " ".join(sys.argv[1:])
 
 
 def _task_record(task: Any) -> dict[str, Any]:
@@ -116,7 +121,18 @@ def _checkpoint(jobs: dict[str, Job], job: Job) -> Job | None:
 
 
 def _pretraining(identity: tuple[str, str, int], info: dict[str, Any]) -> dict[str, Any]:
-    names = ("crops", "seconds", "loss", "std", "effective_rank", "mean_cosine", "parameters", "peak_mb")
+    names = (
+        "crops",
+        "seconds",
+        "loss",
+        "std",
+        "effective_rank",
+        "mean_cosine",
+        "parameters",
+        "peak_mb",
+        "resumed",
+        "micro_batch",
+    )
     strategy, encoder, seed = identity
     kept = {name: info.get(name) for name in names}
     return {"strategy": strategy, "encoder": encoder, "seed": seed, **kept, "collapsed": bool(info["collapsed"])}

@@ -19,15 +19,13 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
+from benchmark.files import host_name, is_orphan
 from benchmark.interfaces import UserError
 
 MANIFEST = "manifest.json"
@@ -190,14 +188,16 @@ class Store:
         shutil.rmtree(doomed, ignore_errors=True)
 
     def sweep(self) -> list[Path]:
-        """Remove what killed processes of this host left in `tmp`; return it. Other hosts clear their own."""
-        left = [path for path in sorted(self._tmp.iterdir()) if _is_orphan(path.name)]
+        """Remove the drafts that killed processes of this host left; return them. Other hosts clear their own."""
+        places = [place for place in (self._tmp, self.root / "locks", self.root) if place.is_dir()]
+        left = [path for place in places for path in sorted(place.iterdir()) if is_orphan(path.name)]
         for path in left:
             shutil.rmtree(path, ignore_errors=True)
+            path.unlink(missing_ok=True) if path.is_file() else None
         return left
 
     def _temporary(self, key: str) -> Path:
-        return self._tmp / f"{key}.{_host()}.{os.getpid()}.{secrets.token_hex(4)}"
+        return self._tmp / f"{key}.{host_name()}.{os.getpid()}.{secrets.token_hex(4)}"
 
     def _scratch(self, kind: str, key: str) -> Path:
         self.folder(kind, key)  # refuses a bad kind or key
@@ -219,8 +219,8 @@ class Store:
     def _advice(self, kind: str, draft: Path) -> str:
         written = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
         return (
-            f"No space left on {self.root}: {kind} had written {_human(written)} when "
-            f"{_human(shutil.disk_usage(self.root).free)} were free. Free {_human(written)} or more there, "
+            f"No space left on {self.root}: {kind} had written {human_bytes(written)} when "
+            f"{human_bytes(shutil.disk_usage(self.root).free)} were free. Free {human_bytes(written)} or more there, "
             "or use --data-dir (data) or --out (results) on a larger disk; nothing is lost, run again"
         )
 
@@ -311,14 +311,6 @@ def _is_disk_full(error: Exception, root: Path) -> bool:
     return full or os.strerror(errno.ENOSPC) in str(error)
 
 
-def _human(size: float) -> str:
+def human_bytes(size: float) -> str:
+    """A size on the disk, in MB or GB."""
     return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.1f} MB"
-
-
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
-
-
-def _is_orphan(name: str) -> bool:
-    _, host, pid, _ = name.split(".") if name.count(".") == 3 else ("", "", "", "")
-    return host == _host() and pid.isdigit() and not psutil.pid_exists(int(pid))

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import graphlib
 import heapq
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
-from benchmark.interfaces import Executor
-from benchmark.scheduler.executors.local import WorkerDied
+from benchmark.interfaces import Executor, WorkerDied
 from benchmark.scheduler.store import CorruptArtefact
 
 _LOG_LINES = 20
+#: how often to look whether another driver is done with a job, seconds
+_LOOK = 0.5
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Job:
         kind: which function runs it, and the store's folder.
         name: for people, such as `pretrain simclr cnn_small seed 0`.
         spec: all that its result depends on.
-        needs: keys of the jobs whose artefacts it reads.
+        needs: keys of the jobs that have to be done first; it reads the artefacts of those that `spec` names.
+        on_cpu: whether it computes nothing on a GPU.
     """
 
     key: str
@@ -38,15 +41,43 @@ class Job:
     name: str
     spec: dict[str, Any]
     needs: tuple[str, ...] = ()
+    on_cpu: bool = False
+
+
+class Locks(Protocol):
+    """Which driver makes an artefact, where several share a store."""
+
+    def take(self, job: Job) -> bool:
+        """Claim a job; False if another driver has it. To claim it again is no harm."""
+
+    def drop(self, job: Job) -> None:
+        """Give the claim up."""
+
+
+class NoLocks:
+    """There is no other driver."""
+
+    def take(self, job: Job) -> bool:
+        """Every job is ours."""
+        return True
+
+    def drop(self, job: Job) -> None:
+        """Nothing is held."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that the walk tells while it goes on; `error` explains `retried` and `failed`."""
+    """Something that the walk tells while it goes on.
+
+    Args:
+        error: explains `retried` and `failed`.
+        future: of a `submitted` job, which says whether it has left the queue and runs.
+    """
 
     what: Literal["skipped", "submitted", "finished", "retried", "failed", "blocked"]
     job: Job
     error: str = ""
+    future: Future[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,8 +138,10 @@ def walk(
     retries: int = 2,
     *,
     targets: Iterable[str] | None = None,
+    locks: Locks | None = None,
+    seconds: Callable[[Job], float] = lambda job: 1.0,
 ) -> Report:
-    """Run the missing jobs, longest chain of dependants first.
+    """Run the missing jobs, the one with the longest way to the end first.
 
     Args:
         jobs: all jobs by key.
@@ -118,13 +151,15 @@ def walk(
         on_event: called in this thread for whatever happens to a job.
         retries: how often a job is run again after its worker died, or after an input was found damaged.
         targets: keys of the jobs that are wanted; by default those that no other job needs.
+        locks: shared with other drivers on the same store: what one of them makes is waited for.
+        seconds: how long a job is expected to take.
 
     Raises:
         ValueError: if a job needs one that is not among `jobs`.
     """
     wanted = sinks(jobs) if targets is None else list(targets)
     try:
-        return _Walk(jobs, done, run, executor, on_event, retries).to(wanted)
+        return _Walk(jobs, done, run, executor, on_event, retries, locks or NoLocks(), seconds).to(wanted)
     except BaseException:
         # Ctrl-C or a bug: nobody is left to take the results of what is running
         executor.shutdown()
@@ -142,12 +177,18 @@ class _Walk:
         executor: Executor,
         on_event: Callable[[Event], None],
         retries: int,
+        locks: Locks,
+        seconds: Callable[[Job], float],
     ) -> None:
         self._jobs, self._done, self._run, self._executor = jobs, done, run, executor
-        self._on_event, self._retries = on_event, retries
-        self._limit = 2 * getattr(executor, "capacity", 32)
+        self._on_event, self._retries, self._locks, self._seconds = on_event, retries, locks, seconds
+        self._behind: dict[str, list[str]] = {key: [] for key in jobs}
+        for job in jobs.values():
+            for need in job.needs:
+                self._behind[need].append(job.key)
         self._retried: Counter[str] = Counter()
         self._finished: set[str] = set()
+        self._elsewhere: set[str] = set()
         self._failed: dict[str, Failure] = {}
         self._damaged: set[str] = set()
 
@@ -178,7 +219,7 @@ class _Walk:
         """Run the jobs of `todo`, save those that are behind a failed or a damaged one."""
         # all jobs are in the graph, so that order also holds across those that are not run
         sorter = graphlib.TopologicalSorter({key: job.needs for key, job in self._jobs.items()})
-        rank = _ranks(self._jobs, todo)
+        rank = _ranks(self._jobs, todo, self._seconds)
         sorter.prepare()
         ready: list[tuple[int, str]] = []
         running: dict[Future[Any], Job] = {}
@@ -186,11 +227,12 @@ class _Walk:
             for key in _unlocked(sorter, todo):
                 if key not in self._failed:
                     heapq.heappush(ready, (rank[key], key))
-            while ready and len(running) < self._limit:
-                self._submit(self._jobs[heapq.heappop(ready)[1]], running)
-            if not running:
+            ready, there = self._start(ready, todo, running)
+            for key in there:
+                sorter.done(key)
+            if not (running or ready or there):
                 return
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            for future in self._ended(running, is_waiting=bool(ready), is_moving=bool(there)):
                 job = running.pop(future)
                 error = future.exception()
                 if error is None:
@@ -199,17 +241,56 @@ class _Walk:
                 elif self._is_retry(job, error):
                     heapq.heappush(ready, (rank[job.key], job.key))
 
-    def _submit(self, job: Job, running: dict[Future[Any], Job]) -> None:
-        self._on_event(Event("submitted", job))
-        running[self._executor.submit(self._run, job)] = job
+    def _start(
+        self, ready: list[tuple[int, str]], todo: set[str], running: dict[Future[Any], Job]
+    ) -> tuple[list[tuple[int, str]], list[str]]:
+        """Submit what may start; return what is left, and what another driver has made meanwhile."""
+        left, there = [], []
+        while ready and len(running) < self._limit():
+            rank, key = heapq.heappop(ready)
+            job = self._jobs[key]
+            if not self._locks.take(job):
+                left.append((rank, key))
+            elif self._is_there(job, todo):
+                self._elsewhere.add(key)
+                self._finish(job, "skipped")
+                there.append(key)
+            else:
+                future = self._executor.submit(self._run, job)
+                running[future] = job
+                self._on_event(Event("submitted", job, future=future))
+        return sorted(left + ready), there
 
-    def _finish(self, job: Job) -> None:
+    def _is_there(self, job: Job, todo: set[str]) -> bool:
+        """Whether another driver has made it since the round began, or made all that needs it (and tidied up)."""
+        if self._done(job):
+            return True
+        behind = [key for key in self._behind[job.key] if key in todo]
+        return bool(behind) and all(self._done(self._jobs[key]) for key in behind)
+
+    def _ended(self, running: dict[Future[Any], Job], *, is_waiting: bool, is_moving: bool) -> list[Future[Any]]:
+        """Futures that have come to an end; while another driver has jobs of ours, look again before long."""
+        if is_moving:
+            return [future for future in running if future.done()]
+        if not running:
+            time.sleep(_LOOK)
+            return []
+        waits_for_others = is_waiting and len(running) < self._limit()
+        return list(wait(running, timeout=_LOOK if waits_for_others else None, return_when=FIRST_COMPLETED).done)
+
+    def _limit(self) -> int:
+        """How many jobs may be with the executor: enough that no slot waits. Nodes of a cluster come and go."""
+        return 2 * self._executor.capacity
+
+    def _finish(self, job: Job, what: Literal["finished", "skipped"] = "finished") -> None:
         self._finished.add(job.key)
-        self._on_event(Event("finished", job))
+        self._locks.drop(job)
+        self._on_event(Event(what, job))
 
     def _is_retry(self, job: Job, error: BaseException) -> bool:
         """Whether to run a job again at once; if not, it has failed, or waits for the repair of an input."""
         damaged = isinstance(error, CorruptArtefact) and error.key in self._jobs and error.key != job.key
+        self._locks.drop(job)
         if not (damaged or isinstance(error, WorkerDied)) or self._retried[job.key] >= self._retries:
             self._failed[job.key] = Failure(job, _one_line(error), _log_tail(error))
             self._on_event(Event("failed", job, _one_line(error)))
@@ -224,22 +305,24 @@ class _Walk:
         blocked = self._named(planned - self._finished - self._failed.keys())
         for job in blocked:
             self._on_event(Event("blocked", job))
-        skipped = self._named(self._jobs.keys() - planned)
-        return Report(self._named(self._finished), skipped, list(self._failed.values()), blocked)
+        skipped = self._named((self._jobs.keys() - planned) | self._elsewhere)
+        return Report(self._named(self._finished - self._elsewhere), skipped, list(self._failed.values()), blocked)
 
     def _named(self, keys: Set[str]) -> list[Job]:
         # in the order of the plan: sets of strings come in another order in every process
         return [job for key, job in self._jobs.items() if key in keys]
 
 
-def _ranks(jobs: Mapping[str, Job], todo: set[str]) -> dict[str, int]:
-    """Order of submission: the job with the longest chain of jobs behind it first, then as planned."""
-    behind = dict.fromkeys(jobs, 0)
+def _ranks(jobs: Mapping[str, Job], todo: set[str], seconds: Callable[[Job], float]) -> dict[str, int]:
+    """Order of submission: the job with the most time to go from it to the end first, then as planned."""
+    to_go = {key: seconds(job) if key in todo else 0.0 for key, job in jobs.items()}
     order = list(graphlib.TopologicalSorter({key: job.needs for key, job in jobs.items()}).static_order())
+    behind = dict.fromkeys(jobs, 0.0)
     for key in reversed(order):
+        to_go[key] += behind[key]
         for need in jobs[key].needs:
-            behind[need] = max(behind[need], behind[key] + (key in todo))
-    return {key: rank for rank, key in enumerate(sorted(jobs, key=lambda key: -behind[key]))}
+            behind[need] = max(behind[need], to_go[key])
+    return {key: rank for rank, key in enumerate(sorted(jobs, key=lambda key: -to_go[key]))}
 
 
 def _unlocked(sorter: graphlib.TopologicalSorter[str], todo: set[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""GTZAN-Rhythm beside GTZAN: the genre task's clips and split, with beats where they are annotated."""
+"""GTZAN with its rhythm annotations beside it: beats and tempo where they are annotated, and genre without them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import pytest
 from trees.genres import annotate_gtzan
 
 from benchmark.corpora.beat_files import read_beats, read_bpm
+from benchmark.corpora.dataset import _tracks
 from benchmark.corpora.gtzan import GTZAN
-from benchmark.corpora.gtzan_rhythm import GTZANRhythm
 from benchmark.interfaces import UserError
 from tasks.gtzan_beat import GTZANBeat
 from tasks.gtzan_downbeat import GTZANDownbeat
+from tasks.gtzan_genre import GTZANGenre
 from tasks.gtzan_tempo import GTZANTempo
 
 
@@ -27,15 +28,8 @@ def home(tmp_path: Path) -> Path:
     return home
 
 
-def test_clips_and_splits_are_those_of_the_genre_task(home: Path) -> None:
-    rhythm, genre = GTZANRhythm().index(home), GTZAN().index(home)
-    for column in genre:
-        assert rhythm[column].tolist() == genre[column].tolist()
-    assert rhythm["split"].value_counts().to_dict() == {"train": 443, "test": 290, "val": 197}
-
-
 def test_labels_are_there_where_they_are_annotated(home: Path) -> None:
-    tracks = GTZANRhythm().index(home)
+    tracks = GTZAN().index(home)
     beats, downbeats, tempi = (task.targets(tracks) for task in (GTZANBeat(), GTZANDownbeat(), GTZANTempo()))
     at = {clip: i for i, clip in enumerate(tracks["id"])}
     blues, hiphop, rock = (at[clip] for clip in ("blues.00029", "hiphop.00022", "rock.00010"))
@@ -49,11 +43,19 @@ def test_labels_are_there_where_they_are_annotated(home: Path) -> None:
     assert float(GTZANTempo.classes[tempi[blues]]) == pytest.approx(85.53, rel=0.01)
 
 
-def test_no_annotations_at_all_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_genre_needs_no_rhythm_and_who_needs_it_is_told_where_to_get_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MIR_DATA_HOME", str(home.parent))
+    GTZAN().require(GTZANBeat.labels + GTZANDownbeat.labels + GTZANTempo.labels)
     (home / "gtzan_tempo_beat-main").rename(home / "elsewhere")
-    with pytest.raises(UserError, match=r"gtzan_tempo_beat-main lacks.*TempoBeatDownbeat"):
-        GTZANRhythm().tracks()
+    _tracks.cache_clear()
+    assert None not in GTZANGenre().targets(GTZAN().tracks())
+    GTZAN().require(GTZANGenre.labels)
+    for task in (GTZANBeat(), GTZANDownbeat(), GTZANTempo()):
+        assert set(task.targets(GTZAN().tracks())) == {None}
+        with pytest.raises(UserError, match=r"no track.* has the label '\w+'.*TempoBeatDownbeat"):
+            GTZAN().require(task.labels)
 
 
 def test_damaged_beats_are_said(tmp_path: Path) -> None:

@@ -15,12 +15,15 @@ from benchmark.corpora.rendered_scores.arrange import CLIP_SECONDS, Room, arrang
 from benchmark.corpora.rendered_scores.catalog import load_notes
 from benchmark.corpora.rendered_scores.groups import interval_ngrams, near_duplicates
 from benchmark.corpora.rendered_scores.palette import (
+    ACCOMPANYING,
     FAMILIES,
     REGISTERS,
     TRAINING_PROGRAMS,
     held_out_register,
 )
+from benchmark.corpora.rendered_scores.second_font import RenderedScoresSecondFont
 from benchmark.corpora.rendered_scores.sound import SAMPLE_RATE, impulse_response, play, play_drums, render
+from benchmark.corpora.rendered_scores.soundfonts import second_font
 
 VERSION = RenderedScores.info.version
 ALL_PROGRAMS = [p for seen, unseen in FAMILIES.values() for p in (*seen, *unseen)]
@@ -36,10 +39,24 @@ def tracks(catalog: Path) -> pd.DataFrame:
     return pd.read_parquet(catalog / "tracks.parquet")
 
 
-@pytest.mark.parametrize("program", ALL_PROGRAMS)
-def test_a_note_sounds_at_its_pitch(program: int) -> None:
+@pytest.fixture
+def font(request: pytest.FixtureRequest) -> Path | None:
+    """The font of the corpus, or the one of `rendered_scores_second_font`, which plays the test clips alone."""
+    if request.param == "first":
+        return None
+    found = second_font()
+    if found is None:
+        pytest.skip("no second SoundFont on this system")
+    return found
+
+
+PLAYED = [*((p, "first") for p in ALL_PROGRAMS), *((p, "second") for p in ACCOMPANYING)]
+
+
+@pytest.mark.parametrize(("program", "font"), PLAYED, indirect=["font"])
+def test_a_note_sounds_at_its_pitch(program: int, font: Path | None) -> None:
     for pitch in (60, 67, 74):
-        audio = play([([(0.2, 1.2, pitch, 100)], program, False)])[0, int(0.25 * SAMPLE_RATE) : SAMPLE_RATE]
+        audio = play([([(0.2, 1.2, pitch, 100)], program, False)], font=font)[0, int(0.25 * SAMPLE_RATE) : SAMPLE_RATE]
         f0 = librosa.yin(
             audio, fmin=librosa.midi_to_hz(pitch - 11), fmax=librosa.midi_to_hz(pitch + 11), sr=SAMPLE_RATE
         )
@@ -47,19 +64,21 @@ def test_a_note_sounds_at_its_pitch(program: int) -> None:
         assert abs(heard - pitch) < 0.5, f"program {program}: {pitch} sounds at {heard:.2f}"
 
 
-def test_drum_hits_sound_when_they_are_written() -> None:
+@pytest.mark.parametrize("font", ["first", "second"], indirect=True)
+def test_drum_hits_sound_when_they_are_written(font: Path | None) -> None:
     beats = np.arange(0.5, 7.5, 0.5)
-    audio = play_drums([(float(t), float(t) + 0.1, 37, 110) for t in beats])
+    audio = play_drums([(float(t), float(t) + 0.1, 37, 110) for t in beats], font)
     onsets = librosa.onset.onset_detect(y=audio, sr=SAMPLE_RATE, hop_length=160, units="time", backtrack=False)
     assert len(onsets) == len(beats)
     assert np.abs(onsets - beats).max() < 0.03
 
 
+@pytest.mark.parametrize("font", ["first", "second"], indirect=True)
 @pytest.mark.parametrize("programs", [(0, 40), (24, 56), (6, 48), (73, 10), (44, 33)])
-def test_two_stems_rendered_at_once_do_not_leak(programs: tuple[int, int]) -> None:
+def test_two_stems_rendered_at_once_do_not_leak(programs: tuple[int, int], font: Path | None) -> None:
     notes = [(float(t), float(t) + 0.3, 55 + 3 * i % 14, 95) for i, t in enumerate(np.arange(0.0, 7.5, 0.25))]
     parts = [(notes, programs[0], False), ([(s + 0.1, e, p - 12, v) for s, e, p, v in notes], programs[1], False)]
-    both, alone = play(parts), [play([part])[0] for part in parts]
+    both, alone = play(parts, font=font), [play([part], font=font)[0] for part in parts]
     assert min(np.abs(stem).max() for stem in alone) > 0.02
     sounding = slice(int(7.4 * SAMPLE_RATE))  # a file ends with its last note
     assert np.abs(both[:, sounding] - np.array(alone)[:, sounding]).max() < 2e-5
@@ -142,6 +161,10 @@ def test_the_order_is_a_prefix_order(tracks: pd.DataFrame) -> None:
     half = tracks[: len(tracks) // 2]["split"].value_counts(normalize=True)
     assert half["train"] == pytest.approx(shares["train"], abs=0.02)
     assert tracks["id"].is_unique
+
+
+def test_the_second_font_plays_as_many_test_clips(tracks: pd.DataFrame) -> None:
+    assert RenderedScoresSecondFont.sizes["tiny"] == (tracks["split"] == "test").sum()
 
 
 def test_a_room_colors_what_it_says() -> None:

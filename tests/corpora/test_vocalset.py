@@ -26,6 +26,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # misnamed, doubtful and foreign files
     written(home / "data_by_singer/female4/arpeggios/straight/arpeggios_straight_a.wav")
     written(home / "data_by_singer/female2/scales/vibrato/f2_scales_vibrato_a(1).wav")
+    written(home / "data_by_singer/female2/scales/straight/f2_scales_straight_u(1).wav")
+    written(home / "data_by_singer/female2/arpeggios/vibrado/f2_arpeggios_vibrato_i.wav")
     written(home / "data_by_singer/male8/excerpts/vibrato/row_vibrato.wav")
     written(home / "data_by_singer/male8/excerpts/vibrato/._m8_row_vibrato.wav")
     written(home / "data_by_singer/male8/.DS_Store")
@@ -37,7 +39,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("corpus", [VocalSet, VocalSetUnseenSingers])
 def test_recordings_are_read_from_their_folders(root: Path, corpus: type[VocalSet]) -> None:
     tracks = corpus().tracks().set_index("id")
-    assert len(tracks) == 20 * 3 * 8 * 2 + 1
+    assert len(tracks) == 20 * 3 * 8 * 2 + 2
+    assert tracks.loc["female2/arpeggios/vibrado/f2_arpeggios_vibrato_i", "technique"] == "vibrato"
     misnamed = tracks.loc["female4/arpeggios/straight/arpeggios_straight_a"]
     assert (misnamed["singer"], misnamed["technique"]) == ("female4", "straight")
     assert misnamed["path"] == "data_by_singer/female4/arpeggios/straight/arpeggios_straight_a.wav"

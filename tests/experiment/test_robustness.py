@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from conftest import TINY_GRID, command
 
-from benchmark.experiment.evaluate import Condition, Trial, evaluate
+from benchmark.experiment.evaluate import Condition, Heard, Trial, evaluate
 from benchmark.experiment.features import Features
 from benchmark.interfaces import Info, UserError
 from benchmark.scheduler.grid import Grid
@@ -40,11 +40,14 @@ def test_probes_read_corrupted_tracks_and_learn_from_clean_ones() -> None:
         }
     )
     trial = Trial.of(Sign(), tracks, {1.0: 1}, shuffle_labels=False)
-    held_out = x[~np.isin(split, ["train", "val"])]
+    rows = np.flatnonzero(~np.isin(split, ["train", "val"]))
+    held_out, backwards = x[rows], rows[::-1]
+    some = np.array([i for i in backwards if split[i] == "test"][:40])
     conditions = {
-        Condition("none", 1): Features.of(held_out),
-        Condition("flipped", 1): Features.of(-held_out),
-        Condition("noise", 4): Features.of(rng.normal(size=held_out.shape).astype(np.float32)),
+        Condition("none", 1): Heard(Features.of(held_out), rows),
+        Condition("flipped", 1): Heard(Features.of(-x[backwards]), backwards),
+        Condition("noise", 4): Heard(Features.of(rng.normal(size=held_out.shape).astype(np.float32)), rows),
+        Condition("some", 1): Heard(Features.of(x[some]), some),
     }
     scores, predictions = evaluate(trial, Features.of(x), 1.0, ["linear"], 0, "cpu", conditions)
     alone, _ = evaluate(trial, Features.of(x), 1.0, ["linear"], 0, "cpu")
@@ -52,6 +55,9 @@ def test_probes_read_corrupted_tracks_and_learn_from_clean_ones() -> None:
     assert accuracy[""] == accuracy["none"] == alone.query("metric == 'accuracy'")["value"].item() > 0.9
     assert accuracy["flipped"] == pytest.approx(1 - accuracy[""])
     assert 0.3 < accuracy["noise"] < 0.7
+    counts = scores.query("metric == 'accuracy'").set_index("corruption")["n_test"]
+    assert (counts["some"], counts[""]) == (40, (split == "test").sum())
+    assert accuracy["some"] > 0.9
     assert len(predictions) == len(trial.test), "predictions are of clean audio"
 
 
@@ -73,7 +79,7 @@ def test_only_tasks_whose_labels_still_hold_are_scored() -> None:
     )
     probes = {job.spec["task"]: job.spec.get("conditions") for job in plan(grid).values() if job.kind == "probe"}
     assert probes == {
-        "instrument": [["noise", 1], ["noise", 4], ["time_stretch", 2], ["pitch_shift", 3]],
+        "instrument": [["noise", 1], ["noise", 4], ["pitch_shift", 3], ["time_stretch", 2]],
         "key": [["noise", 1], ["noise", 4], ["time_stretch", 2]],
         "tempo": [["noise", 1], ["noise", 4], ["pitch_shift", 3]],
         "beat": [["noise", 1], ["noise", 4], ["pitch_shift", 3]],

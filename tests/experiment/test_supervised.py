@@ -12,7 +12,7 @@ import torch
 from benchmark.audio.waveforms import Waveforms
 from benchmark.encoders.cnn_small import CNNSmall
 from benchmark.experiment import supervised
-from benchmark.experiment.evaluate import Trial
+from benchmark.experiment.evaluate import Condition, Trial
 from benchmark.interfaces import Info, Task
 from tasks.kinds.regression import Regression
 from tasks.kinds.tagging import Tagging
@@ -73,6 +73,31 @@ def test_it_learns_the_labels_and_only_them(waves: Waveforms, shuffled: bool, mo
     accuracy = float(scores["value"].iloc[0])
     assert accuracy < 0.8 if shuffled else accuracy > 0.9
     assert scores["n_train"].iloc[0] == 24
+    assert len(predictions) == 24
+
+
+def test_corrupted_test_tracks_are_read_by_the_model_that_learned_from_clean_ones(
+    waves: Waveforms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A steady tone played backwards stays itself; under heavy noise the outputs move, and more than under light."""
+    monkeypatch.setattr(supervised, "MIN_STEPS", 25)
+    trial = Trial.of(Octave(), waves.tracks, {1.0: 1}, shuffle_labels=False)
+    conditions = {
+        Condition(*how): supervised.Audible(waves, trial.test, trial.test)
+        for how in (("reverse", 4), ("noise", 1), ("noise", 4))
+    }
+    torch.manual_seed(0)
+    result = supervised.train_supervised(
+        trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu", conditions=conditions
+    )
+    scores, predictions = trial.scored(
+        [("linear", result)], CNNSmall.frame_rate, {c: a.rows for c, a in conditions.items()}
+    )
+    by = scores.set_index(["corruption", "severity"])["value"]
+    assert by["reverse", 4] == by["", 0] > 0.9
+    clean = np.stack(result.outputs)
+    light, heavy = (np.abs(np.stack(outputs) - clean).mean() for outputs in result.corrupted[1:])
+    assert 0 < light < heavy
     assert len(predictions) == 24
 
 

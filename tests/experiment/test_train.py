@@ -12,7 +12,8 @@ from benchmark.audio.waveforms import Waveforms
 from benchmark.encoders.cnn_small import CNNSmall
 from benchmark.experiment.budget import PretrainConfig
 from benchmark.experiment.crops import CropStream, to_batch
-from benchmark.experiment.train import _forget_peak, _peak_mb, pretrain, settle_statistics
+from benchmark.experiment.memory import forget_peak, peak_mb
+from benchmark.experiment.train import pretrain, settle_statistics
 from benchmark.modules import Crops
 from strategies.simclr import SimCLR, SimCLRConfig
 
@@ -59,11 +60,11 @@ def test_weights_stay(stream: CropStream) -> None:
 def test_the_peak_is_of_the_job_not_of_what_its_worker_did_before() -> None:
     large = torch.ones(400 * 2**18)  # 400 MB
     del large
-    if not _forget_peak("cpu"):
+    if not forget_peak("cpu"):
         pytest.skip("this system does not let a process reset its high-water mark")
-    before = _peak_mb("cpu")
+    before = peak_mb("cpu")
     small = torch.ones(100 * 2**18)
-    after = _peak_mb("cpu")
+    after = peak_mb("cpu")
     assert 80 < after - before < 200
     assert len(small)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from benchmark.scheduler.executors.local import LocalExecutor, Slot
+from benchmark.scheduler.executors.local import LocalExecutor
+from benchmark.scheduler.executors.slots import Slot
 from benchmark.scheduler.store import Store, content_key
 from benchmark.scheduler.walk import Job, walk
 

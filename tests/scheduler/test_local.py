@@ -11,8 +11,9 @@ import pytest
 import scheduler_jobs
 from scheduler_jobs import is_gone, make_job, wait_for
 
-from benchmark.interfaces import UserError
-from benchmark.scheduler.executors.local import LocalExecutor, Slot, WorkerDied, default_slots
+from benchmark.interfaces import Resources, UserError, WorkerDied
+from benchmark.scheduler.executors.local import LocalExecutor
+from benchmark.scheduler.executors.slots import Slot, slots_for
 
 CPU = Slot("cpu")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -106,14 +107,14 @@ def test_a_hidden_gpu_is_refused(start, monkeypatch):
         (None, None, None),
     ],
 )
-def test_default_slots_are_the_visible_gpus_else_the_cores(tmp_path, monkeypatch, listed, visible, expected):
+def test_slots_are_the_visible_gpus_else_the_cores(tmp_path, monkeypatch, listed, visible, expected):
     if listed is not None:
         _show_gpus(tmp_path, listed)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert default_slots() == [Slot(name) for name in expected or ["cpu"] * len(os.sched_getaffinity(0))]
+    assert slots_for(Resources()) == [Slot(name) for name in expected or ["cpu"] * len(os.sched_getaffinity(0))]
 
 
 def test_an_exception_arrives_as_raised_with_its_traceback(start):
@@ -255,8 +256,28 @@ def _show_gpus(folder, count):
 def test_jobs_that_share_gpus_get_groups_of_them(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert default_slots(2) == [Slot("cpu")] * max(1, len(os.sched_getaffinity(0)) // 2)
+    assert slots_for(Resources(devices=2)) == [Slot("cpu")] * max(1, len(os.sched_getaffinity(0)) // 2)
     _show_gpus(tmp_path, 5)
-    assert default_slots(2) == [Slot("cuda:0", 2), Slot("cuda:2", 2)]
+    assert slots_for(Resources(devices=2)) == [Slot("cuda:0", 2), Slot("cuda:2", 2)]
     with pytest.raises(UserError, match=r"pretrain\.devices: 8, but this machine shows 5 GPUs"):
-        default_slots(8)
+        slots_for(Resources(devices=8))
+
+
+def test_jobs_that_share_gpus_are_spread_over_all_of_them_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    _show_gpus(tmp_path, 2)
+    names = [slot.device for slot in slots_for(Resources(jobs_per_gpu=2))]
+    assert names == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
+    assert slots_for(Resources(workers=3))[2] == Slot("cuda:0")
+
+
+def test_a_job_that_hangs_is_killed_and_its_slot_goes_on():
+    executor = LocalExecutor([Slot("cpu")], threads=1, time_limit=15.0)
+    try:
+        late, next_one = executor.submit(scheduler_jobs.pid, 600.0), executor.submit(scheduler_jobs.add, 1, 2)
+        with pytest.raises(TimeoutError, match=r"killed after .* the limit that --time-limit sets"):
+            late.result()
+        assert next_one.result() == 3
+    finally:
+        executor.shutdown()

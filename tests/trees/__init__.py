@@ -23,7 +23,6 @@ TREES: dict[str, Callable[[Path], None]] = {
     "giantsteps_key": giantsteps_key,
     "giantsteps_tempo": giantsteps_tempo,
     "gtzan": gtzan,
-    "gtzan_rhythm": gtzan,
     "guitarset": guitarset,
     "irmas": irmas,
     "medley_solos_db": medley_solos_db,

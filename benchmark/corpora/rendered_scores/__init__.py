@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from benchmark.corpora.rendered_scores.arrange import Arrangement
+
 
 class RenderedScores(Corpus):
     """Scores of the pip package music21, played through the SoundFont of pretty_midi; clips of 8 s at 16 kHz.
@@ -35,15 +37,25 @@ class RenderedScores(Corpus):
         "SoundFont: GPL-2."
     )
     sample_rate = 16_000
+    track_seconds = 8.0
     sizes = {"tiny": 240, "small": 1200, "standard": 6000}
     stems = ("lead", "accompaniment", "drums")
     #: whose works are played
     collections: ClassVar[tuple[str, ...]] = ("oneills1850", "airdsAirs", "ryansMammoth", "miscFolk", "bach")
+    #: which clips of the order are rendered
+    splits: ClassVar[tuple[str, ...]] = ("train", "val", "test", "transfer")
+
+    def font(self) -> Path | None:
+        """Another SoundFont than the pip package's."""
+        return None
 
     def fingerprint(self) -> dict[str, str]:
         """Versions of scores, reader, SoundFont, synthesizer, and of what filters and resamples."""
-        packages = ("music21", "symusic", "pretty_midi", "midirenderer", "soxr", "scipy", "numpy")
-        return {name: version(name) for name in packages} | {"corpus": str(self.info.version)}
+        from benchmark.corpora.rendered_scores.pack import reader_versions
+
+        packages = ("pretty_midi", "midirenderer", "soxr", "scipy", "numpy")
+        versions = reader_versions(RenderedScores.info.version) | {name: version(name) for name in packages}
+        return versions | {"corpus": str(self.info.version)}
 
     def catalog(self, folder: Path, size: int) -> pd.DataFrame:
         """Read the scores, group near-duplicates, and draw the first `size` clips of the order."""
@@ -57,7 +69,8 @@ class RenderedScores(Corpus):
         # groups are those of all works, so that a work is in the same split whatever else is played
         played = [(w, g) for w, g in zip(read, group_works(read), strict=True) if w.collection in self.collections]
         works, groups = [work for work, _ in played], [group for _, group in played]
-        clips = list(itertools.islice(order(works, groups, self.info.version), size))
+        drawn = (clip for clip in order(works, groups, self.info.version) if clip.split in self.splits)
+        clips = list(itertools.islice(drawn, size))
         save_notes([works[i] for i in sorted({clip.work for clip in clips})], folder)
         return pd.DataFrame(
             {
@@ -73,13 +86,20 @@ class RenderedScores(Corpus):
 
     def render(self, tracks: pd.DataFrame, folder: Path) -> Iterator[dict[str, NDArray[np.int16]]]:
         """Play each clip: `mix`, and its stems."""
+        from benchmark.corpora.rendered_scores.sound import render
+
+        font = self.font()
+        for arrangement in self.arrangements(tracks, folder):
+            yield render(arrangement, font)
+
+    def arrangements(self, tracks: pd.DataFrame, folder: Path) -> Iterator[Arrangement]:
+        """How each clip is played."""
         from benchmark.corpora.rendered_scores.arrange import arrange
         from benchmark.corpora.rendered_scores.catalog import load_notes
-        from benchmark.corpora.rendered_scores.sound import render
 
         works = load_notes(folder, set(tracks["work"]))
         for track in tracks.itertuples():
-            yield render(arrange(works[str(track.work)], str(track.id), str(track.split), self.info.version))
+            yield arrange(works[str(track.work)], str(track.id), str(track.split), self.info.version)
 
 
 class RenderedChorales(RenderedScores):

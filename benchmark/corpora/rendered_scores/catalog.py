@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from benchmark.corpora.rendered_scores.arrange import generator
 from benchmark.corpora.rendered_scores.chorales import read_chorales
 from benchmark.corpora.rendered_scores.folk import read_folk
+from benchmark.corpora.rendered_scores.pack import is_needed, packed_works
 from benchmark.corpora.rendered_scores.works import METRES, Work
 
 K = TypeVar("K")
@@ -47,6 +49,8 @@ def corpus_folder() -> Path:
 
 def read_works() -> list[Work]:
     """All works, folk first; parsing is the slow part, so two processes share it (the order stays)."""
+    if is_needed():
+        return packed_works()
     folder = corpus_folder()
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
@@ -115,7 +119,7 @@ def save_notes(works: list[Work], folder: Path) -> None:
 
 def load_notes(folder: Path, names: set[str]) -> dict[str, Work]:
     """Read the works called `names` back."""
-    heads: list[dict[str, Any]] = pd.read_parquet(folder / "works.parquet").to_dict("records")  # type: ignore[assignment]
+    heads: list[dict[str, Any]] = pq.read_table(folder / "works.parquet").to_pylist()  # pandas turns None into NaN
     notes = dict(iter(pd.read_parquet(folder / "notes.parquet", filters=[("work", "in", names)]).groupby("work")))
     return {
         head["work"]: Work(

@@ -5,7 +5,6 @@ Not symusic's synthesizer: with this SoundFont it is out of tune for 80 of 112 p
 
 from __future__ import annotations
 
-import importlib.util
 import io
 from collections.abc import Sequence
 from functools import lru_cache
@@ -20,30 +19,15 @@ from scipy.signal import butter, fftconvolve, sosfilt
 from benchmark.corpora.rendered_scores.arrange import Arrangement, Room
 from benchmark.corpora.rendered_scores.grid import CLIP_SECONDS, PREROLL_SECONDS
 from benchmark.corpora.rendered_scores.labels import Note
+from benchmark.corpora.rendered_scores.soundfonts import first_font, soundfont
 
 SAMPLE_RATE = 16_000
-#: SoundFont generators that are set to zero: chorus and reverb sends (the room is ours), and pan
-_NEUTRAL = (15, 16, 17)
 #: controllers: pan (coarse, fine), and the sends of the synthesizer's own reverb and chorus
 _PAN, _PAN_FINE, _REVERB, _CHORUS = 10, 42, 91, 93
 PEAK = 0.9
 
 #: notes, program, whether they are drums
 Part = tuple[list[Note], int, bool]
-
-
-@lru_cache(maxsize=1)
-def soundfont() -> bytes:
-    """TimGM6mb.sf2, as the pip package pretty_midi ships it (found without importing it), dry and without pan."""
-    spec = importlib.util.find_spec("pretty_midi")
-    assert spec is not None
-    assert spec.origin is not None
-    font = bytearray((Path(spec.origin).parent / "TimGM6mb.sf2").read_bytes())
-    at = font.index(b"igen", font.rindex(b"pdta"))  # RIFF chunk: name, size, then pairs (generator, amount)
-    size = int.from_bytes(font[at + 4 : at + 8], "little")
-    table = np.frombuffer(memoryview(font)[at + 8 : at + 8 + size], "<u2").reshape(-1, 2)
-    table[np.isin(table[:, 0], _NEUTRAL), 1] = 0
-    return bytes(font)
 
 
 def midi_bytes(parts: Sequence[Part]) -> bytes:
@@ -63,16 +47,19 @@ def midi_bytes(parts: Sequence[Part]) -> bytes:
     return buffer.getvalue()
 
 
-def play(parts: Sequence[Part], cut: float = PREROLL_SECONDS) -> NDArray[np.float32]:
+def play(parts: Sequence[Part], cut: float = PREROLL_SECONDS, font: Path | None = None) -> NDArray[np.float32]:
     """One or two dry stems, (parts, CLIP_SECONDS) float32 at SAMPLE_RATE, without their first `cut` seconds.
 
     Two stems cost hardly more than one: rendering is paid per second, and each has a channel of its own.
+
+    Args:
+        font: another SoundFont than the pip package's.
     """
     import midirenderer
 
     stems = np.zeros((len(parts), int(CLIP_SECONDS * SAMPLE_RATE)), np.float32)
     if any(notes for notes, *_ in parts):
-        wav = midirenderer.render_wave_from(soundfont(), midi_bytes(parts))
+        wav = midirenderer.render_wave_from(soundfont(font or first_font()), midi_bytes(parts))
         stereo, rate = soundfile.read(io.BytesIO(wav), dtype="float32")
         dry = soxr.resample(stereo[:, : len(parts)], rate, SAMPLE_RATE)[int(cut * SAMPLE_RATE) :][: stems.shape[1]]
         stems[:, : len(dry)] = dry.T
@@ -80,19 +67,19 @@ def play(parts: Sequence[Part], cut: float = PREROLL_SECONDS) -> NDArray[np.floa
 
 
 @lru_cache(maxsize=1024)
-def _drum(pitch: int, velocity: int) -> NDArray[np.float32]:
+def _drum(pitch: int, velocity: int, font: Path | None) -> NDArray[np.float32]:
     """One hit, a second long. A drum is a one-shot sample, so a part is the sum of its hits."""
     hit = (-PREROLL_SECONDS, -PREROLL_SECONDS + 0.9, pitch, velocity)
-    return play([([hit], 0, True)], cut=0.0)[0, :SAMPLE_RATE]
+    return play([([hit], 0, True)], cut=0.0, font=font)[0, :SAMPLE_RATE]
 
 
-def play_drums(notes: list[Note]) -> NDArray[np.float32]:
+def play_drums(notes: list[Note], font: Path | None = None) -> NDArray[np.float32]:
     """The drum stem: rendering is paid per second of output, so each distinct hit is rendered once and placed."""
     length = int(CLIP_SECONDS * SAMPLE_RATE)
     stem = np.zeros(length + int(PREROLL_SECONDS * SAMPLE_RATE) + SAMPLE_RATE, np.float32)
     for start, _, pitch, velocity in notes:
         at = round((start + PREROLL_SECONDS) * SAMPLE_RATE)
-        hit = _drum(pitch, 5 * round(velocity / 5))
+        hit = _drum(pitch, 5 * round(velocity / 5), font)
         stem[at : at + len(hit)] += hit[: len(stem) - at]
     return stem[int(PREROLL_SECONDS * SAMPLE_RATE) :][:length]
 
@@ -115,11 +102,11 @@ def leveling(sound: NDArray[np.float32], level_dbfs: float) -> float:
     return float(min(10 ** (level_dbfs / 20) / max(rms, 1e-9), PEAK / max(peak, 1e-9)))
 
 
-def render(arrangement: Arrangement) -> dict[str, NDArray[np.int16]]:
-    """Stems and their sum, `mix`, as int16: the sum is exact."""
+def render(arrangement: Arrangement, font: Path | None = None) -> dict[str, NDArray[np.int16]]:
+    """Stems and their sum, `mix`, as int16: the sum is exact; by another SoundFont, where one is given."""
     pitched = [name for name in arrangement.notes if name != "drums"]
-    played = play([(arrangement.notes[name], arrangement.programs[name], False) for name in pitched])
-    dry = np.stack([*played, play_drums(arrangement.notes["drums"])])
+    played = play([(arrangement.notes[name], arrangement.programs[name], False) for name in pitched], font=font)
+    dry = np.stack([*played, play_drums(arrangement.notes["drums"], font)])
     loudness = np.sqrt(np.square(dry).mean(axis=1, keepdims=True))
     levels = 10 ** (np.array([[arrangement.levels[name]] for name in [*pitched, "drums"]]) / 20)
     response = impulse_response(arrangement.room)[None]

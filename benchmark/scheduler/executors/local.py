@@ -14,9 +14,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import ctypes
-import faulthandler
-import itertools
+import math
 import os
 import pickle
 import queue
@@ -25,83 +23,21 @@ import signal
 import subprocess
 import sys
 import threading
-import traceback
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from benchmark.interfaces import UserError
+from benchmark.interfaces import Executor, Resources, WorkerDied
+from benchmark.scheduler.executors.slots import Slot, slots_for, worker_environment
+from benchmark.scheduler.executors.split import SplitExecutor
 
-DEVICE_VARIABLE = "MIR_PRETEXT_DEVICE"
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_Error = TypeVar("_Error", bound=Exception)
+
 _LOG_TAIL_LINES = 20
-
-
-class WorkerDied(Exception):
-    """The process that ran a job is gone (killed, out of memory, segmentation fault); the job may be fine."""
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A place where one job at a time can run.
-
-    Args:
-        device: `cpu`, or `cuda:N`, the N-th GPU that the driver itself could see.
-        count: GPUs from that one on, for a job that shares its batches among several.
-    """
-
-    device: str
-    count: int = 1
-
-
-def default_slots(devices: int = 1) -> list[Slot]:
-    """A slot per `devices` visible GPUs; without any GPU, one per as many CPU cores that this process may use.
-
-    Raises:
-        UserError: there are GPUs, but fewer than `devices`.
-    """
-    gpus = _visible_gpus()
-    if gpus:
-        if len(gpus) < devices:
-            raise UserError(f"pretrain.devices: {devices}, but this machine shows {len(gpus)} GPUs")
-        return [Slot(f"cuda:{first}", devices) for first in range(0, len(gpus) - devices + 1, devices)]
-    return [Slot("cpu")] * max(1, len(os.sched_getaffinity(0)) // devices)
-
-
-def _visible_gpus() -> list[str]:
-    """What to put into CUDA_VISIBLE_DEVICES, GPU by GPU. Asks nvidia-smi: torch would cost 2 s of imports."""
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30).stdout
-        present = len(re.findall(r"^GPU \d+:", listing, re.MULTILINE))
-        return _allowed_gpus(present) if present else []
-    return []
-
-
-def _allowed_gpus(present: int) -> list[str]:
-    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if allowed is None:
-        return [str(index) for index in range(present)]
-    # CUDA itself stops at the first entry that names nothing, such as -1
-    names = (name.strip() for name in allowed.split(","))
-    return list(itertools.takewhile(lambda name: name not in ("", "-1", "NoDevFiles"), names))
-
-
-def _worker_environment(slot: Slot, threads: int) -> dict[str, str]:
-    # unbuffered, so that a job's log is complete up to the moment it was killed
-    settings = {"PYTHONUNBUFFERED": "1", "CUDA_VISIBLE_DEVICES": "", DEVICE_VARIABLE: "cpu"}
-    if slot.device != "cpu":
-        index = int(slot.device.removeprefix("cuda:"))
-        end = index + slot.count
-        visible = _allowed_gpus(end)
-        if end > len(visible):
-            raise ValueError(f"{slot.device} is hidden by CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']!r}")
-        # within the worker its GPUs are numbered from 0
-        settings |= {"CUDA_VISIBLE_DEVICES": ",".join(visible[index:end]), DEVICE_VARIABLE: "cuda:0"}
-    return os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads)) | settings
 
 
 @dataclass(frozen=True)
@@ -121,18 +57,29 @@ class LocalExecutor:
         slots: where jobs run; the same GPU may occur twice.
         threads: threads of each worker's numeric libraries.
         log_dir: if given, what a job prints goes to `<key>.log` there (key of the job, the first argument).
+        time_limit: seconds after which a job's process is killed.
     """
 
-    def __init__(self, slots: list[Slot], threads: int, log_dir: Path | None = None) -> None:
+    @classmethod
+    def open(cls, resources: Resources, log_dir: Path | None = None) -> Executor:
+        """On all GPUs of this machine, and on its cores what needs none; without a GPU, on its cores."""
+        slots, rest = slots_for(resources), (resources.threads, log_dir, resources.time_limit)
+        if slots[0].device == "cpu":
+            return cls(slots, *rest)
+        return SplitExecutor(cls(slots, *rest), cls([Slot("cpu")] * len(os.sched_getaffinity(0)), *rest))
+
+    def __init__(
+        self, slots: list[Slot], threads: int, log_dir: Path | None = None, time_limit: float = math.inf
+    ) -> None:
         if not slots:
             raise ValueError("an executor needs at least one slot")
         self.capacity = len(slots)
-        self._log_dir = log_dir
+        self._log_dir, self._time_limit = log_dir, time_limit
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
         self._workers: dict[int, _Worker] = {}
-        environments = [_worker_environment(slot, threads) for slot in slots]
+        environments = [worker_environment(slot, threads) for slot in slots]
         # daemon: an interpreter that exits without `shutdown` must reach atexit, not wait for these threads
         self._threads = [
             threading.Thread(target=self._serve, args=item, daemon=True) for item in enumerate(environments)
@@ -144,7 +91,7 @@ class LocalExecutor:
     def submit(self, fn: Callable[..., Any], *args: Any) -> Future[Any]:
         """Run `fn(*args)` in the next free worker.
 
-        The future gets the function's exception as it was raised, or `WorkerDied`.
+        The future gets the function's exception as it was raised, `WorkerDied`, or `TimeoutError`.
         """
         task = _Task(pickle.dumps((fn, args)), self._log_path(fn, args), Future())
         with self._lock:
@@ -173,7 +120,7 @@ class LocalExecutor:
             try:
                 worker = self._claim(number, environment, task)
                 if worker:
-                    _settle(task, worker)
+                    _settle(task, worker, self._time_limit)
             except BaseException as error:
                 # whatever happened, nobody may wait for this future for ever
                 task.future.set_exception(error)
@@ -210,8 +157,8 @@ class _Worker:
         self.busy = False
         self._connection, theirs = Pipe()
         code = (
-            f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import _work; "
-            f"_work({theirs.fileno()}, {os.getpid()})"
+            f"import sys; sys.path[:] = {sys.path!r}; from benchmark.scheduler.executors.worker import work; "
+            f"work({theirs.fileno()}, {os.getpid()})"
         )
         with theirs:
             # a session of its own: Ctrl-C reaches the driver alone, and `signal` whatever the job has started
@@ -226,17 +173,21 @@ class _Worker:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def run(self, log: Path | None, payload: bytes) -> bytes:
+    def run(self, log: Path | None, payload: bytes, time_limit: float) -> bytes:
         """Send a job, wait for its outcome.
 
         Raises:
+            TimeoutError: it takes longer than it may.
             EOFError, OSError: if the worker died.
         """
         self._connection.send((log, payload))
+        end = time.monotonic() + time_limit
         # a job's own children hold copies of the connection, so its end may not tell that the worker died
-        while not self._connection.poll(1.0):
+        while not self._connection.poll(min(1.0, time_limit)):
             if not self.is_alive() and not self._connection.poll():
                 raise EOFError
+            if time.monotonic() > end:
+                raise TimeoutError
         return self._connection.recv_bytes()
 
     def signal(self) -> None:
@@ -245,6 +196,7 @@ class _Worker:
 
     def bury(self) -> int:
         """Make sure that nothing of the worker is left; return its exit status, negative for a signal."""
+        self.busy = False  # from now on its process group is not ours to signal
         self._connection.close()
         self.signal()
         return self._process.wait()
@@ -257,10 +209,15 @@ class _Worker:
         self.bury()
 
 
-def _settle(task: _Task, worker: _Worker) -> None:
+def _settle(task: _Task, worker: _Worker, time_limit: float) -> None:
     """Run a task in a worker and give its future the outcome."""
     try:
-        outcome = worker.run(task.log, task.payload)
+        outcome = worker.run(task.log, task.payload, time_limit)
+    except TimeoutError:
+        worker.bury()
+        late = TimeoutError(f"killed after {time_limit / 3600:.3g} h, the limit that --time-limit sets")
+        task.future.set_exception(_with_log(task, late))
+        return
     except (EOFError, OSError):
         task.future.set_exception(_post_mortem(task, worker.bury()))
         return
@@ -277,77 +234,12 @@ def _settle(task: _Task, worker: _Worker) -> None:
 def _post_mortem(task: _Task, status: int) -> WorkerDied:
     cause = f"signal {-status}, {signal.strsignal(-status)}" if status < 0 else f"exit status {status}"
     hint = "; often the system has run out of memory" if status == -signal.SIGKILL else ""
-    error = WorkerDied(f"the worker process died ({cause}{hint})")
+    return _with_log(task, WorkerDied(f"the worker process died ({cause}{hint})"))
+
+
+def _with_log(task: _Task, error: _Error) -> _Error:
+    """Note the end of a task's log."""
     if task.log and task.log.exists():
         tail = task.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
         error.add_note("\n".join([*tail, f"log: {task.log}"]))
     return error
-
-
-def _work(descriptor: int, driver: int) -> None:
-    """Body of a worker process."""
-    _die_with(driver)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    faulthandler.enable()
-    with Connection(descriptor) as connection:
-        while True:
-            try:
-                log, payload = connection.recv()
-            except (EOFError, OSError):
-                return
-            connection.send_bytes(_attempt(log, payload))
-
-
-def _die_with(driver: int) -> None:
-    """Have the kernel kill this process when the driver dies, even of kill -9 in the midst of a job."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != driver:
-        # it died before the call above
-        os._exit(1)
-
-
-@contextlib.contextmanager
-def _output_to(log: Path | None) -> Iterator[None]:
-    """Append everything written to stdout and stderr, C libraries included, to a file."""
-    if log is None:
-        yield
-        return
-    with log.open("ab") as stream:
-        saved = os.dup(1), os.dup(2)
-        os.dup2(stream.fileno(), 1)
-        os.dup2(stream.fileno(), 2)
-    try:
-        yield
-    except BaseException:
-        traceback.print_exc()
-        raise
-    finally:
-        for copy, standard in zip(saved, (1, 2), strict=True):
-            os.dup2(copy, standard)
-            os.close(copy)
-
-
-def _attempt(log: Path | None, payload: bytes) -> bytes:
-    """Run a job; whatever it raises, SystemExit included, travels back to the driver."""
-    try:
-        with _output_to(log):
-            fn, args = pickle.loads(payload)
-            return pickle.dumps((True, fn(*args)))
-    except BaseException as error:
-        return _pickled(error)
-
-
-def _pickled(error: BaseException) -> bytes:
-    note = traceback.format_exc()
-    error.add_note(note)
-    try:
-        outcome = pickle.dumps((False, error))
-        pickle.loads(outcome)
-    except Exception:
-        # an exception that cannot travel (an odd constructor, an open file in it) still names itself
-        stand_in = RuntimeError(f"{type(error).__name__}: {error}")
-        stand_in.add_note(note)
-        return pickle.dumps((False, stand_in))
-    return outcome

@@ -1,0 +1,130 @@
+"""`store`: what is damaged in a results folder or data folder, what nobody needs, and its way to other machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmark import registry
+from benchmark.interfaces import UserError
+from benchmark.options import Data, Home, Plugins, data_folder, set_home, split_names
+
+if TYPE_CHECKING:
+    from benchmark.scheduler.upkeep import Damage
+
+store = typer.Typer(no_args_is_help=True, help="Verify, clean, export and merge results folders and data folders.")
+
+Folder = Annotated[Path, typer.Argument(help="A results folder, or a data folder.")]
+
+
+@store.command("verify")
+def store_verify(
+    folder: Folder,
+    repair: Annotated[bool, typer.Option("--repair", help="Discard what is damaged: the next run remakes it.")] = False,
+) -> None:
+    """Read every byte of every artefact; exit code 1 if any is damaged."""
+    from benchmark.scheduler.upkeep import artefacts, damaged, existing, strangers
+
+    found = existing(folder)
+    count, faulty = len(artefacts(found)), list(damaged(found))
+    _print_damage(faulty)
+    for path in strangers(found):
+        typer.echo(f"not an artefact, not looked into: {path}")
+    if repair:
+        for damage in faulty:
+            found.discard(*damage.at)
+    verb = "discarded; the next run remakes them" if repair else "damaged"
+    typer.echo(f"{len(faulty)} of {count} artefacts {verb}" if faulty else f"all {count} artefacts are sound")
+    raise typer.Exit(1 if faulty else 0)
+
+
+@store.command("gc")
+def store_gc(
+    folder: Folder,
+    grids: Annotated[
+        list[str] | None,
+        typer.Option("--grid", help="To keep: a name, a YAML file, or a results folder (its last run). Repeatable."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; otherwise it is only listed.")] = False,
+    plugin: Plugins = None,
+    data_home: Home = None,
+    data_dir: Data = None,
+) -> None:
+    """Remove what none of the grids needs, nor the last run into FOLDER."""
+    from benchmark.scheduler.upkeep import artefacts, existing, garbage, is_in_use, needed_by, remove, strangers
+
+    set_home(data_home)
+    data_folder(data_dir)
+    if plugin:
+        registry.load_plugins(plugin)
+    needed, found = needed_by(grids or [], folder), existing(folder)
+    if yes and is_in_use(found):
+        raise UserError(f"{folder}: a run is going on there; wait for its end, or stop it")
+    total, doomed = len(artefacts(found)), [(piece, piece.size) for piece in garbage(found, needed)]
+    for piece, size in doomed:
+        kind = f"{piece.at.kind} {piece.at.key[:12]}" if piece.at else f"{piece.what} {piece.path.name[:12]}"
+        typer.echo(f"{kind:<24} {size / 2**20:>9.1f} MB  {piece.about}")
+        if yes:
+            remove(found, piece)
+    for path in strangers(found):
+        typer.echo(f"not an artefact, left alone: {path}")
+    gone = sum(piece.at is not None for piece, _ in doomed)
+    verb, hint = ("removed", "") if yes else ("would go", "; --yes removes them")
+    typer.echo(
+        f"{verb}: {gone} of {total} artefacts and {len(doomed) - gone} leftovers, "
+        f"{sum(size for _, size in doomed) / 2**20:.1f} MB{hint if doomed else ''}"
+    )
+
+
+@store.command("export")
+def store_export(
+    folder: Folder,
+    archive: Annotated[Path, typer.Argument(help="The archive to write: .tar, .tar.gz, .tgz or .tar.xz.")],
+    kinds: Annotated[str, typer.Option(help="Comma-separated kinds (pretrain, probe, ...); by default all.")] = "",
+    scores_only: Annotated[
+        bool, typer.Option("--scores-only", help="Scores and predictions; no weights, no embeddings.")
+    ] = False,
+) -> None:
+    """Write all complete artefacts into one archive; exit code 1 if damaged ones were left out."""
+    from benchmark.scheduler.archive import export
+    from benchmark.scheduler.record import SCORED
+    from benchmark.scheduler.upkeep import artefacts, existing
+
+    if kinds and scores_only:
+        raise UserError("--kinds and --scores-only: give one of them")
+    found = existing(folder)
+    scored = [kind for kind in SCORED if kind in {at.kind for at in artefacts(found)}]
+    if scores_only and not scored:
+        raise UserError(f"{folder}: there are no scores in it; it is no results folder, or nothing was scored yet")
+    outcome = export(found, archive, scored if scores_only else split_names(kinds))
+    _print_damage(outcome.damaged)
+    typer.echo(f"{len(outcome.done)} artefacts exported, {archive.stat().st_size / 2**20:.1f} MB")
+    typer.echo(str(archive))
+    raise typer.Exit(1 if outcome.damaged else 0)
+
+
+@store.command("import")
+def store_import(
+    archive: Annotated[Path, typer.Argument(help="What 'store export' wrote.")],
+    folder: Annotated[Path, typer.Argument(help="A results folder, or a data folder; it may be a new one.")],
+) -> None:
+    """Merge an archive into a folder: what is there stays; exit code 1 if damaged artefacts were left out."""
+    from benchmark.scheduler.archive import merge
+    from benchmark.scheduler.store import Store
+
+    outcome = merge(archive, Store(folder))
+    _print_damage(outcome.damaged)
+    typer.echo(
+        f"{len(outcome.done)} artefacts imported, {len(outcome.present)} were there already; "
+        f"'python -m benchmark run' with the same grid and --out (or --data-dir) {folder} goes on from here; "
+        "'report' shows them"
+    )
+    raise typer.Exit(1 if outcome.damaged else 0)
+
+
+def _print_damage(found: list[Damage]) -> None:
+    for damage in found:
+        line = f"damaged: {damage.at.kind} {damage.at.key[:12]}  {damage.about}: {'; '.join(damage.problems)}"
+        typer.echo(line, err=True)

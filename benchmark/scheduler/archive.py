@@ -1,0 +1,216 @@
+"""Artefacts as one tar archive: results move between machines, and merge.
+
+An archive holds `<kind>/<k[:2]>/<k>/<file>`, each artefact's manifest first. Nothing of it is trusted: all names, types
+and sizes are judged before anything is written, and only the bytes of plain files are ever taken from it, into drafts
+that appear if they are what their manifest says. (So tarfile extracts nothing, and its filters have nothing to do.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import lzma
+import re
+import shutil
+import tarfile
+import zlib
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from benchmark.files import replacing
+from benchmark.interfaces import UserError
+from benchmark.scheduler.store import MANIFEST, CorruptArtefact, DiskFull, Store, content_key
+from benchmark.scheduler.upkeep import Address, Damage, about, artefacts
+
+_MODES: dict[str, Literal["w", "w:gz", "w:xz"]] = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.xz": "w:xz"}
+_NAME = re.compile(r"([a-z][a-z0-9_-]*)/([0-9a-f]{2})/(\2[0-9a-f]{62})/(.+)")
+#: a manifest is read into memory
+_MANIFEST_BYTES = 64 * 2**20
+_CHUNK = 2**20
+
+
+@dataclass
+class Outcome:
+    """What became of each artefact: `done` is in the archive (or store) now, `present` was in the store before."""
+
+    done: list[Address] = field(default_factory=list)
+    present: list[Address] = field(default_factory=list)
+    damaged: list[Damage] = field(default_factory=list)
+
+
+def export(store: Store, archive: Path, kinds: Collection[str] = ()) -> Outcome:
+    """Write all sound artefacts (of some kinds) into one archive, which appears as a whole. Damaged ones are left out.
+
+    Args:
+        store: from where; every byte of it is checked against the manifests.
+        archive: .tar, .tar.gz, .tgz or .tar.xz; equal stores make equal .tar files.
+        kinds: by default all.
+
+    Raises:
+        UserError: another suffix, a kind that is not there, or `archive` cannot be written.
+    """
+    mode = next((mode for suffix, mode in _MODES.items() if archive.name.endswith(suffix)), None)
+    if mode is None:
+        raise UserError(f"{archive}: its name says how it is packed: {', '.join(_MODES)}")
+    chosen = _of_kinds(store, kinds)
+    try:
+        with replacing(archive) as draft, tarfile.open(draft, mode) as tar:
+            outcome = _write(tar, store, chosen)
+    except OSError as error:
+        raise UserError(f"{archive}: cannot be written ({error.strerror}: {error.filename or archive})") from error
+    return outcome
+
+
+def _of_kinds(store: Store, kinds: Collection[str]) -> list[Address]:
+    all_ = artefacts(store)
+    there = sorted({at.kind for at in all_})
+    absent = sorted(set(kinds) - set(there))
+    if absent:
+        raise UserError(f"{store.root}: there is no {', no '.join(absent)}; there are {', '.join(there) or 'no kinds'}")
+    return [at for at in all_ if not kinds or at.kind in kinds]
+
+
+def _write(tar: tarfile.TarFile, store: Store, chosen: list[Address]) -> Outcome:
+    outcome = Outcome()
+    for at in chosen:
+        problems = store.verify(*at)
+        if problems:
+            outcome.damaged.append(Damage(at, about(store, at), problems))
+            continue
+        folder = store.folder(*at)
+        for name in (MANIFEST, *store.manifest(*at)["files"]):
+            member = tarfile.TarInfo((folder / name).relative_to(store.root).as_posix())
+            member.size = (folder / name).stat().st_size
+            with (folder / name).open("rb") as stream:
+                tar.addfile(member, stream)
+        outcome.done.append(at)
+    return outcome
+
+
+def merge(archive: Path, store: Store) -> Outcome:
+    """Bring an archive's artefacts into a store. What is there already stays; what is damaged is left out.
+
+    Raises:
+        UserError: it is no archive of artefacts, is cut short, or does not fit on the disk.
+    """
+    try:
+        with tarfile.open(archive, "r:*") as tar:
+            return _place(tar, store, _judge(tar, archive, store))
+    except FileNotFoundError as error:
+        raise UserError(f"{archive}: there is no such file") from error
+    except DiskFull as error:
+        raise UserError(str(error)) from error
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise UserError(
+            f"{archive}: cannot be read ({error}); copy it again, and import it again: what is there stays"
+        ) from error
+
+
+def _judge(tar: tarfile.TarFile, archive: Path, store: Store) -> dict[Address, dict[str, tarfile.TarInfo]]:
+    """The members by artefact and name, if all of them are what an export writes."""
+    found: dict[Address, dict[str, tarfile.TarInfo]] = {}
+    free, total = shutil.disk_usage(store.root).free, 0
+    for member in tar:
+        at, name, fault = _address(member)
+        files = found.setdefault(at, {})
+        fault = fault or ("is there twice" if name in files else "")
+        if fault:
+            raise UserError(f"{archive}: {member.name!r} {fault}; this is no export of a store, nothing was taken")
+        total += 0 if store.is_done(*at) else member.size
+        if max(member.size, total) > free:
+            raise UserError(
+                f"{archive}: {member.name!r} makes it {max(member.size, total) / 2**20:,.0f} MB, and {store.root} has "
+                f"{free / 2**20:,.0f} MB free; free as much, or import into another folder; nothing was taken"
+            )
+        files[name] = member
+    _check_end(tar)
+    return found
+
+
+def _check_end(tar: tarfile.TarFile) -> None:
+    """An archive ends with a block of zeros; tarfile also stops, in silence, where it is cut or a header is damaged."""
+    stream: Any = tar.fileobj
+    stream.seek(tar.offset)  # where the next header is, or the end
+    if stream.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+        raise tarfile.ReadError(f"it is cut short or damaged at byte {tar.offset}")
+
+
+def _address(member: tarfile.TarInfo) -> tuple[Address, str, str]:
+    """Whose file a member is, its name there, and what is wrong with it."""
+    match = _NAME.fullmatch(member.name)
+    if match is None or match[1] in ("tmp", "scratch"):
+        return Address("", ""), "", "is not named kind/xx/key/file"
+    at, name = Address(match[1], match[3]), match[4]
+    # an empty part is a slash at the beginning, and the path would start at the disk's root
+    if len(name) > 255 or not name.isprintable() or not {"", ".", ".."}.isdisjoint(name.split("/")):
+        return at, name, "has a name that artefacts do not use"
+    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
+        return at, name, "is not a plain file"
+    if member.size < 0 or (name == MANIFEST and member.size > _MANIFEST_BYTES):
+        return at, name, f"claims {member.size} bytes"
+    return at, name, ""
+
+
+def _place(tar: tarfile.TarFile, store: Store, found: dict[Address, dict[str, tarfile.TarInfo]]) -> Outcome:
+    outcome = Outcome()
+    for at, files in found.items():
+        if store.is_done(*at):
+            outcome.present.append(at)
+            continue
+        try:
+            _take(tar, store, at, files)
+            outcome.done.append(at)
+        except CorruptArtefact as error:
+            outcome.damaged.append(Damage(at, "", error.problems))
+    return outcome
+
+
+def _take(tar: tarfile.TarFile, store: Store, at: Address, files: dict[str, tarfile.TarInfo]) -> None:
+    manifest = _manifest(tar, files, at)
+    with store.writing(*at, manifest["spec"]) as draft:
+        draft.info.update(manifest["info"])
+        seals = {name: _copy(tar, files[name], draft.path / name) for name in files.keys() - {MANIFEST}}
+        wrong = sorted(
+            name for name in seals.keys() | manifest["files"].keys() if seals.get(name) != manifest["files"].get(name)
+        )
+        if wrong:
+            raise CorruptArtefact(*at, [f"{name} is not what its manifest says" for name in wrong])
+
+
+def _manifest(tar: tarfile.TarFile, files: dict[str, tarfile.TarInfo], at: Address) -> dict[str, Any]:
+    """The manifest of a member, if it is whole, and of this artefact.
+
+    Raises:
+        CorruptArtefact: it is not, or the names of the files cannot all be on one disk (`a` and `a/b`).
+    """
+    if MANIFEST not in files or any(str(parent) in files for name in files for parent in PurePosixPath(name).parents):
+        raise CorruptArtefact(*at, [f"{MANIFEST} is missing, or a file's name is also a folder's"])
+    try:
+        manifest = json.loads(_stream(tar, files[MANIFEST]).read())
+        claimed = manifest.pop("sha256")
+        sound = (claimed, manifest["kind"], manifest["key"]) == (content_key(manifest), *at)
+        tables = all(isinstance(manifest[name], dict) for name in ("spec", "files", "info"))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise CorruptArtefact(*at, [f"{MANIFEST} is damaged ({type(error).__name__})"]) from error
+    if not (sound and tables):
+        raise CorruptArtefact(*at, [f"{MANIFEST} is damaged (checksum)"])
+    return dict(manifest)
+
+
+def _copy(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> dict[str, Any]:
+    """Write a member's bytes; return what a manifest says of such a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    digest, stream = hashlib.sha256(), _stream(tar, member)
+    with path.open("wb") as copy:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+            copy.write(chunk)
+    return {"bytes": member.size, "sha256": digest.hexdigest()}
+
+
+def _stream(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Any:
+    stream = tar.extractfile(member)
+    assert stream is not None  # `_judge` lets only plain files pass
+    return stream

@@ -1,0 +1,104 @@
+"""What jobs cost: seconds and bytes of earlier ones like them, for `plan`, the time left, and the order of the walk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.files import replacing
+from benchmark.scheduler.walk import Job
+
+#: jobs of a kind that agree in these fields of their specification cost about the same
+_ALIKE = {
+    "catalog": ("corpus", "size"),
+    "shard": ("corpus", "stems"),
+    "waveforms": ("corpus", "size", "stems"),
+    "preflight": ("encoder", "task"),
+    "pretrain": ("strategy", "encoder"),
+    "embed": ("waveforms", "encoder", "reads"),
+    "probe": ("task",),
+    "supervised": ("task", "encoder", "fraction"),
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds in one slot, and bytes on the disk."""
+
+    seconds: float
+    bytes: float
+
+
+class Timings:
+    """Means over finished jobs, kept in one file that all grids share; a lost update of it costs only precision.
+
+    Args:
+        path: the file; made by `save`.
+        device: `cpu` or `cuda`, where jobs to be estimated will run.
+    """
+
+    def __init__(self, path: Path, device: str) -> None:
+        self._path, self._device = path, device
+        self._sums: dict[str, list[float]] = {}
+        if path.is_file():
+            self._sums = json.loads(path.read_text())
+
+    def add(self, job: Job, manifest: dict[str, Any]) -> None:
+        """Take a finished job's record into account."""
+        seconds, device = manifest["info"].get("job_seconds"), manifest["info"].get("device")
+        if seconds is None:
+            return
+        size = sum(file["bytes"] for file in manifest["files"].values())
+        for name in _names(job, device):
+            total = self._sums.setdefault(name, [0.0, 0.0, 0.0, 0.0])
+            for i, value in enumerate((1.0, _amount(job), seconds, size)):
+                total[i] += value
+
+    def save(self) -> None:
+        """Write the file anew."""
+        with replacing(self._path) as draft:
+            draft.write_text(json.dumps(self._sums, indent=1, sort_keys=True))
+
+    def of(self, job: Job) -> Cost | None:
+        """What a job will cost, by those most like it; None if none of its kind has run on this device."""
+        for name in _names(job, self._device):
+            if name in self._sums:
+                count, amount, seconds, size = self._sums[name]
+                return Cost(seconds * _amount(job) / amount, size / count)
+        return None
+
+    def total(self, jobs: Iterable[Job]) -> tuple[Cost, int]:
+        """The cost of jobs together, and for how many of them nothing is known."""
+        costs = [self.of(job) for job in jobs]
+        known = [cost for cost in costs if cost]
+        return Cost(sum(c.seconds for c in known), sum(c.bytes for c in known)), len(costs) - len(known)
+
+    def seconds(self, job: Job) -> float | None:
+        """Expected seconds; None if nothing is known."""
+        cost = self.of(job)
+        return cost.seconds if cost else None
+
+
+def _names(job: Job, device: str | None) -> list[str]:
+    """Under what a job's cost is filed, the most special first."""
+    alike = [str(job.spec.get(name)) for name in _ALIKE.get(job.kind, ())]
+    kind = "export" if job.kind == "pretrain" and "budget" not in job.spec else job.kind
+    return [" ".join([str(device), kind, *alike]), f"{device} {kind}"]
+
+
+def _amount(job: Job) -> float:
+    """What a job's cost grows with."""
+    budget = job.spec.get("budget")
+    return float(budget["crops"]) if budget else 1.0
+
+
+def human(seconds: float) -> str:
+    """A duration in two units at most."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

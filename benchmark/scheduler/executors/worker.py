@@ -1,0 +1,84 @@
+"""Body of a worker process: one job after another until the driver closes its end."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import os
+import pickle
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+
+def work(descriptor: int, driver: int) -> None:
+    """Body of a worker process."""
+    _die_with(driver)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    with Connection(descriptor) as connection:
+        while True:
+            try:
+                log, payload = connection.recv()
+            except (EOFError, OSError):
+                return
+            connection.send_bytes(_attempt(log, payload))
+
+
+def _die_with(driver: int) -> None:
+    """Have the kernel kill this process when the driver dies, even of kill -9 in the midst of a job."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != driver:
+        # it died before the call above
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def _output_to(log: Path | None) -> Iterator[None]:
+    """Append everything written to stdout and stderr, C libraries included, to a file."""
+    if log is None:
+        yield
+        return
+    with log.open("ab") as stream:
+        saved = os.dup(1), os.dup(2)
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    try:
+        yield
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        for copy, standard in zip(saved, (1, 2), strict=True):
+            os.dup2(copy, standard)
+            os.close(copy)
+
+
+def _attempt(log: Path | None, payload: bytes) -> bytes:
+    """Run a job; whatever it raises, SystemExit included, travels back to the driver."""
+    try:
+        with _output_to(log):
+            fn, args = pickle.loads(payload)
+            return pickle.dumps((True, fn(*args)))
+    except BaseException as error:
+        return _pickled(error)
+
+
+def _pickled(error: BaseException) -> bytes:
+    note = traceback.format_exc()
+    error.add_note(note)
+    try:
+        outcome = pickle.dumps((False, error))
+        pickle.loads(outcome)
+    except Exception:
+        # an exception that cannot travel (an odd constructor, an open file in it) still names itself
+        stand_in = RuntimeError(f"{type(error).__name__}: {error}")
+        stand_in.add_note(note)
+        return pickle.dumps((False, stand_in))
+    return outcome

@@ -1,0 +1,73 @@
+"""A grid before it runs: what there is to do, what it will cost, and whether there is room for it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+
+from benchmark.interfaces import UserError
+from benchmark.scheduler.estimate import Timings, human
+from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.jobs import Stores
+from benchmark.scheduler.plan import plan, select
+from benchmark.scheduler.settings import Settings
+from benchmark.scheduler.store import human_bytes
+from benchmark.scheduler.walk import Job, missing
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A grid before it runs: its jobs, which are to do, and what they will cost."""
+
+    jobs: dict[str, Job]
+    todo: set[str]
+    stores: Stores
+    timings: Timings
+    slots: int
+
+    @classmethod
+    def of(cls, grid: Grid, settings: Settings) -> Outlook:
+        """Plan, and look what is there."""
+        stores = Stores(settings.data, settings.out)
+        jobs = select(plan(grid), settings.only, settings.exclude)
+        slots = settings.slots(grid.pretrain.devices)
+        return cls(jobs, missing(jobs, stores.done), stores, settings.timings(), slots)
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(state, kind, name) of every job: `done`, `to do`, or `not needed`."""
+        return [(self._state(job), job.kind, job.name) for job in self.jobs.values()]
+
+    def _state(self, job: Job) -> str:
+        if job.key in self.todo:
+            return "to do"
+        return "done" if self.stores.done(job) else "not needed"
+
+    def summary(self) -> str:
+        """How much there is to do."""
+        count = f"{len(self.todo)} of {len(self.jobs)} jobs to do"
+        if not self.todo:
+            return count
+        cost, unknown = self.timings.total([self.jobs[key] for key in self.todo])
+        if unknown == len(self.todo):
+            return f"{count}; no earlier runs to estimate their cost from"
+        text = f"{count}: about {human(cost.seconds)} of one slot, {human(cost.seconds / self.slots)} on {self.slots}, "
+        text += f"{human_bytes(cost.bytes)} on the disk"
+        return f"{text}, and {unknown} jobs such as none has run before" if unknown else text
+
+
+def check_space(todo: list[Job], timings: Timings, stores: Stores) -> None:
+    """Compare what jobs will write with what is free.
+
+    Raises:
+        UserError: a disk is too small.
+    """
+    disks = [os.stat(store.root).st_dev for store in (stores.data, stores.out)]
+    for store, disk, flag in ((stores.data, disks[0], "--data-dir"), (stores.out, disks[1], "--out")):
+        there = [job for job in todo if os.stat(stores.of(job.kind).root).st_dev == disk]
+        wanted, free = timings.total(there)[0].bytes, shutil.disk_usage(store.root).free
+        if wanted > free:
+            raise UserError(
+                f"{store.root}: {human_bytes(free)} are free, and the jobs will write {human_bytes(wanted)} by earlier "
+                f"ones; free some, or choose a larger disk with {flag}"
+            )

@@ -1,0 +1,47 @@
+"""Where and how a grid runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmark.interfaces import Resources
+from benchmark.scheduler.estimate import Timings
+from benchmark.scheduler.executors.slots import slots_for
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and how a grid runs; nothing here changes a score.
+
+    Attributes:
+        time_limit: seconds after which a job is killed.
+        only: patterns of job names; with what they need, those alone run.
+        exclude: patterns of job names that do not run, nor what needs them.
+        mlflow: whether results are mirrored there.
+    """
+
+    out: Path
+    data: Path
+    executor: str = "local"
+    workers: int | None = None
+    threads: int = 1
+    jobs_per_gpu: int = 1
+    time_limit: float = 24 * 3600.0
+    only: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    mlflow: bool = False
+
+    def resources(self, devices: int) -> Resources:
+        """What jobs may use, `devices` GPUs each."""
+        return Resources(devices, self.threads, self.workers, self.jobs_per_gpu, self.time_limit)
+
+    def timings(self) -> Timings:
+        """What earlier jobs cost on devices such as this machine's."""
+        return Timings(self.data / "timings.json", slots_for(Resources())[0].device.partition(":")[0])
+
+    def slots(self, devices: int) -> int:
+        """How many jobs run side by side, as far as this machine can tell; at least one."""
+        if self.executor != "local":
+            return self.workers or 1
+        return len(slots_for(self.resources(devices)))

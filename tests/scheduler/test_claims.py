@@ -1,0 +1,122 @@
+"""Claims: one holder at a time, and none that outlives its process."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+
+from benchmark.files import host_name
+from benchmark.scheduler.claims import STALE, Claims
+
+TAKE = """
+import sys
+from pathlib import Path
+from benchmark.scheduler.claims import Claims
+claims, won = Claims(), []
+sys.stdin.readline()
+for number in range(300):
+    if claims.take(Path(sys.argv[1]) / str(number)):
+        won.append(number)
+print(*won, flush=True)
+sys.stdin.readline()
+"""
+
+
+def racers(folder, count):
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    return [subprocess.Popen([sys.executable, "-c", TAKE, str(folder)], **options) for _ in range(count)]
+
+
+def start(process):
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return process.stdout.readline().split()
+
+
+def race(folder, count):
+    """What each of several processes got, and the processes, which still hold it."""
+    processes = racers(folder, count)
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(start, processes)), processes
+
+
+def test_several_processes_share_every_key_out(tmp_path):
+    won, processes = race(tmp_path, 3)
+    for process in processes:
+        process.kill()
+        process.communicate()
+    assert sorted(int(number) for numbers in won for number in numbers) == list(range(300))
+
+
+def test_the_claims_of_a_killed_process_go_to_others_once_each(tmp_path):
+    [all_of_them], [holder] = race(tmp_path, 1)
+    assert len(all_of_them) == 300
+    claims = Claims()
+    assert not claims.take(tmp_path / "7")
+    holder.kill()
+    holder.communicate()
+    won, processes = race(tmp_path, 3)
+    for process in processes:
+        process.kill()
+        process.communicate()
+    assert sorted(int(number) for numbers in won for number in numbers) == list(range(300))
+    claims.release()
+
+
+def test_a_claim_from_another_host_stands_until_nobody_renews_it(tmp_path):
+    path, claims = tmp_path / "key", Claims()
+    path.write_text(json.dumps({"host": "another-" + host_name(), "pid": 1, "born": 0.0}))
+    assert not claims.take(path)
+    old = path.stat().st_mtime - STALE - 5
+    os.utime(path, (old, old))
+    assert claims.take(path)
+    claims.release()
+
+
+def test_what_is_released_leaves_nothing_behind(tmp_path):
+    claims, other = Claims(), Claims()
+    assert claims.take(tmp_path / "key")
+    assert claims.take(tmp_path / "key")
+    assert claims.take(tmp_path / "second")
+    assert not other.take(tmp_path / "key")
+    claims.drop(tmp_path / "key")
+    assert other.take(tmp_path / "key")
+    for each in (claims, other):
+        each.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_lock_is_void_only_when_it_is_old(tmp_path):
+    path, claims = tmp_path / "key", Claims()
+    path.touch()
+    assert not claims.take(path)
+    old = path.stat().st_mtime - STALE - 5
+    os.utime(path, (old, old))
+    assert claims.take(path)
+    claims.release()
+
+
+def test_a_clock_that_is_set_makes_no_owner_look_dead(tmp_path, monkeypatch):
+    holder, other = Claims(), Claims()
+    assert holder.take(tmp_path / "key")
+    real = psutil.boot_time()
+    monkeypatch.setattr(psutil, "boot_time", lambda: real + 3600)
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: real + 3600)
+    assert not other.take(tmp_path / "key")
+    for claims in (holder, other):
+        claims.release()
+
+
+def test_claims_of_the_dead_are_swept_and_those_of_the_living_stay(tmp_path):
+    _, [holder] = race(tmp_path, 1)
+    claims = Claims()
+    holder.kill()
+    holder.communicate()
+    (tmp_path / "0").unlink()
+    assert claims.take(tmp_path / "0")
+    claims.sweep(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["0"]
+    claims.release()

@@ -1,0 +1,52 @@
+"""Costs of jobs, by earlier ones of known cost."""
+
+from benchmark.scheduler.estimate import Cost, Timings, human
+from benchmark.scheduler.walk import Job
+
+
+def job(kind, **spec):
+    return Job("k", kind, "a job", spec)
+
+
+def record(seconds, size=0, device="cpu"):
+    return {"info": {"job_seconds": seconds, "device": device}, "files": {"a": {"bytes": size, "sha256": ""}}}
+
+
+def pretraining(strategy, crops):
+    return job("pretrain", strategy=strategy, encoder="cnn_small", budget={"crops": crops})
+
+
+def test_training_costs_by_the_crop_and_all_else_by_the_job(tmp_path):
+    timings = Timings(tmp_path / "timings.json", "cpu")
+    timings.add(pretraining("byol", 1000), record(10.0, 500))
+    timings.add(pretraining("byol", 3000), record(50.0, 500))
+    timings.add(job("probe", task="key"), record(2.0))
+    timings.add(job("probe", task="key"), record(4.0))
+    timings.save()
+    read = Timings(tmp_path / "timings.json", "cpu")
+    assert read.of(pretraining("byol", 2000)) == Cost(30.0, 500.0)
+    assert read.of(job("probe", task="key")).seconds == 3.0
+
+
+def test_a_stranger_costs_what_its_kind_does_and_another_device_tells_nothing(tmp_path):
+    timings = Timings(tmp_path / "timings.json", "cpu")
+    timings.add(job("probe", task="key"), record(2.0))
+    timings.add(job("probe", task="beat"), record(6.0))
+    assert timings.of(job("probe", task="chord")).seconds == 4.0
+    assert timings.of(job("embed")) is None
+    assert timings.total([job("probe", task="beat"), job("probe", task="key"), job("embed")]) == (Cost(8.0, 0.0), 1)
+    assert Timings(tmp_path / "timings.json", "cuda").of(job("probe", task="key")) is None
+
+
+def test_a_checkpoint_is_as_large_after_a_long_training_and_an_export_tells_nothing_of_one(tmp_path):
+    timings = Timings(tmp_path / "timings.json", "cpu")
+    timings.add(job("pretrain", strategy="random", encoder="cnn_small"), record(0.5, 400))
+    assert timings.of(pretraining("byol", 1000)) is None
+    timings.add(pretraining("byol", 1000), record(10.0, 400))
+    assert timings.of(pretraining("byol", 10**6)) == Cost(10000.0, 400.0)
+    assert timings.of(pretraining("simclr", 2000)) == Cost(20.0, 400.0)
+    assert timings.seconds(job("embed")) is None
+
+
+def test_durations_read_well():
+    assert [human(s) for s in (3.2, 89, 600, 7200)] == ["3 s", "89 s", "10 min", "2.0 h"]

@@ -1,0 +1,120 @@
+"""Workers and drivers are killed, and drivers meet: the same scores, and nothing is done twice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+from conftest import ROOT, command
+
+from benchmark.scheduler.store import MANIFEST
+
+GRID = """
+name: small
+corpus: rendered_scores
+size: tiny
+strategies: [random, mfcc, simclr, byol, supervised]
+encoders: [cnn_small]
+tasks: [instrument, key]
+fractions: {1.0: 1}
+probes: [linear]
+seeds: [0]
+pretrain: {crops: 1280, batch_size: 32}
+"""
+KEYS = ["strategy", "encoder", "task", "fraction", "resample", "seed", "probe", "metric"]
+
+
+class Run:
+    """A grid in folders of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "grid.yaml").write_text(GRID)
+        self.data, self.out = folder / "data", folder / "out"
+        self.args = ["run", "--grid", str(folder / "grid.yaml"), "--data-dir", str(self.data), "--out", str(self.out)]
+
+    def start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "benchmark", *self.args],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finish(self) -> None:
+        done = command(*self.args)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def scores(self) -> pd.Series:
+        return pd.read_parquet(self.out / "scores.parquet").set_index(KEYS)["value"]
+
+    def complete(self) -> dict[Path, int]:
+        """Artefacts that stand, shards aside, which go once they are joined, and when each was made."""
+        manifests = [path for root in (self.data, self.out) for path in root.rglob(MANIFEST)]
+        found = {}
+        for path in manifests:
+            if "tmp" not in path.parts and "shard" not in path.parts:
+                with contextlib.suppress(FileNotFoundError):
+                    found[path] = path.stat().st_mtime_ns
+        return found
+
+    def leftovers(self) -> list[Path]:
+        places = [root / name for root in (self.data, self.out) for name in ("tmp", "locks", "scratch")]
+        return [path for place in places if place.is_dir() for path in place.rglob("*") if path.is_file()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.Series:
+    run = Run(tmp_path_factory.mktemp("undisturbed") / "run")
+    run.finish()
+    return run.scores()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_twenty_kills_at_random_moments_cost_only_what_was_in_flight(undisturbed: pd.Series, tmp_path: Path) -> None:
+    """A worker, then the driver, twenty times over; what once stood is never made again."""
+    run, rng = Run(tmp_path / "run"), random.Random(7)
+    for _ in range(20):
+        before = run.complete()
+        driver = run.start()
+        time.sleep(rng.uniform(3, 14))
+        with contextlib.suppress(psutil.Error):
+            workers = psutil.Process(driver.pid).children()
+            if workers:
+                os.kill(rng.choice(workers).pid, signal.SIGKILL)
+        time.sleep(rng.uniform(0, 6))
+        driver.kill()
+        driver.communicate()
+        after = run.complete()
+        assert {path: after.get(path) for path in before} == before
+    run.finish()
+    assert {path: made for path, made in run.complete().items() if path in before} == before
+    pd.testing.assert_series_equal(run.scores(), undisturbed, check_exact=True)
+    assert run.leftovers() == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_two_drivers_on_one_store_share_the_work(undisturbed: pd.Series, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    drivers = [run.start() for _ in range(2)]
+    told = [driver.communicate()[1] for driver in drivers]
+    assert [driver.returncode for driver in drivers] == [0, 0], told
+    finished = Counter(line for text in told for line in text.splitlines() if line.startswith("finished: "))
+    assert max(finished.values()) == 1, finished
+    assert all("finished: pretrain" in text or "finished: embed" in text for text in told), "both had a share"
+    pd.testing.assert_series_equal(run.scores(), undisturbed, check_exact=True)
+    assert run.leftovers() == []
