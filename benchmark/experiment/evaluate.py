@@ -16,7 +16,8 @@ from benchmark.experiment.fractions import Subset, draw_subsets, split_hash
 from benchmark.experiment.probe import LOSSES, Outputs, ProbeResult, Targets, run_probe
 from benchmark.interfaces import Task
 
-BOOTSTRAP_DRAWS = 50
+#: resamples of a test set's groups; the b-th is the same for every strategy, so that their differences are paired
+BOOTSTRAP_DRAWS = 100
 
 
 class Condition(NamedTuple):
@@ -202,11 +203,11 @@ def _score_rows(
     rows, task = [], trial.task
     for suffix, members in task.test_sets(trial.tracks).items():
         at = np.flatnonzero(members[heard])
-        if not len(at) and len(heard) < len(trial.test):
+        if not len(at):
             continue
         predicted, true = [decoded[i] for i in at], [trial.truth[heard[i]] for i in at]
         groups = trial.tracks["group"].to_numpy()[heard[at]]
-        errors = sampling_error(task, predicted, true, groups)
+        errors, draws = sampling_error(task, predicted, true, groups)
         for metric, value in task.score(predicted, true).items():
             rows.append(
                 {
@@ -218,6 +219,7 @@ def _score_rows(
                     "metric": metric + suffix,
                     "value": value,
                     "test_stderr": errors[metric],
+                    "draws": draws if metric == task.metric and not suffix else None,
                     "n_train": len(result.subset.train),
                     "n_val": len(result.subset.val),
                     "n_test": len(at),
@@ -228,37 +230,36 @@ def _score_rows(
     return rows
 
 
-def sampling_error(task: Task, predictions: list[Any], targets: list[Any], groups: NDArray[Any]) -> dict[str, float]:
-    """Standard error of each metric from sampling test groups (items of one group are not independent).
+def sampling_error(
+    task: Task, predictions: list[Any], targets: list[Any], groups: NDArray[Any]
+) -> tuple[dict[str, float], list[float]]:
+    """What sampling other test groups would do to the metrics (items of one group are not independent).
 
-    In closed form where the metric is a mean over items, else by a seeded bootstrap over groups.
+    Returns:
+        Standard error of each metric, in closed form where it is a mean over items, else by a bootstrap over groups;
+        and the main metric's values on the bootstrap's draws, which follow from the groups alone.
     """
     codes = pd.factorize(groups)[0]
-    errors = {}
+    chosen = np.random.default_rng(0).integers(0, codes.max() + 1, (BOOTSTRAP_DRAWS, codes.max() + 1))
+    errors, draws = {}, {}
     for metric, values in task.item_scores(predictions, targets).items():
         deviations = np.bincount(codes, weights=values - values.mean())
         errors[metric] = float(np.sqrt(np.square(deviations).sum()) / len(values))
+        draws[metric] = np.bincount(codes, weights=values)[chosen].sum(axis=1) / np.bincount(codes)[chosen].sum(axis=1)
     rest = [m for m in task.score(predictions, targets) if m not in errors]
     if rest:
-        draws = _bootstrap(task, predictions, targets, codes)
-        errors |= {metric: _spread([d[metric] for d in draws]) for metric in rest}
-    return errors
+        members = [np.flatnonzero(codes == g) for g in range(codes.max() + 1)]
+        items = [np.concatenate([members[g] for g in row]) for row in chosen]
+        resampled = task.resampled_scores(predictions, targets, items)
+        draws |= {metric: np.array([scores[metric] for scores in resampled]) for metric in rest}
+        errors |= {metric: _spread(draws[metric]) for metric in rest}
+    return errors, draws[task.metric].tolist()
 
 
-def _spread(values: list[float]) -> float:
+def _spread(values: NDArray[np.float64]) -> float:
     """Standard deviation of the draws in which a metric is defined (a rare tag may be in none of a draw's items)."""
-    defined = [value for value in values if np.isfinite(value)]
+    defined = values[np.isfinite(values)]
     return float(np.std(defined, ddof=1)) if len(defined) > 1 else float("nan")
-
-
-def _bootstrap(task: Task, predictions: list[Any], targets: list[Any], codes: NDArray[Any]) -> list[dict[str, float]]:
-    members = [np.flatnonzero(codes == g) for g in range(codes.max() + 1)]
-    rng = np.random.default_rng(0)
-    draws = [
-        np.concatenate([members[g] for g in rng.integers(0, len(members), len(members))])
-        for _ in range(BOOTSTRAP_DRAWS)
-    ]
-    return task.resampled_scores(predictions, targets, draws)
 
 
 def _prediction_rows(

@@ -40,29 +40,25 @@ def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) ->
     state = out / "collected.json"
     if state.is_file() and json.loads(state.read_text()) == json.loads(json.dumps(stamp)) and _complete(out):
         return
-    scores = _scores([stores.out.open(job.kind, job.key) for job in probes])
     _write(out / "run.json", json.dumps(record(grid, jobs, stores, report), indent=1))
-    if scores is None:
+    if not probes:
         return
-    with replacing(out / "scores.parquet") as draft:
-        scores.to_parquet(draft, index=False)
+    _write_tables([stores.out.open(job.kind, job.key) for job in probes], out)
     if _page(out):
         _write(state, json.dumps(stamp))
 
 
 def gather(out: Path) -> None:
-    """Write `scores.parquet` from all scored artefacts in a results folder, such as were imported from elsewhere.
+    """Write the tables from all scored artefacts in a results folder, such as were imported from elsewhere.
 
     Raises:
         UserError: there are none.
     """
     store = Store(out)
     found = [path.parent for kind in SCORED for path in sorted((out / kind).glob(f"*/*/{MANIFEST}"))]
-    scores = _scores([store.open(folder.parent.parent.name, folder.name) for folder in found])
-    if scores is None:
+    if not found:
         raise UserError(f"{out}: no scores.parquet, and no artefacts to make it of")
-    with replacing(out / "scores.parquet") as draft:
-        scores.to_parquet(draft, index=False)
+    _write_tables([store.open(folder.parent.parent.name, folder.name) for folder in found], out)
 
 
 def _page(out: Path) -> bool:
@@ -78,16 +74,27 @@ def _page(out: Path) -> bool:
 
 
 def _complete(out: Path) -> bool:
-    return all((out / name).is_file() for name in ("scores.parquet", "leaderboard.html", "leaderboard.csv", "run.json"))
+    names = ("scores.parquet", "draws.parquet", "leaderboard.html", "leaderboard.csv", "run.json")
+    return all((out / name).is_file() for name in names)
 
 
-def _scores(folders: list[Path]) -> pd.DataFrame | None:
+def _write_tables(folders: list[Path], out: Path) -> None:
+    """`scores.parquet`, and `draws.parquet`, the main metrics on resampled test sets, from all artefacts together."""
     import pandas as pd
 
-    if not folders:
-        return None
-    tables = [pd.read_parquet(folder / "scores.parquet") for folder in folders]
-    scores = pd.concat(tables, ignore_index=True)
+    for name, order in (("scores", _ordered), ("draws", _sorted)):
+        table = pd.concat([pd.read_parquet(folder / f"{name}.parquet") for folder in folders], ignore_index=True)
+        with replacing(out / f"{name}.parquet") as draft:
+            order(table).to_parquet(draft, index=False)
+
+
+def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+    by = ["strategy", "encoder", "task", "fraction", "resample", "seed", "probe", "corruption", "severity", "metric"]
+    present = [column for column in by if column in table]
+    return table.sort_values(present, kind="stable").reset_index(drop=True)
+
+
+def _ordered(scores: pd.DataFrame) -> pd.DataFrame:
     order = [
         *FIRST,
         "probe",
@@ -102,8 +109,7 @@ def _scores(folders: list[Path]) -> pd.DataFrame | None:
         "key",
     ]
     rest = [column for column in scores.columns if column not in order]
-    by = ["strategy", "encoder", "task", "fraction", "resample", "seed", "probe", "corruption", "severity", "metric"]
-    return scores[order + rest].sort_values(by, kind="stable").reset_index(drop=True)
+    return _sorted(scores[order + rest])
 
 
 def _write(path: Path, text: str) -> None:

@@ -92,8 +92,7 @@ def _walk(
     finally:
         executor.shutdown()
         locks.release()
-        with contextlib.suppress(OSError):  # a full disk, say: it must not hide what failed
-            timings.save()
+        timings.save()
 
 
 def _urgency(timings: Timings, job: Job) -> float:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,8 @@ _ALIKE = {
     "probe": ("task",),
     "supervised": ("task", "encoder", "fraction"),
 }
+#: seconds between two writes of the file
+_EVERY = 30.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Timings:
 
     def __init__(self, path: Path, device: str) -> None:
         self._path, self._device = path, device
+        self._saved = time.monotonic()
         self._sums: dict[str, list[float]] = {}
         if path.is_file():
             self._sums = json.loads(path.read_text())
@@ -56,10 +61,13 @@ class Timings:
             total = self._sums.setdefault(name, [0.0, 0.0, 0.0, 0.0])
             for i, value in enumerate((1.0, _amount(job), seconds, size)):
                 total[i] += value
+        if time.monotonic() - self._saved > _EVERY:  # for `plan` in another terminal
+            self.save()
 
     def save(self) -> None:
-        """Write the file anew."""
-        with replacing(self._path) as draft:
+        """Write the file anew; without room for it, later."""
+        self._saved = time.monotonic()
+        with contextlib.suppress(OSError), replacing(self._path) as draft:
             draft.write_text(json.dumps(self._sums, indent=1, sort_keys=True))
 
     def of(self, job: Job) -> Cost | None:

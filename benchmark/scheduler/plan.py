@@ -23,8 +23,8 @@ ENGINE = {
     "waveforms": 4,
     "pretrain": 3,
     "embed": 4,
-    "probe": 4,
-    "supervised": 4,
+    "probe": 5,
+    "supervised": 5,
     "preflight": 1,
 }
 #: bump when a corruption sounds different

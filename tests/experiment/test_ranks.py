@@ -4,46 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_distributed import TinyEncoder
+from tiny_training import TRAINED, build, noise
 from torch import nn
 
 from benchmark import registry
-from benchmark.audio.waveforms import Waveforms
 from benchmark.experiment.budget import PretrainConfig
 from benchmark.experiment.ranks import on_ranks
 from benchmark.experiment.train import pretrain
 from benchmark.modules import Strategy
 
-RATE, SECONDS, TRACKS = 16_000, 8, 24
 CONFIG = PretrainConfig(crops=3 * 16, batch_size=8, precision="32-true")
-TRAINED = [name for name in registry.strategies.names() if registry.strategies.get(name).trains]
-
-
-def _waves() -> Waveforms:
-    """Noise at many levels, with tags and stems."""
-    rng, n = np.random.default_rng(0), RATE * SECONDS
-    tracks = pd.DataFrame(
-        {
-            "split": ["train"] * 16 + ["val"] * 8,
-            **{tag: [f"{tag}{i % 3}" for i in range(TRACKS)] for tag in ("family", "mode", "metre")},
-            "offset": np.arange(TRACKS) * n,
-            "length": n,
-            **{f"active_{stem}": rng.random(TRACKS) < 0.7 for stem in ("lead", "accompaniment", "drums")},
-        }
-    )
-    audio = (rng.normal(size=(TRACKS, n)) * rng.uniform(100, 6000, (TRACKS, 1))).astype(np.int16).ravel()
-    return Waveforms(tracks, dict.fromkeys(("mix", "lead", "accompaniment", "drums"), audio), RATE)
 
 
 def _build(name: str) -> Strategy:
-    torch.manual_seed(0)
-    cls = registry.strategies.get(name)
-    return cls((registry.encoders.get("vit") if "tokens" in cls.needs else TinyEncoder)(), cls.Config())  # type: ignore[no-any-return]
+    return build(name, "vit" if "tokens" in registry.strategies.get(name).needs else "tiny")
 
 
 def _train(names: list[str], out: Path, device: str) -> None:
@@ -52,7 +29,7 @@ def _train(names: list[str], out: Path, device: str) -> None:
     rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else "alone"
     for name in names:
         strategy = _build(name)
-        pretrain(strategy, _waves(), CONFIG, 0, device)
+        pretrain(strategy, noise(), CONFIG, 0, device)
         save_file({k: v.clone() for k, v in strategy.named_parameters()}, out / f"{name}-{rank}.safetensors")
 
 
