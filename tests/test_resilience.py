@@ -37,10 +37,10 @@ KEYS = ["strategy", "encoder", "task", "fraction", "resample", "seed", "probe", 
 class Run:
     """A grid in folders of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, data: Path | None = None) -> None:
         folder.mkdir()
         (folder / "grid.yaml").write_text(GRID)
-        self.data, self.out = folder / "data", folder / "out"
+        self.data, self.out = data or folder / "data", folder / "out"
         self.args = ["run", "--grid", str(folder / "grid.yaml"), "--data-dir", str(self.data), "--out", str(self.out)]
 
     def start(self) -> subprocess.Popen[str]:
@@ -51,10 +51,11 @@ class Run:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            env={**os.environ, "MIR_PRETEXT_NO_MLFLOW": "1", "MIR_PRETEXT_CHECKPOINT_SECONDS": "0"},
         )
 
-    def finish(self) -> None:
-        done = command(*self.args)
+    def finish(self, *extra: str) -> None:
+        done = command(*self.args, *extra)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def scores(self) -> pd.Series:
@@ -76,10 +77,15 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.Series:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     run = Run(tmp_path_factory.mktemp("undisturbed") / "run")
     run.finish()
-    return run.scores()
+    return run
+
+
+@pytest.fixture(scope="module")
+def undisturbed(whole: Run) -> pd.Series:
+    return whole.scores()
 
 
 @pytest.mark.long
@@ -118,3 +124,14 @@ def test_two_drivers_on_one_store_share_the_work(undisturbed: pd.Series, tmp_pat
     assert all("finished: pretrain" in text or "finished: embed" in text for text in told), "both had a share"
     pd.testing.assert_series_equal(run.scores(), undisturbed, check_exact=True)
     assert run.leftovers() == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("how", [("--workers", "1"), ("--workers", "4"), ("--executor", "ray", "--workers", "2")])
+def test_scores_do_not_depend_on_where_jobs_run(how: tuple[str, ...], whole: Run, tmp_path: Path) -> None:
+    if "ray" in how:
+        pytest.importorskip("ray")
+    run = Run(tmp_path / "run", whole.data)
+    run.finish(*how)
+    pd.testing.assert_series_equal(run.scores(), whole.scores(), check_exact=True)

@@ -1,0 +1,125 @@
+"""Does the best strategy depend on the task? The strategy x task interaction, and what choosing by task gains.
+
+An interaction alone does not make another strategy best somewhere, and the highest of noisy means is too high. So there
+are two tests. Interaction: scores are standardized within each task, and each checkpoint's profile over tasks is freed
+from its own mean. Without interaction these profiles differ by chance alone, whichever strategy they are of: the sum
+of squares between strategies is held against its value when the profiles of each seed are dealt out anew, whole.
+Gain: the best strategy of each task and the best one for all are chosen on all seeds but one, and both choices are
+scored on that one; each seed is left out once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmark.leaderboard.claims import Verdict, Word, untestable
+from benchmark.leaderboard.compare import LEVEL
+from benchmark.leaderboard.evidence import PLACE, RUN, Estimate, Evidence, compare, differences, estimate
+from benchmark.leaderboard.record import percent
+
+Floats = NDArray[np.float64]
+
+PERMUTATIONS = 1999
+TEST = (
+    f"permutation test of the strategy x task interaction ({PERMUTATIONS} permutations of the checkpoints' profiles "
+    "over tasks, within seeds) at 5 %, and the gain of choosing by task on seeds that the choice did not hear, with Student's t; "
+    "contradicted only if one strategy beats every other on every task"
+)
+UNIT = "of the main metric, gained by choosing the strategy by task"
+
+
+class Scores(NamedTuple):
+    """Means over label draws, encoders and corpora: (strategies, seeds, tasks)."""
+
+    names: list[str]
+    seeds: list[float]
+    values: Floats
+
+
+def best_differs(evidence: Evidence) -> Verdict:
+    """The verdict on "no strategy is best for all tasks", at the largest label fraction.
+
+    Rows that are not pre-trained, that heard labels of a task, or that lack a run are left out; the last are named.
+    """
+    evidence = evidence.at(evidence.most())
+    tasks = sorted(evidence.table["task"].unique())
+    if len(tasks) < 2:
+        return untestable(["scores on two tasks"])
+    scores, incomplete = _cube(evidence, tasks)
+    notes = [f"At {percent(evidence.most())} of the labels, {len(scores.names)} strategies."]
+    notes += [f"Left out, a run is missing: {', '.join(incomplete)}."] if incomplete else []
+    if len(scores.names) < 2:
+        return untestable(["two pretext tasks that are scored on all tasks and heard labels of none"], notes)
+    means = scores.values.mean(axis=1)
+    notes += [f"Best on {task}: {scores.names[best]}." for task, best in zip(tasks, means.argmax(axis=0), strict=True)]
+    if len(scores.seeds) < 2:
+        return Verdict("undecided", test=TEST, unit=UNIT, tasks=tuple(tasks), notes=(*notes, "One seed: no verdict."))
+    p, gain = interaction(scores.values), _gain(evidence, scores, tasks)
+    word: Word = "undecided"
+    if p < LEVEL and gain.low > 0:
+        word = "supported"
+    elif _one_for_all(evidence, scores.names, means):
+        word = "contradicted"
+    notes += [f"Interaction: p = {p:.4f}."]
+    return Verdict(word, gain, UNIT, TEST, f"{len(scores.names)} strategies", tuple(tasks), notes=tuple(notes))
+
+
+def _cube(evidence: Evidence, tasks: list[str]) -> tuple[Scores, list[str]]:
+    """Pretext tasks with all runs, and the names of those without."""
+    run, table = evidence.run, evidence.table
+    chosen = [n for n, note in run.strategies.items() if note.trains and not any(run.heard(n, t) for t in tasks)]
+    table = table[table["strategy"].isin(chosen)]
+    wide = table.pivot(index="strategy", columns=[*PLACE, *RUN], values="value").sort_index(axis=1)
+    whole = wide[np.isfinite(wide).all(axis=1)]
+    means = whole.T.groupby(["seed", "task"]).mean().T
+    seeds = sorted(table["seed"].unique())
+    means = means.reindex(columns=pd.MultiIndex.from_product([seeds, tasks], names=["seed", "task"])).dropna()
+    values = means.to_numpy().reshape(len(means), len(seeds), len(tasks))
+    names = means.index.tolist()
+    return Scores(names, seeds, values), [name for name in wide.index if name not in names]
+
+
+def interaction(values: Floats) -> float:
+    """P-value of the strategy x task interaction.
+
+    Args:
+        values: (strategies, seeds, tasks).
+    """
+    spread = values.std(axis=(0, 1))
+    standard = (values - values.mean(axis=(0, 1))) / np.where(spread > 0, spread, 1.0)
+    profiles = (standard - standard.mean(axis=2, keepdims=True)).swapaxes(0, 1)  # seeds, strategies, tasks
+    seeds, strategies, _ = profiles.shape
+    dealt = np.random.default_rng(0).random((PERMUTATIONS, seeds, strategies)).argsort(axis=2)
+    sums = sum(profiles[seed][dealt[:, seed]] for seed in range(seeds))
+    observed = np.square(profiles.sum(axis=0)).sum()
+    # Permutations that give the same split must count as equal, whatever the order of the sums.
+    reached = np.square(sums).sum(axis=(1, 2)) >= observed * (1 - 1e-9)
+    return float((1 + reached.sum()) / (1 + PERMUTATIONS))
+
+
+def _gain(evidence: Evidence, scores: Scores, tasks: list[str]) -> Estimate:
+    """What the best strategy of each task has over the best one for all, both chosen on the other seeds."""
+    rows = []
+    for held, seed in enumerate(scores.seeds):
+        means = np.delete(scores.values, held, axis=1).mean(axis=1)
+        everywhere = scores.names[int(means.mean(axis=1).argmax())]
+        left_out = evidence.table[evidence.table["seed"] == seed]
+        for task, best in zip(tasks, means.argmax(axis=0), strict=True):
+            pairs = differences(left_out[left_out["task"] == task], scores.names[best], everywhere)
+            same = scores.names[best] == everywhere
+            rows.append(pairs.assign(stderr=0.0) if same else pairs)
+    return estimate(pd.concat(rows, ignore_index=True))
+
+
+def _one_for_all(evidence: Evidence, names: list[str], means: Floats) -> bool:
+    """Whether one strategy beats every other on every task, each interval above zero."""
+    best = set(means.argmax(axis=0))
+    if len(best) > 1:
+        return False
+    leader = names[best.pop()]
+    rest = [compare(evidence, leader, name) for name in names if name != leader]
+    return all(found.low > 0 for c in rest if c for found in c.by_task.values())
