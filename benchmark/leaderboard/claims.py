@@ -17,7 +17,7 @@ import pandas as pd
 
 from benchmark.interfaces import Info, UserError
 from benchmark.leaderboard.compare import LEVEL, holm
-from benchmark.leaderboard.evidence import TEST, Comparison, Estimate, with_draws
+from benchmark.leaderboard.evidence import BOUNDED, NOTHING, TEST, Comparison, Estimate, with_draws
 from benchmark.leaderboard.record import Run
 from benchmark.registry import Registry
 
@@ -27,13 +27,13 @@ UNIT = "of the main metric"
 #: for the page, above the verdicts
 EXPLANATION = (
     "Each statement below is a finding of one of the papers whose pretext tasks are compared here, tested again on the "
-    "scores of this run alone. It is supported if the whole 95 % interval of the effect lies on the side that the "
+    "scores of this run alone. It is supported if the whole 95% interval of the effect lies on the side that the "
     "paper claims, contradicted if it lies wholly on the other side, and undecided otherwise. The effect is the mean "
-    "difference on the tasks' main metrics, as the claim directs it (positive: as claimed), between runs that share task, "
-    "label draw and pre-training seed; its interval adds up what other test items, seeds and label draws would change. "
-    "Words for single tasks are corrected for the number of tests (Holm, 5 %), so that an interval beside zero may still "
-    "read undecided. One seed yields no interval and no verdict. A verdict is about this encoder, corpus and budget: "
-    "the papers trained longer, on other music, and what they measured stands beside each statement. A statement whose "
+    "difference on the tasks' main metrics, positive where it is as claimed, between runs that share task, label draw "
+    "and pre-training seed; its interval adds up what other test items, seeds and label draws would change. Words for "
+    "single tasks are corrected for the number of tests (Holm, 5%), so that an interval beside zero may still read "
+    "undecided. One seed yields no interval and no verdict. A verdict is about this encoder, corpus and budget: the "
+    "papers trained longer, on other music, and what they measured stands beside each statement. A statement whose "
     "rows this run lacks cannot be tested here, and says which rows those are."
 )
 
@@ -54,7 +54,7 @@ class Verdict:
 
     Attributes:
         word: supported, contradicted, undecided, or cannot be tested here.
-        estimate: effect and 95 % interval, positive where the claim is right; of several comparisons, of the one that
+        estimate: effect and 95% interval, positive where the claim is right; of several comparisons, of the one that
             decides. NaN where there is none.
         unit: of the effect.
         test: how it was tested.
@@ -66,7 +66,7 @@ class Verdict:
     """
 
     word: Word
-    estimate: Estimate = Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0)
+    estimate: Estimate = NOTHING
     unit: str = UNIT
     test: str = ""
     compared: str = ""
@@ -160,7 +160,7 @@ def judge(
         test=test,
         compared=deciding.name,
         tasks=tuple(tasks),
-        parts=(*(parts if len(parts) > 1 else ()), *_parts(single)),
+        parts=(*(parts if len(parts) > 1 or len(tasks) == 1 else ()), *(_parts(single) if len(tasks) > 1 else ())),
         notes=(*notes, *_remarks(comparisons)),
         missing=tuple(missing),
     )
@@ -187,6 +187,8 @@ def _remarks(comparisons: Sequence[Comparison]) -> list[str]:
         remarks.append("Fewer than two pre-training seeds: no interval, no verdict.")
     elif any(np.isnan(c.over.low) for c in comparisons):
         remarks.append("The scores do not say how far other test items would move them: no interval, no verdict.")
+    elif not all(c.paired for c in comparisons):
+        remarks.append(BOUNDED)
     dropped = sorted({task for c in comparisons for task in c.dropped})
     if dropped:
         remarks.append(f"Left out, a score is not a number: {', '.join(dropped)}.")

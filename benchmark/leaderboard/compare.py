@@ -49,7 +49,7 @@ def pairwise(draws: pd.DataFrame, higher_is_better: Mapping[str, bool]) -> pd.Da
         draws: one row per run on the task's main metric, columns as `stats.prepare` leaves them: `stats.ENTRY`, task,
             fraction, probe, resample, seed, `value`; and `draws`: B scores on B bootstrap draws of the test groups,
             the b-th the same for all rows of a task. A score that a draw leaves undefined is NaN; a row without
-            draws has None.
+            draws has None. Where there is a column `groups` (how many the test set has), few groups widen the error.
         higher_is_better: direction of the metric by task; up where a task is not listed.
 
     Returns:
@@ -59,15 +59,14 @@ def pairwise(draws: pd.DataFrame, higher_is_better: Mapping[str, bool]) -> pd.Da
         strategy without a run in a matrix, or with one that is not a finite number, is missing there (NaN).
     """
     entries = draws[ENTRY].drop_duplicates().sort_values(ENTRY, ignore_index=True)
-    matrices = list(draws.groupby(MATRIX)) or [(("", np.nan, ""), draws)]  # no runs: an empty table, columns and all
-    parts = [_matrix(part, entries).assign(**dict(zip(MATRIX, key, strict=True))) for key, part in matrices]
-    table = pd.concat(parts, ignore_index=True)
+    matrices = [part for _, part in draws.groupby(MATRIX)] or [draws]  # no runs: an empty table, columns and all
+    table = pd.concat([_matrix(part, entries) for part in matrices], ignore_index=True)
     table["distinct"] = table["p_holm"] <= LEVEL
-    sign = table["task"].map(lambda task: 1.0 if higher_is_better.get(task, True) else -1.0)
+    sign = np.array([1.0 if higher_is_better.get(task, True) else -1.0 for task in table["task"]])
     better = np.where(sign * table["difference"] > 0, "first", "second")
     verdict = np.where(table["distinct"], better, "tied")
     table["wins"] = np.where(table["difference"].isna(), "missing", verdict)
-    return table[[*MATRIX, *(name for name in table if name not in MATRIX)]]
+    return table
 
 
 def both_ways(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -105,20 +104,21 @@ def _matrix(part: pd.DataFrame, entries: pd.DataFrame) -> pd.DataFrame:
     """All pairs of one task, fraction and probe."""
     runs = _runs(part, entries)
     seeds = np.isfinite(runs[..., 0]).any(axis=1).sum(axis=1)
-    runs = _one_seed_for_all(runs)
-    ordered = _in_order(runs)
-    first, second = np.triu_indices(len(entries), 1)  # in the order of the rows
-    pairs = pd.concat([_differences(runs, ordered, i) for i in range(len(entries))], ignore_index=True)
+    first, second = np.triu_indices(len(entries), 1)
+    pairs = _differences(_one_seed_for_all(runs), first, second)
+    groups = part["groups"].min() if "groups" in part else np.inf
+    # A variance over n draws from G groups is too small by (G - 1) / G, and no surer than G values make it.
+    test = pairs["test"].to_numpy() / (1 - 1 / groups), np.minimum(pairs["test_n"].to_numpy(), groups) - 1
     seeded = seeds > 1
     kind = seeded[first].astype(int) + seeded[second]  # where only one side has seeds, less varies
-    test = pairs["test"].to_numpy(), pairs["test_n"].to_numpy() - 1
     seed = _spread(pairs["seed"].where(kind > 0), pairs["seed_n"], kind, seeded.sum())
     label = _spread(pairs["label"], pairs["label_n"], np.ones_like(kind), (seeds > 0).sum())
     judged = _judge(pairs["difference"].to_numpy(), [test, seed, label])
     sides = [(FIRST, first), (SECOND, second)]
+    which = {name: part[name].to_numpy()[np.zeros_like(first)] for name in MATRIX}  # one value, once per pair
     names = {name: entries[own].to_numpy()[i] for side, i in sides for name, own in zip(side, ENTRY, strict=True)}
     counts = {"first_seeds": seeds[first], "second_seeds": seeds[second], "label_draws": pairs["label_n"]}
-    return pd.DataFrame(names | judged | {"p_holm": holm(judged["p"])} | counts)
+    return pd.DataFrame(which | names | judged | {"p_holm": holm(judged["p"])} | counts)
 
 
 def _runs(part: pd.DataFrame, entries: pd.DataFrame) -> Floats:
@@ -145,7 +145,7 @@ def _lists(column: pd.Series) -> Floats:
 
 def _one_seed_for_all(runs: Floats) -> Floats:
     """Repeat the runs of a strategy with one seed for every seed: equal columns have no spread, so none is added."""
-    has = np.isfinite(runs[..., 0]).any(axis=1)
+    has = np.asarray(np.isfinite(runs[..., 0]).any(axis=1))
     single = np.flatnonzero(has.sum(axis=1) == 1)
     repeated = runs.copy()
     only = has[single] @ np.arange(has.shape[1])
@@ -160,11 +160,12 @@ def _in_order(runs: Floats) -> Floats:
     return np.take_along_axis(runs, order[:, None, :, None], axis=2)
 
 
-def _differences(runs: Floats, ordered: Floats, i: int) -> pd.DataFrame:
-    """Strategy `i` against each after it: the mean, and variances over test draws, seeds and label draws."""
-    pairs = runs[i] - runs[i + 1 :]
-    strangers = ~np.isfinite(pairs[..., 0]).any(axis=(1, 2))
-    pairs[strangers] = ordered[i] - ordered[i + 1 :][strangers]
+def _differences(runs: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> pd.DataFrame:
+    """Of each pair the mean difference, and variances over test draws, seeds and label draws with their counts."""
+    pairs = runs[first] - runs[second]
+    strangers = np.flatnonzero(~np.isfinite(pairs[..., 0]).any(axis=(1, 2)))
+    ordered = _in_order(runs)
+    pairs[strangers] = ordered[first[strangers]] - ordered[second[strangers]]
     used = np.isfinite(pairs[..., :1])
     with np.errstate(invalid="ignore"):  # no common run: 0 / 0 is NaN, which is meant
         mean = np.where(used, pairs, 0.0).sum(axis=(1, 2)) / used.sum(axis=(1, 2))

@@ -46,14 +46,25 @@ class Estimate(NamedTuple):
     seeds: int
 
 
+#: to be told wherever draws are absent
+BOUNDED = "Without bootstrap draws, test sampling is bounded from above: the intervals are wide."
+#: where nothing was estimated
+NOTHING = Estimate(np.nan, np.nan, np.nan, np.nan, 0, 0)
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """One row against another: over all tasks, and on each; `dropped` tasks had a score that is not a number."""
+    """One row against another: over all tasks, and on each.
+
+    `dropped` tasks had a score that is not a number. `paired`: test sampling was read off common bootstrap draws, not
+    bounded.
+    """
 
     name: str
     over: Estimate
     by_task: dict[str, Estimate]
     dropped: tuple[str, ...] = ()
+    paired: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,26 +77,28 @@ class Evidence:
     @classmethod
     def of(cls, scores: pd.DataFrame, run: Run) -> Evidence:
         """Choose from a scores table what claims are tested on: the probe that the run lists first, main metrics."""
-        table = _by_condition(scores)
-        main = table.groupby("task")["metric"].agg(lambda metrics: min(metrics))
-        declared = table["task"].map(lambda task: run.task(task).metric)
-        table = table[table["metric"] == declared.where(declared != "", table["task"].map(main))]
-        probes = sorted(table["probe"].unique(), key=lambda p: (run.probes.index(p) if p in run.probes else np.inf, p))
-        table = table[table["probe"].isin(probes[:1])]
-        sign = table["task"].map(lambda task: 1.0 if run.task(task).higher_is_better else -1.0)
+        table = scores.assign(**{name: scores[name].fillna("").astype(str) for name in ("task", "metric", "probe")})
+        main = {task: run.task(task).metric or first for task, first in table.groupby("task")["metric"].min().items()}
+        order = [*run.probes, *sorted(table["probe"].unique())]
+        probe = next((probe for probe in order if (table["probe"] == probe).any()), "")
+        table = _by_condition(table[(table["metric"] == table["task"].map(main)) & (table["probe"] == probe)])
+        sign = table["task"].map(lambda task: 1.0 if run.task(task).higher_is_better else -1.0).astype(float)
         return cls(table.assign(value=sign * table["value"]), run)
 
     @property
     def final(self) -> Evidence:
         """Clean scores of finished pre-training."""
-        crops = self.table.groupby([*stats.ENTRY, "seed"])[CROPS].transform("max")
-        last = self.table[CROPS].isna() | (self.table[CROPS] == crops)
-        return self._where(last & (self.table["severity"] == 0))
+        return self._where(self._finished & (self.table["severity"] == 0))
 
     @property
     def corrupted(self) -> Evidence:
-        """Scores of corrupted test audio."""
-        return self._where(self.table["severity"] > 0)
+        """Scores of corrupted test audio after finished pre-training."""
+        return self._where(self._finished & (self.table["severity"] > 0))
+
+    @property
+    def _finished(self) -> pd.Series:
+        last = self.table.groupby([*stats.ENTRY, "seed"])[CROPS].transform("max")
+        return self.table[CROPS].isna() | (self.table[CROPS] == last)
 
     def at(self, fraction: float) -> Evidence:
         """Scores at one label fraction."""
@@ -136,12 +149,15 @@ class Evidence:
 
 def _by_condition(scores: pd.DataFrame) -> pd.DataFrame:
     """Every condition as `stats.prepare` checks the clean one."""
-    absent = {"corruption": "", "severity": 0, CROPS: np.nan, "draws": None}
-    table = scores.assign(**{name: value for name, value in absent.items() if name not in scores})
-    table = table.assign(corruption=table["corruption"].fillna(""), severity=table["severity"].fillna(0).astype(int))
+    table = scores.assign(
+        corruption=scores["corruption"].fillna("") if "corruption" in scores else "",
+        severity=scores["severity"].fillna(0).astype(int) if "severity" in scores else 0,
+        crops=scores.get(CROPS, np.nan),
+        draws=scores.get("draws"),
+    )
     parts = [
-        stats.prepare(part.assign(severity=0)).assign(severity=key[1])
-        for key, part in table.groupby(CONDITION, dropna=False)
+        stats.prepare(part.assign(severity=0)).assign(severity=part["severity"])
+        for _, part in table.groupby(CONDITION, dropna=False)
     ]
     return pd.concat(parts, ignore_index=True) if parts else stats.prepare(table)
 
@@ -164,9 +180,10 @@ def compare(evidence: Evidence, subject: str, reference: str) -> Comparison | No
     name = f"{subject} against {reference}"
     places = list(good.groupby(PLACE))
     several = len(places) > good["task"].nunique()
-    by_task = {" on ".join(key if several else key[:1]): estimate(part) for key, part in places}
+    by_task = {" on ".join(map(str, key if several else key[:1])): estimate(part) for key, part in places}
     complete = good.groupby(RUN)["task"].transform("size") == len(places)
-    return Comparison(name, estimate(good[complete]), by_task, tuple(sorted(bad)))
+    paired = bool(good["draws"].notna().all())
+    return Comparison(name, estimate(good[complete]), by_task, tuple(sorted(bad)), paired)
 
 
 def differences(table: pd.DataFrame, subject: str, reference: str) -> pd.DataFrame:
@@ -192,8 +209,12 @@ def differences(table: pd.DataFrame, subject: str, reference: str) -> pd.DataFra
     )
     keys = [*PLACE, *RUN]
     # A run that is not a number must not vanish in the mean over corruptions.
-    means = pairs.groupby(keys, as_index=False)[["difference", "stderr"]].agg(lambda v: v.mean(skipna=False))
+    means = pairs.groupby(keys, as_index=False)[["difference", "stderr"]].agg(_mean_of_all)
     return means.merge(pairs.loc[~pairs.duplicated(keys, keep=False), [*keys, "draws"]], on=keys, how="left")
+
+
+def _mean_of_all(values: pd.Series) -> float:
+    return float(values.mean(skipna=False))
 
 
 def estimate(pairs: pd.DataFrame) -> Estimate:

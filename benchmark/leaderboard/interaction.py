@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmark.leaderboard.claims import Verdict, Word, untestable
 from benchmark.leaderboard.compare import LEVEL
-from benchmark.leaderboard.evidence import PLACE, RUN, Estimate, Evidence, compare, differences, estimate
+from benchmark.leaderboard.evidence import BOUNDED, PLACE, RUN, Estimate, Evidence, compare, differences, estimate
 from benchmark.leaderboard.record import percent
 
 Floats = NDArray[np.float64]
@@ -26,8 +26,8 @@ Floats = NDArray[np.float64]
 PERMUTATIONS = 1999
 TEST = (
     f"permutation test of the strategy x task interaction ({PERMUTATIONS} permutations of the checkpoints' profiles "
-    "over tasks, within seeds) at 5 %, and the gain of choosing by task on seeds that the choice did not hear, with Student's t; "
-    "contradicted only if one strategy beats every other on every task"
+    "over tasks, within seeds) at 5%, and the gain of choosing by task on seeds that the choice did not hear, with "
+    "Student's t; contradicted only if one strategy beats every other on every task"
 )
 UNIT = "of the main metric, gained by choosing the strategy by task"
 
@@ -64,7 +64,7 @@ def best_differs(evidence: Evidence) -> Verdict:
         word = "supported"
     elif _one_for_all(evidence, scores.names, means):
         word = "contradicted"
-    notes += [f"Interaction: p = {p:.4f}."]
+    notes += [f"Interaction: p = {p:.4f}.", *([BOUNDED] if evidence.table["draws"].isna().any() else [])]
     return Verdict(word, gain, UNIT, TEST, f"{len(scores.names)} strategies", tuple(tasks), notes=tuple(notes))
 
 
@@ -75,11 +75,10 @@ def _cube(evidence: Evidence, tasks: list[str]) -> tuple[Scores, list[str]]:
     table = table[table["strategy"].isin(chosen)]
     wide = table.pivot(index="strategy", columns=[*PLACE, *RUN], values="value").sort_index(axis=1)
     whole = wide[np.isfinite(wide).all(axis=1)]
-    means = whole.T.groupby(["seed", "task"]).mean().T
-    seeds = sorted(table["seed"].unique())
-    means = means.reindex(columns=pd.MultiIndex.from_product([seeds, tasks], names=["seed", "task"])).dropna()
-    values = means.to_numpy().reshape(len(means), len(seeds), len(tasks))
-    names = means.index.tolist()
+    seeds, names = sorted(table["seed"].unique()), whole.index.tolist()
+    means = whole.T.groupby(["seed", "task"]).mean()  # one row for each seed and task
+    means = means.reindex(pd.MultiIndex.from_product([seeds, tasks], names=["seed", "task"]))
+    values = means.to_numpy(np.float64).T.reshape(len(names), len(seeds), len(tasks))
     return Scores(names, seeds, values), [name for name in wide.index if name not in names]
 
 

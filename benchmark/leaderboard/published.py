@@ -1,4 +1,4 @@
-"""The seed papers' findings as claims. What could not be read of a paper is not quoted; where figures come from is said.
+"""The seed papers' findings as claims. Figures that could not be read are not quoted; sources of the others are said.
 
 Conventions: the positive side is the paper's. A method is represented by its row with the fewest options, the first of
 these in the grid. Tagging-like are the tasks of level timbre, style and affect.
@@ -13,7 +13,7 @@ import pandas as pd
 
 from benchmark.interfaces import Info
 from benchmark.leaderboard.claims import Claim, Verdict, judge, untestable
-from benchmark.leaderboard.evidence import Comparison, Evidence, compare
+from benchmark.leaderboard.evidence import FEW, Comparison, Evidence, compare
 from benchmark.leaderboard.interaction import best_differs
 from benchmark.leaderboard.record import Run, percent
 from benchmark.leaderboard.speed import TEST as SPEED_TEST
@@ -27,21 +27,21 @@ MULTI_VIEW = "Meseguer-Brocal, Desblancs & Hennequin, ICASSP 2024"
 SEMISUPCON = "Guinot, Quinton & Fazekas, ISMIR 2024 (SemiSupCon)"
 MSCOL = "Garoufis, Zlatintsi & Maragos, SMC 2023 (MSCOL)"
 CHOI = "Choi, Jang, Cho & Chung, ICME 2022"
-NO_FEW = "scores at 10 % of the labels or less"
+NO_FEW = f"scores at {percent(FEW)} of the labels or less"
 
 
 class FewLabels(Claim):
     """CLMR: with few labels, a frozen encoder and a probe beat the same encoder trained with labels."""
 
     info = Info("clmr_few_labels", "Few labels: pre-training beats supervision", CLMR)
-    statement = "With 1 % of the labels, a linear probe of the frozen SimCLR encoder beats the supervised encoder."
+    statement = "With 1% of the labels, a linear probe of the frozen SimCLR encoder beats the supervised encoder."
     measured = (
-        "SampleCNN on MagnaTagATune (50 tags, PR-AUC): linear probe 33.1 at 1 %, 33.7 at 10 %, 35.1 at 100 % of the "
-        "labels; supervised 24.8, 28.4, 34.9. On the Million Song Dataset 22.3 against 14.3 at 1 %, and the curves "
-        "cross between 10 % and 20 %. From the figure notebook of the released code; its sampler may have left about "
-        "a third of the clips in the 1 %."
+        "SampleCNN on MagnaTagATune (50 tags, PR-AUC): linear probe 33.1 at 1%, 33.7 at 10%, 35.1 at 100% of the "
+        "labels; supervised 24.8, 28.4, 34.9. On the Million Song Dataset 22.3 against 14.3 at 1%, and the curves "
+        "cross between 10% and 20%. From the figure notebook of the released code; its sampler may have left about "
+        "a third of the clips in the 1%."
     )
-    needs = "simclr and supervised at 1 % of the labels, or the smallest fraction up to 10 %"
+    needs = "simclr and supervised at 1% of the labels, or the smallest fraction up to 10%"
 
     def check(self, scores: pd.DataFrame, run: Run) -> Verdict:
         """Compare simclr with supervised on all tasks."""
@@ -49,7 +49,7 @@ class FewLabels(Claim):
         fraction = evidence.few()
         if fraction is None:
             return untestable([NO_FEW])
-        return _against(evidence.at(fraction), "simclr", ["supervised"], [_stands_for(fraction, "1 %")])
+        return _against(evidence.at(fraction), "simclr", ["supervised"], [_stands_for(fraction, 0.01)])
 
 
 class ContrastiveLeads(Claim):
@@ -67,12 +67,12 @@ class ContrastiveLeads(Claim):
         fraction, tasks = self.fraction(evidence), evidence.levels(*TAGGING)
         if fraction is None or not tasks:
             return untestable([NO_FEW] if fraction is None else [f"tasks of level {', '.join(TAGGING)}"])
-        notes = [f"At {percent(fraction)} of the labels."]
+        notes = [_at(fraction)]
         return _against(evidence.at(fraction).tasks(tasks), "simclr", RIVALS, notes)
 
 
 class ContrastiveLeadsWithAllLabels(ContrastiveLeads):
-    """Multi-view study: contrastive learning leads at 100 % of the labels."""
+    """Multi-view study: contrastive learning leads at 100% of the labels."""
 
     info = Info("multiview_all_labels", "Contrastive learning leads on tagging", MULTI_VIEW)
     statement = "On tagging-like tasks with all labels, SimCLR beats each of BYOL, Barlow Twins, VICReg and DINO."
@@ -94,13 +94,13 @@ class ContrastiveLeadsWithFewLabels(ContrastiveLeads):
     info = Info("multiview_few_labels", "Contrastive learning leads on tagging with few labels", MULTI_VIEW)
     statement = "On tagging-like tasks with few labels, SimCLR beats each of BYOL, Barlow Twins, VICReg and DINO."
     measured = (
-        "As with all labels, at 1, 5, 10 and 20 %, four resamples each; mAP on MagnaTagATune at 1 / 10 %: contrastive "
+        "As with all labels, at 1, 5, 10 and 20%, four resamples each; mAP on MagnaTagATune at 1 / 10%: contrastive "
         ".285 / .384, clustering (DINO) .282 / .365, VICReg .266 / .333, BYOL .260 / .331, Barlow Twins .242 / .332. "
-        "It led at every fraction on the three tag sets shown, at 1 % by little. Digitised from the poster."
+        "It led at every fraction on the three tag sets shown, at 1% by little. Digitised from the poster."
     )
 
     def fraction(self, evidence: Evidence) -> float | None:
-        """1 %, or the smallest up to 10 %."""
+        """1%, or the smallest up to 10%."""
         return evidence.few()
 
 
@@ -142,8 +142,8 @@ class LabelsHelpDownstream(FewLabelsInPretraining):
     info = Info("semisupcon_downstream", "A few labels in pre-training help", SEMISUPCON)
     statement = "Some labels in pre-training raise scores downstream, also on tasks whose labels were not heard."
     measured = (
-        "SampleCNN, self-supervision on FMA-medium, labels of MagnaTagATune: better tagging than without labels from 5 "
-        "% of them on, and transfer to pitch and key. From the abstract; the tables could not be read."
+        "SampleCNN, self-supervision on FMA-medium, labels of MagnaTagATune: better tagging than without labels from 5% "
+        "of them on, and transfer to pitch and key. From the abstract; the tables could not be read."
     )
 
     def scores(self, evidence: Evidence) -> Evidence:
@@ -159,9 +159,9 @@ class LabelsHelpUnderCorruption(FewLabelsInPretraining):
         "Some labels in pre-training raise scores on corrupted audio, also on tasks whose labels were not heard."
     )
     measured = (
-        "Test audio under the training augmentations at five severities, and under held-out ones (time stretch, reverb, "
-        "distortion, MP3 and others): more robust than without labels. From the abstract and the released code; the "
-        "tables could not be read."
+        "Test audio under the training augmentations at five severities, and under held-out ones (time stretch, "
+        "reverb, distortion, MP3 and others): more robust than without labels. From the abstract and the released "
+        "code; the tables could not be read."
     )
     needs = f"{FewLabelsInPretraining.needs}, at severities above 0"
     nothing = "scores under corruption (severity above 0)"
@@ -177,8 +177,8 @@ class FewerUpdates(Claim):
     info = Info("mscol_updates", "Sources speed up learning", MSCOL)
     statement = "Multi-source contrast reaches a given score with fewer crops heard than COLA."
     measured = (
-        "EfficientNet-B0 on MagnaTagATune's stems by Open-Unmix: faster convergence than COLA. From the abstract, without "
-        "a figure; the released code prints epochs of the downstream probe, not of pre-training, so that this is another "
+        "EfficientNet-B0 on MagnaTagATune, sources by Open-Unmix: faster convergence. From the abstract, without a "
+        "figure; the released code prints epochs of the downstream probe, not of pre-training, so that this is another "
         "reading of the word."
     )
     needs = "multi_source and cola, scored at several points of pre-training (column `crops`)"
@@ -193,7 +193,7 @@ class FewerUpdates(Claim):
         found = faster(evidence.at(evidence.most()).table, subject, reference)
         if found is None:
             return untestable([f"scores of {subject} and {reference} at several points of pre-training"])
-        return judge([found], [f"At {percent(evidence.most())} of the labels."], test=SPEED_TEST, unit=SPEED_UNIT)
+        return judge([found], [_at(evidence.most())], test=SPEED_TEST, unit=SPEED_UNIT)
 
 
 class Steering(Claim):
@@ -202,26 +202,25 @@ class Steering(Claim):
     info = Info("mscol_steering", "One source helps its tasks", MSCOL)
     statement = "Contrast with the lead alone helps melody and instrument, with the drums alone rhythm."
     measured = (
-        "Pre-training on single separated sources (vocals, drums, bass, other) against all of them: the choice of source "
-        "steers what is learnt. From the abstract; the tables could not be read."
+        "Pre-training on single separated sources (vocals, drums, bass, other) and on all of them: the choice of "
+        "source steers what is learnt. From the abstract and the released code; the tables could not be read."
     )
     needs = "multi_source with one source, and with all at otherwise equal options, on tasks of that source"
 
     def check(self, scores: pd.DataFrame, run: Run) -> Verdict:
         """Compare each steered row with the same one on all sources, on the tasks of its source."""
         evidence = Evidence.of(scores, run).final
-        found, missing, table = [], list[str](), evidence.at(evidence.most())
+        found, missing, table = list[Comparison](), list[str](), evidence.at(evidence.most())
         for row in evidence.rows("multi_source"):
             source, *more = evidence.options(row).get("sources", ["", ""])
             tasks = _tasks_of(source, evidence) if not more else []
             like = _unsteered(row, evidence)
             if tasks and not like:
                 missing.append(f"multi_source with all sources and otherwise the options of {row}")
-            elif tasks:
-                found.append(compare(table.tasks(tasks), row, like[0]))
+            elif tasks and (comparison := compare(table.tasks(tasks), row, like[0])):
+                found.append(comparison)
         nothing = [] if found or missing else ["multi_source with sources [lead] or [drums], on tasks of theirs"]
-        notes = [f"At {percent(evidence.most())} of the labels."]
-        return judge([c for c in found if c], notes, missing + nothing)
+        return judge(found, [_at(evidence.most())] if found else [], missing + nothing)
 
 
 def _tasks_of(source: str, evidence: Evidence) -> list[str]:
@@ -281,8 +280,10 @@ def _absent(evidence: Evidence, methods: Iterable[str]) -> list[str]:
     return [f"scores of {method}" for method in methods if not evidence.rows(method)]
 
 
-def _stands_for(fraction: float, paper: str) -> str:
-    own = percent(fraction).replace("%", " %")
-    return f"At {own} of the labels" + (
-        "." if own == paper else f", the smallest fraction here; the paper's is {paper}."
-    )
+def _at(fraction: float) -> str:
+    return f"At {percent(fraction)} of the labels."
+
+
+def _stands_for(fraction: float, paper: float) -> str:
+    note = f"the smallest fraction up to {percent(FEW)} here; the paper's is {percent(paper)}."
+    return _at(fraction) if fraction == paper else f"{_at(fraction)[:-1]}, {note}"

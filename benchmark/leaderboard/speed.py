@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmark.leaderboard.evidence import CROPS, NOWHERE, PLACE, Comparison, estimate
+from benchmark.leaderboard.evidence import CROPS, PLACE, Comparison, estimate
 
 TEST = (
-    "per task and seed, the crops that each needs to the lower of both final scores, read off curves averaged over label "
-    "draws (linear in the logarithm of crops); Student's t over seeds on the mean log ratio; test sampling is not in it"
+    "per task and seed, the crops that each needs to the lower of both final scores, read off curves averaged over "
+    "label draws (linear in the logarithm of crops); Student's t over seeds on the mean log ratio, without test "
+    "sampling"
 )
 UNIT = "octaves: 1 is half the crops"
 
@@ -46,10 +47,14 @@ def faster(table: pd.DataFrame, subject: str, reference: str) -> Comparison | No
 def _curves(table: pd.DataFrame) -> dict[tuple[str, ...], pd.Series]:
     """Score by crops, ascending, of each place and seed; single points are no curve."""
     found = {
-        tuple(key): part.groupby(CROPS)["value"].agg(lambda v: v.mean(skipna=False))
+        tuple(map(str, key)): part.groupby(CROPS)["value"].agg(_mean_of_all)
         for key, part in table.groupby([*PLACE, "seed"])
     }
     return {key: curve for key, curve in found.items() if len(curve) > 1}
+
+
+def _mean_of_all(values: pd.Series) -> float:
+    return float(values.mean(skipna=False))
 
 
 def _octaves(subject: pd.Series, reference: pd.Series) -> float:
@@ -58,7 +63,7 @@ def _octaves(subject: pd.Series, reference: pd.Series) -> float:
 
 
 def reached(curve: pd.Series, target: float) -> float:
-    """Log2 of the crops at which a curve first reaches a score that its end reaches; its first point bounds it below."""
+    """Log2 of the crops at which a curve first reaches a score that its end reaches; not before its first point."""
     if not np.isfinite(curve).all():
         return float("nan")
     crops, scores = np.log2(curve.index.to_numpy(float)), curve.to_numpy()

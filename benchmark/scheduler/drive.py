@@ -68,7 +68,8 @@ def _walk(
     progress: Show,
     mirror: Mirror | None = None,
 ) -> Report:
-    todo = [jobs[key] for key in missing(jobs, stores.done)]
+    lacking = missing(jobs, stores.done)
+    todo = [job for key, job in jobs.items() if key in lacking]
     if not todo:
         return Report(skipped=list(jobs.values()))
     timings = settings.timings()

@@ -71,7 +71,7 @@ class Reporter:
 
     Args:
         store: the results' store.
-        todo: the jobs that will run.
+        todo: the jobs that will run, in the order of the plan.
         seconds: expected of a job; None if nobody knows.
         slots: how many run side by side.
         watch: called with each new status, from another thread.
@@ -87,6 +87,7 @@ class Reporter:
     ) -> None:
         self._store, self._seconds, self._slots, self._watch = store, seconds, max(1, slots), watch
         self._left = {job.key: job for job in todo}
+        self._kinds = list(dict.fromkeys(job.kind for job in self._left.values()))
         self._ended: Counter[str] = Counter()
         self._failed = 0
         self._submitted: dict[str, tuple[Job, Future[Any]]] = {}
@@ -132,7 +133,7 @@ class Reporter:
         active, waiting = Counter(job.kind for job in running), Counter(job.kind for job in left)
         kinds = {
             kind: [ended.get(kind, 0), active[kind], waiting[kind]]
-            for kind in dict.fromkeys([*ended, *active, *waiting])
+            for kind in dict.fromkeys([*self._kinds, *active])
         }
         expected = {job.key: self._seconds(job) for job in (*left, *running)}
         rest = [max(0.0, cost - (now - since.get(key, now))) for key, cost in expected.items() if cost is not None]

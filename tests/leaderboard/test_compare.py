@@ -31,7 +31,7 @@ def world(truths, tasks=1, seeds=3, label_draws=1, by_seed=0.0, by_label=0.0, gr
                 items = own + seed_effects[seed] + shared[draw] + draw_effects[draw]
                 rows.append([name, f"t{task}", draw, seed, items.mean(), list(weights @ items)])
     table = pd.DataFrame(rows, columns=["strategy", "task", "resample", "seed", "value", "draws"])
-    return table.assign(encoder="cnn", pretrain_corpus="", fraction=0.1, probe="linear")
+    return table.assign(encoder="cnn", pretrain_corpus="", fraction=0.1, probe="linear", groups=groups)
 
 
 def compared(table, higher=None):
@@ -46,7 +46,7 @@ def only(table):
 
 
 def test_one_run_each_is_the_paired_bootstrap():
-    table = world({"a": 0.7, "b": 0.5}, seeds=1)
+    table = world({"a": 0.7, "b": 0.5}, seeds=1).drop(columns="groups")
     row = only(table)
     a, b = (np.array(draws) for draws in table["draws"])
     stderr = np.std(a - b, ddof=1)
@@ -55,7 +55,15 @@ def test_one_run_each_is_the_paired_bootstrap():
     assert row.p == pytest.approx(2 * student.sf(row.difference / stderr, B - 1))
     assert row.half_width == pytest.approx(student.ppf(0.975, B - 1) * stderr)
     # What both share, the difficulty of the items, is no error of their difference.
-    assert stderr < 0.6 * np.std(a, ddof=1)
+    assert stderr < 0.75 * np.std(a, ddof=1)
+
+
+def test_few_test_groups_widen_the_error():
+    """The variance of a mean over 40 groups by the bootstrap is that of 40 values divided by 40, not by 39."""
+    table = world({"a": 0.7, "b": 0.5}, seeds=1)
+    many, few = only(table.drop(columns="groups")), only(table)
+    assert few.stderr == pytest.approx(many.stderr * math.sqrt(40 / 39))
+    assert few.freedom == pytest.approx(39)
 
 
 def test_without_test_sampling_it_is_the_paired_t_test_over_seeds():
@@ -71,7 +79,11 @@ def test_variances_of_test_seeds_and_label_draws_add_up():
     runs = table.set_index(["strategy", "resample", "seed"])
     values = (runs["value"]["a"] - runs["value"]["b"]).unstack()
     per_draw = np.mean([np.subtract(x, y) for x, y in zip(runs["draws"]["a"], runs["draws"]["b"], strict=True)], axis=0)
-    parts = [(per_draw.var(ddof=1), B - 1), (values.mean(axis=0).var() / 3, 2), (values.mean(axis=1).var() / 5, 4)]
+    parts = [
+        (per_draw.var(ddof=1) * 40 / 39, 39),
+        (values.mean(axis=0).var() / 3, 2),
+        (values.mean(axis=1).var() / 5, 4),
+    ]
     total = sum(variance for variance, _ in parts)
     row = only(table)
     assert row.stderr == pytest.approx(math.sqrt(total))
@@ -211,7 +223,7 @@ def test_true_ties_are_seldom_called_a_difference(seeds, label_draws, by_seed):
 
 def test_the_interval_is_that_of_cells_where_one_test_set_is_all_that_varies():
     """A cell's interval against one fixed score: the same number, but for Student's quantile at B - 1."""
-    table = world({"a": 0.7}, seeds=1)
+    table = world({"a": 0.7}, seeds=1).drop(columns="groups")
     fixed = table.assign(strategy="fixed", value=0.0, draws=[[0.0] * B])
     cell = stats.half_width(np.std(table["draws"][0], ddof=1), 0, 1, 0, 1)
     assert only(pd.concat([table, fixed])).half_width == pytest.approx(float(cell), rel=0.01)
