@@ -64,12 +64,11 @@ class Run:
 
     def complete(self) -> dict[Path, int]:
         """Artefacts that stand, shards aside, which go once they are joined, and when each was made."""
-        manifests = [path for root in (self.data, self.out) for path in root.rglob(MANIFEST)]
+        roots = [kind for root in (self.data, self.out) for kind in root.glob("*") if kind.name not in ("tmp", "shard")]
         found = {}
-        for path in manifests:
-            if "tmp" not in path.parts and "shard" not in path.parts:
-                with contextlib.suppress(FileNotFoundError):
-                    found[path] = path.stat().st_mtime_ns
+        for path in [path for root in roots for path in root.rglob(MANIFEST)]:
+            with contextlib.suppress(FileNotFoundError):
+                found[path] = path.stat().st_mtime_ns
         return found
 
     def leftovers(self) -> list[Path]:

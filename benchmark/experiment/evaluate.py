@@ -223,6 +223,7 @@ def _score_rows(
                     "n_train": len(result.subset.train),
                     "n_val": len(result.subset.val),
                     "n_test": len(at),
+                    "groups": len(np.unique(groups)),
                     "val_score": result.val_score,
                     **result.chosen,
                 }

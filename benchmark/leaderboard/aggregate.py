@@ -92,8 +92,8 @@ def interquartile_means(runs: pd.DataFrame, seed: int = 0, repetitions: int = RE
     The interval is Student's, IQM +- t s, at seeds - 1 degrees of freedom. Its standard error s is by bootstrap:
     whole pre-training seeds are drawn, so that every task keeps its share (stratified) and the scores of one
     checkpoint stay together (clustered); s^2 is scaled by seeds / (seeds - 1). The percentiles of so few seeds
-    would be far too narrow: with three seeds they hold the truth three times in four. The interval says what other
-    seeds would change, not what other tasks or other test sets would.
+    would be too narrow: of three, they hold the truth three times in four. The interval says what other seeds would
+    change, not what other tasks or other test sets would.
 
     Args:
         runs: the result of `normalized`. Label draws are averaged within each task and seed.
@@ -204,7 +204,7 @@ def groups(mean_ranks: Sequence[float], critical_difference: float) -> list[list
 def rank_stability(runs: pd.DataFrame, higher_is_better: Mapping[str, bool]) -> pd.DataFrame:
     """Compare the orders that each two pre-training seeds give by themselves: Kendall's tau-b of the mean ranks.
 
-    Only strategies that have every task with every seed take part: mfcc, which has nothing to seed, would agree
+    Only strategies that have every task with both seeds take part: mfcc, which has nothing to seed, would agree
     with itself and make the order look stabler than it is.
 
     Args:
@@ -213,20 +213,17 @@ def rank_stability(runs: pd.DataFrame, higher_is_better: Mapping[str, bool]) -> 
 
     Returns:
         One row per pair of seeds: `first`, `second`, `tau` (1: same order, 0: unrelated, -1: reversed; NaN if a seed
-        ties all), `strategies`. Empty with fewer than two seeds or two such strategies.
+        ties all), `strategies` (how many took part). No row for seeds with fewer than two such strategies.
     """
     from scipy.stats import kendalltau
 
-    seeds = sorted(runs["seed"].dropna().unique())
-    tables = {seed: means(runs[runs["seed"] == seed]).reindex(columns=runs["task"].unique()) for seed in seeds}
-    complete = [set(table.dropna().index) for table in tables.values()]
-    common = sorted(set.intersection(*complete)) if complete else []
-    orders = {
-        seed: ranks(table.reindex(pd.MultiIndex.from_tuples(common, names=ENTRY)), higher_is_better).mean(axis=1)
-        for seed, table in (tables.items() if len(common) > 1 else ())
-    }
-    rows = [
-        (first, second, float(kendalltau(orders[first], orders[second]).statistic), len(common))
-        for first, second in itertools.combinations(orders, 2)
-    ]
+    tasks = runs["task"].unique()
+    seeds = sorted(runs["seed"].dropna().astype(int).unique().tolist())
+    tables = {seed: means(runs[runs["seed"] == seed]).reindex(columns=tasks).dropna() for seed in seeds}
+    rows = []
+    for first, second in itertools.combinations(seeds, 2):
+        common = tables[first].index.intersection(tables[second].index)
+        if len(common) > 1:
+            orders = [ranks(tables[s].loc[common], higher_is_better).mean(axis=1) for s in (first, second)]
+            rows.append((first, second, float(kendalltau(*orders).statistic), len(common)))
     return pd.DataFrame(rows, columns=["first", "second", "tau", "strategies"])

@@ -75,30 +75,31 @@ class Evidence:
     run: Run
 
     @classmethod
-    def of(cls, scores: pd.DataFrame, run: Run) -> Evidence:
-        """Choose from a scores table what claims are tested on: the probe that the run lists first, main metrics."""
-        table = scores.assign(**{name: scores[name].fillna("").astype(str) for name in ("task", "metric", "probe")})
-        main = {task: run.task(task).metric or first for task, first in table.groupby("task")["metric"].min().items()}
-        order = [*run.probes, *sorted(table["probe"].unique())]
-        probe = next((probe for probe in order if (table["probe"] == probe).any()), "")
-        table = _by_condition(table[(table["metric"] == table["task"].map(main)) & (table["probe"] == probe)])
+    def of(cls, scores: pd.DataFrame, run: Run, corrupted: bool = False) -> Evidence:
+        """Choose from a scores table what claims are tested on: the probe that the run lists first, main metrics.
+
+        Args:
+            scores: all conditions.
+            run: the run's record.
+            corrupted: read corrupted test audio, and it alone, in place of clean.
+        """
+        first = scores[["task", "metric"]].drop_duplicates().groupby("task")["metric"].min()
+        main = {task: run.task(str(task)).metric or name for task, name in first.items()}
+        present = set(scores["probe"].unique())
+        probe = next((probe for probe in [*run.probes, *sorted(present)] if probe in present), "")
+        severity = scores["severity"].fillna(0) if "severity" in scores else pd.Series(0, index=scores.index)
+        condition = (severity > 0) == corrupted
+        table = _prepared(
+            scores[condition & (scores["probe"] == probe) & (scores["metric"] == scores["task"].map(main))]
+        )
         sign = table["task"].map(lambda task: 1.0 if run.task(task).higher_is_better else -1.0).astype(float)
         return cls(table.assign(value=sign * table["value"]), run)
 
     @property
     def final(self) -> Evidence:
-        """Clean scores of finished pre-training."""
-        return self._where(self._finished & (self.table["severity"] == 0))
-
-    @property
-    def corrupted(self) -> Evidence:
-        """Scores of corrupted test audio after finished pre-training."""
-        return self._where(self._finished & (self.table["severity"] > 0))
-
-    @property
-    def _finished(self) -> pd.Series:
+        """Scores after finished pre-training, not on the way."""
         last = self.table.groupby([*stats.ENTRY, "seed"])[CROPS].transform("max")
-        return self.table[CROPS].isna() | (self.table[CROPS] == last)
+        return self._where(self.table[CROPS].isna() | (self.table[CROPS] == last))
 
     def at(self, fraction: float) -> Evidence:
         """Scores at one label fraction."""
@@ -129,11 +130,11 @@ class Evidence:
 
     def method(self, row: str) -> str:
         """The registered strategy that a row trains; a row is named after it unless the record says otherwise."""
-        return str(getattr(self._note(row), "method", "") or row)
+        return self._note(row).method or row
 
     def options(self, row: str) -> dict[str, Any]:
         """The options that a row changes."""
-        return dict(getattr(self._note(row), "options", {}))
+        return self._note(row).options
 
     def labelled(self, row: str) -> bool:
         """Whether a row heard labels in pre-training."""
@@ -147,11 +148,11 @@ class Evidence:
         return Evidence(self.table[chosen], self.run)
 
 
-def _by_condition(scores: pd.DataFrame) -> pd.DataFrame:
+def _prepared(scores: pd.DataFrame) -> pd.DataFrame:
     """Every condition as `stats.prepare` checks the clean one."""
     table = scores.assign(
         corruption=scores["corruption"].fillna("") if "corruption" in scores else "",
-        severity=scores["severity"].fillna(0).astype(int) if "severity" in scores else 0,
+        severity=scores.get("severity", 0),
         crops=scores.get(CROPS, np.nan),
         draws=scores.get("draws"),
     )

@@ -18,7 +18,17 @@ from numpy.typing import NDArray
 
 from benchmark.leaderboard.claims import Verdict, Word, untestable
 from benchmark.leaderboard.compare import LEVEL
-from benchmark.leaderboard.evidence import BOUNDED, PLACE, RUN, Estimate, Evidence, compare, differences, estimate
+from benchmark.leaderboard.evidence import (
+    BOUNDED,
+    NOTHING,
+    PLACE,
+    RUN,
+    Estimate,
+    Evidence,
+    compare,
+    differences,
+    estimate,
+)
 from benchmark.leaderboard.record import percent
 
 Floats = NDArray[np.float64]
@@ -54,18 +64,24 @@ def best_differs(evidence: Evidence) -> Verdict:
     notes += [f"Left out, a run is missing: {', '.join(incomplete)}."] if incomplete else []
     if len(scores.names) < 2:
         return untestable(["two pretext tasks that are scored on all tasks and heard labels of none"], notes)
-    means = scores.values.mean(axis=1)
-    notes += [f"Best on {task}: {scores.names[best]}." for task, best in zip(tasks, means.argmax(axis=0), strict=True)]
-    if len(scores.seeds) < 2:
-        return Verdict("undecided", test=TEST, unit=UNIT, tasks=tuple(tasks), notes=(*notes, "One seed: no verdict."))
-    p, gain = interaction(scores.values), _gain(evidence, scores, tasks)
+    best = scores.values.mean(axis=1).argmax(axis=0)
+    notes += [f"Best on {task}: {scores.names[i]}." for task, i in zip(tasks, best, strict=True)]
+    return _judge(evidence, scores, tasks, notes)
+
+
+def _judge(evidence: Evidence, scores: Scores, tasks: list[str], notes: list[str]) -> Verdict:
     word: Word = "undecided"
-    if p < LEVEL and gain.low > 0:
-        word = "supported"
-    elif _one_for_all(evidence, scores.names, means):
-        word = "contradicted"
-    notes += [f"Interaction: p = {p:.4f}.", *([BOUNDED] if evidence.table["draws"].isna().any() else [])]
-    return Verdict(word, gain, UNIT, TEST, f"{len(scores.names)} strategies", tuple(tasks), notes=tuple(notes))
+    gain, several = NOTHING, f"{len(scores.names)} strategies"
+    if len(scores.seeds) < 2:
+        notes = [*notes, "Fewer than two pre-training seeds: no interval, no verdict."]
+    else:
+        p, gain = interaction(scores.values), _gain(evidence, scores, tasks)
+        if p < LEVEL and gain.low > 0:
+            word = "supported"
+        elif _one_for_all(evidence, scores):
+            word = "contradicted"
+        notes = [*notes, f"Interaction: p = {p:.4f}.", *([BOUNDED] if evidence.table["draws"].isna().any() else [])]
+    return Verdict(word, gain, UNIT, TEST, several, tuple(tasks), notes=tuple(notes))
 
 
 def _cube(evidence: Evidence, tasks: list[str]) -> tuple[Scores, list[str]]:
@@ -114,11 +130,11 @@ def _gain(evidence: Evidence, scores: Scores, tasks: list[str]) -> Estimate:
     return estimate(pd.concat(rows, ignore_index=True))
 
 
-def _one_for_all(evidence: Evidence, names: list[str], means: Floats) -> bool:
+def _one_for_all(evidence: Evidence, scores: Scores) -> bool:
     """Whether one strategy beats every other on every task, each interval above zero."""
-    best = set(means.argmax(axis=0))
+    best = set(scores.values.mean(axis=1).argmax(axis=0))
     if len(best) > 1:
         return False
-    leader = names[best.pop()]
-    rest = [compare(evidence, leader, name) for name in names if name != leader]
+    leader = scores.names[best.pop()]
+    rest = [compare(evidence, leader, name) for name in scores.names if name != leader]
     return all(found.low > 0 for c in rest if c for found in c.by_task.values())

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from benchmark.files import replacing
-from benchmark.leaderboard import figures, stats, tables
+from benchmark.leaderboard import claims, figures, stats, tables
+from benchmark.leaderboard.order import Matrix, Order, load_pairs, matrices, order_of
 from benchmark.leaderboard.record import Run, load_run, percent
+from benchmark.leaderboard.robustness import Robustness, load_robustness
 from benchmark.leaderboard.tables import Row, Standing
 
 #: characters that HTML forbids even when escaped
@@ -31,11 +33,12 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class Panel:
-    """One label fraction under one probe: the ranked table, and the other metrics if there are any."""
+    """One label fraction under one probe: the ranked table, the other metrics, the order over tasks."""
 
     id: str
     main: Standing
     others: Standing
+    order: Order
 
 
 def build(folder: Path) -> Path:
@@ -51,8 +54,14 @@ def build(folder: Path) -> Path:
         UserError: the scores are absent or unusable; the message says what to do.
     """
     run = load_run(folder)
-    table = tables.cells(stats.load_scores(folder), run)
-    page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", render(table, run))
+    scores = stats.load_scores(folder)
+    table, pairs = tables.cells(scores, run), load_pairs(folder, run)
+    verdicts = claims.check_all(claims.load_scores(folder), run)
+    text = render(scores, table, run, pairs, load_robustness(folder, run), verdicts)
+    page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    if pairs is not None:
+        with replacing(folder / "pairs.csv") as draft:
+            pairs.to_csv(draft, index=False, lineterminator="\n", encoding="utf-8")
     with replacing(folder / "leaderboard.csv") as draft:
         tables.write_csv(table, draft)
     path = folder / "leaderboard.html"
@@ -61,18 +70,33 @@ def build(folder: Path) -> Path:
     return path
 
 
-def render(table: pd.DataFrame, run: Run) -> str:
+def render(
+    scores: pd.DataFrame,
+    table: pd.DataFrame,
+    run: Run,
+    pairs: pd.DataFrame | None = None,
+    robustness: Sequence[Robustness] = (),
+    verdicts: Sequence[tuple[type[claims.Claim], claims.Verdict]] = (),
+) -> str:
     """Render the page.
 
     Args:
+        scores: the result of `stats.prepare`.
         table: the result of `tables.cells`.
         run: the run's record.
+        pairs: the result of `compare.pairwise`, if there are draws to compare.
+        robustness: scores under corruptions, by task.
+        verdicts: the result of `claims.check_all`.
     """
     ranked, others = tables.standings(table, run), tables.standings(table, run, main=False)
     probes = list(dict.fromkeys(standing.probe for standing in ranked))
     return _template().render(
         run=run,
-        panels=_panels(ranked, others, probes),
+        panels=_panels(ranked, others, probes, lambda s: order_of(scores, table, run, s.fraction, s.probe)),
+        duels=_duels(pairs, probes[0]),
+        robustness=robustness,
+        verdicts=verdicts,
+        explanation=claims.EXPLANATION,
         probes=probes,
         fractions=sorted({standing.fraction for standing in ranked}),
         leaders=[(standing, _leaders(standing)) for standing in ranked if standing.probe == probes[0]],
@@ -96,10 +120,21 @@ def _template() -> jinja2.Template:
     return environment.get_template("page.html.j2")
 
 
-def _panels(ranked: Sequence[Standing], others: Sequence[Standing], probes: list[str]) -> list[Panel]:
+def _duels(pairs: pd.DataFrame | None, probe: str) -> list[tuple[str, list[Matrix]]]:
+    """The win matrices of each task, by fraction."""
+    found = [] if pairs is None else matrices(pairs, probe)
+    return [(task, [m for m in found if m.task == task]) for task in dict.fromkeys(m.task for m in found)]
+
+
+def _panels(
+    ranked: Sequence[Standing],
+    others: Sequence[Standing],
+    probes: list[str],
+    order: Callable[[Standing], Order],
+) -> list[Panel]:
     fractions = sorted({standing.fraction for standing in ranked})
     return [
-        Panel(f"{probes.index(main.probe)}-{fractions.index(main.fraction)}", main, rest)
+        Panel(f"{probes.index(main.probe)}-{fractions.index(main.fraction)}", main, rest, order(main))
         for main, rest in zip(ranked, others, strict=True)
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
+from typing import ClassVar
 
 import pandas as pd
 
@@ -107,68 +108,61 @@ class ContrastiveLeadsWithFewLabels(ContrastiveLeads):
 class FewLabelsInPretraining(Claim):
     """SemiSupCon's comparison: labels in pre-training against none, on tasks whose labels were not heard."""
 
+    #: whether corrupted test audio is read
+    corrupted: ClassVar[bool] = False
+    #: what is missing if there are no scores
+    nothing: ClassVar[str] = "scores"
+
     needs = "semisupcon with labels, and without (or simclr), on tasks that do not read the labels that it heard"
 
     def check(self, scores: pd.DataFrame, run: Run) -> Verdict:
         """Compare at the largest label fraction."""
-        evidence = self.scores(Evidence.of(scores, run))
+        evidence = Evidence.of(scores, run, self.corrupted).final
         if evidence.table.empty:
             return untestable([self.nothing])
-        subjects = [row for row in evidence.rows("semisupcon") if evidence.labelled(row)]
-        pure = [row for row in evidence.rows("semisupcon") if not evidence.labelled(row)] or evidence.rows("simclr")
+        rows = evidence.rows("semisupcon")
+        subjects = [row for row in rows if evidence.labelled(row)]
+        pure = [row for row in rows if not evidence.labelled(row)] or evidence.rows("simclr")
+        if subjects and pure:
+            return self._on_foreign_tasks(evidence.at(evidence.most()), subjects[0], pure[0])
         absent = {"semisupcon with labels": subjects, "semisupcon without labels, or simclr": pure}
-        if not (subjects and pure):
-            return untestable([f"scores of {what}" for what, rows in absent.items() if not rows])
+        return untestable([f"scores of {what}" for what, found in absent.items() if not found])
+
+    def _on_foreign_tasks(self, evidence: Evidence, subject: str, pure: str) -> Verdict:
         tasks = list(evidence.table["task"].unique())
-        foreign = [task for task in tasks if not run.heard(subjects[0], task)]
-        heard = ", ".join(sorted(set(tasks) - set(foreign)))
-        notes = [f"Left out, their labels were heard: {heard}."] if heard else []
+        heard = sorted(task for task in tasks if evidence.run.heard(subject, task))
+        foreign = [task for task in tasks if task not in heard]
+        notes = [f"Left out, their labels were heard: {', '.join(heard)}."] if heard else []
         if not foreign:
-            return untestable([f"tasks whose labels {subjects[0]} did not hear"], notes)
+            return untestable([f"tasks whose labels {subject} did not hear"], notes)
         notes += [f"At {percent(evidence.most())} of the downstream labels."]
-        return _rows(evidence.at(evidence.most()).tasks(foreign), [(subjects[0], pure[0])], notes)
-
-    #: what is missing if there are no scores
-    nothing = "scores"
-
-    @abstractmethod
-    def scores(self, evidence: Evidence) -> Evidence:
-        """Which scores are read."""
+        return _rows(evidence.tasks(foreign), [(subject, pure)], notes)
 
 
 class LabelsHelpDownstream(FewLabelsInPretraining):
     """SemiSupCon: some labels in pre-training help downstream."""
 
     info = Info("semisupcon_downstream", "A few labels in pre-training help", SEMISUPCON)
-    statement = "Some labels in pre-training raise scores downstream, also on tasks whose labels were not heard."
+    statement = "Some labels in pre-training raise scores on tasks whose labels were not heard."
     measured = (
-        "SampleCNN, self-supervision on FMA-medium, labels of MagnaTagATune: better tagging than without labels from 5% "
-        "of them on, and transfer to pitch and key. From the abstract; the tables could not be read."
+        "SampleCNN, self-supervision on FMA-medium, labels of MagnaTagATune: better tagging than without labels from "
+        "5% of them on, and transfer to pitch and key. From the abstract; the tables could not be read."
     )
-
-    def scores(self, evidence: Evidence) -> Evidence:
-        """Clean ones."""
-        return evidence.final
 
 
 class LabelsHelpUnderCorruption(FewLabelsInPretraining):
     """SemiSupCon: some labels in pre-training help where test audio is corrupted."""
 
     info = Info("semisupcon_corruption", "A few labels in pre-training help under corruption", SEMISUPCON)
-    statement = (
-        "Some labels in pre-training raise scores on corrupted audio, also on tasks whose labels were not heard."
-    )
+    statement = "Some labels in pre-training raise scores on corrupted audio, on tasks whose labels were not heard."
     measured = (
         "Test audio under the training augmentations at five severities, and under held-out ones (time stretch, "
         "reverb, distortion, MP3 and others): more robust than without labels. From the abstract and the released "
         "code; the tables could not be read."
     )
     needs = f"{FewLabelsInPretraining.needs}, at severities above 0"
+    corrupted = True
     nothing = "scores under corruption (severity above 0)"
-
-    def scores(self, evidence: Evidence) -> Evidence:
-        """Corrupted ones, averaged over corruptions and severities."""
-        return evidence.corrupted
 
 
 class FewerUpdates(Claim):

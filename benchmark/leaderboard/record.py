@@ -20,6 +20,9 @@ class StrategyNote(BaseModel):
     #: labels that it heard, as `corpus/column`, and for which share of the training tracks (None: the fraction)
     heard: list[str] = []
     heard_share: float | None = None
+    #: which registered strategy it is, whatever the grid calls the row, and the options that differ from its defaults
+    method: str = ""
+    options: dict[str, Any] = {}
 
 
 class TaskNote(BaseModel):

@@ -26,7 +26,7 @@ def faster(table: pd.DataFrame, subject: str, reference: str) -> Comparison | No
     Returns:
         Effects are log2 of the reference's crops over the subject's.
     """
-    curves = table[table[CROPS].notna() & (table["severity"] == 0)]
+    curves = table[table[CROPS].notna()]
     known = [_curves(curves[curves["strategy"] == name]) for name in (subject, reference)]
     pairs = [
         {**dict(zip([*PLACE, "seed"], key, strict=True)), "difference": _octaves(known[0][key], known[1][key])}

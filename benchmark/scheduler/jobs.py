@@ -21,7 +21,7 @@ from benchmark.scheduler.walk import Job
 UNREADABLE = "unreadable.json"
 #: columns of the table that says how the main metrics would move with other test groups
 DRAWS = ["strategy", "encoder", "pretrain_corpus", "seed", "task", "fraction", "resample", "probe", "metric", "value"]
-DRAWS += ["draws"]
+DRAWS += ["draws", "groups"]
 #: more unreadable files than this share stop a data set, unless the user allows it
 ALLOWED_UNREADABLE = 0.02
 
@@ -286,7 +286,7 @@ def _write_scores(job: Job, draft: Draft, scores: Any, predictions: Any) -> None
     scores = scores.assign(**identity, key=job.key)
     clean = scores[scores["draws"].notna() & (scores["severity"] == 0)]
     clean[DRAWS].to_parquet(draft.path / "draws.parquet", index=False)
-    scores.drop(columns="draws").to_parquet(draft.path / "scores.parquet", index=False)
+    scores.drop(columns=["draws", "groups"]).to_parquet(draft.path / "scores.parquet", index=False)
     predictions.to_parquet(draft.path / "predictions.parquet", index=False)
 
 

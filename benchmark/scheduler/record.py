@@ -39,6 +39,8 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
                 "title": _title(row),
                 "citation": row.cls.info.citation,
                 "trains": row.cls.trains,
+                "method": row.cls.info.name,
+                "options": row.config.model_dump(mode="json", exclude_defaults=True),
                 **_heard(grid, row, tasks),
             }
             for name, row in strategies.items()

@@ -132,8 +132,7 @@ class Reporter:
             ended, failed = dict(self._ended), self._failed
         active, waiting = Counter(job.kind for job in running), Counter(job.kind for job in left)
         kinds = {
-            kind: [ended.get(kind, 0), active[kind], waiting[kind]]
-            for kind in dict.fromkeys([*self._kinds, *active])
+            kind: [ended.get(kind, 0), active[kind], waiting[kind]] for kind in dict.fromkeys([*self._kinds, *active])
         }
         expected = {job.key: self._seconds(job) for job in (*left, *running)}
         rest = [max(0.0, cost - (now - since.get(key, now))) for key, cost in expected.items() if cost is not None]

@@ -14,6 +14,15 @@ from scipy.stats import friedmanchisquare, kendalltau
 from benchmark.leaderboard import aggregate, stats, tables
 from benchmark.leaderboard.record import Run
 
+#: AUC of four decision trees on 14 data sets (Demšar 2006, table 6)
+DEMSAR = {
+    "C4.5": [763, 599, 954, 628, 882, 936, 661, 583, 775, 1000, 940, 619, 972, 957],
+    "C4.5+m": [768, 591, 971, 661, 888, 931, 668, 583, 838, 1000, 962, 666, 981, 978],
+    # 975 for both on the 13th, yet the paper ranks this one second and the next third: its decimals hide a difference.
+    "C4.5+cf": [771, 590, 968, 654, 886, 916, 609, 563, 866, 1000, 965, 614, 975.1, 946],
+    "C4.5+m+cf": [798, 569, 967, 657, 898, 931, 685, 625, 875, 1000, 962, 669, 975, 970],
+}
+
 
 def runs(scores):
     """Runs from {strategy: tasks x seeds}."""
@@ -35,7 +44,7 @@ def runs(scores):
 
 
 def ranked(scores, higher=None):
-    """Ranks from {strategy: [score of task 0, of task 1, ...]}."""
+    """Ranks, strategies x tasks, from {strategy: [score of task 0, of task 1, ...]}."""
     table = aggregate.ranks(
         aggregate.means(runs({name: [[v] for v in vs] for name, vs in scores.items()})), higher or {}
     )
@@ -95,11 +104,9 @@ def test_interquartile_mean_by_hand():
     assert table["seeds"].item() == 2
 
 
-def test_with_two_tasks_alike_the_interval_is_students():
-    """Seeds whose middle half is all of them (trimming equal values): the mean's own interval, up to the bootstrap."""
-    values = [0.4, 0.5, 0.6]
-    row = aggregate.interquartile_means(runs({"a": [values]}), repetitions=200_000).iloc[0]
-    # scipy trims int(0.25 x 3) = 0 of three scores.
+def test_where_nothing_is_trimmed_the_interval_is_students():
+    """One task, three seeds: scipy trims int(0.25 x 3) = 0 scores, and the mean of seeds has a known interval."""
+    row = aggregate.interquartile_means(runs({"a": [[0.4, 0.5, 0.6]]}), repetitions=200_000).iloc[0]
     assert row["iqm"] == pytest.approx(0.5)
     assert row["high"] - row["iqm"] == pytest.approx(4.3027 * 0.1 / math.sqrt(3), rel=0.01)
 
@@ -132,14 +139,14 @@ def test_the_bootstrap_is_reproducible_and_keeps_checkpoints_together():
 
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_the_interval_holds_the_truth(seeds):
-    """400 strategies on 8 tasks: checkpoints that are good or bad on all tasks, and each a little on each."""
+    """200 strategies on 8 tasks: checkpoints that are good or bad on all tasks, and each a little on each."""
     rng = np.random.default_rng(seeds)
     levels = np.linspace(0.2, 0.8, 8)[:, None]
     drawn = {
-        f"s{i}": levels + 0.03 * rng.normal(size=(1, seeds)) + 0.03 * rng.normal(size=(8, seeds)) for i in range(400)
+        f"s{i}": levels + 0.03 * rng.normal(size=(1, seeds)) + 0.03 * rng.normal(size=(8, seeds)) for i in range(200)
     }
     table = aggregate.interquartile_means(runs(drawn), repetitions=300)
-    assert 0.92 <= ((table["low"] <= 0.5) & (table["high"] >= 0.5)).mean() <= 0.98
+    assert 0.91 <= ((table["low"] <= 0.5) & (table["high"] >= 0.5)).mean() <= 0.99
 
 
 def test_borda_by_hand():
@@ -163,34 +170,26 @@ def test_friedman_is_scipys_with_and_without_ties(decimals):
     assert (test.statistic, test.p) == (pytest.approx(oracle.statistic), pytest.approx(oracle.pvalue))
 
 
-def test_the_critical_difference_is_demsars():
-    """Demšar 2006: four classifiers on 14 data sets, q = 2.569, CD = 1.25 at 5 % (2.291 and 1.12 at 10 %).
-
-    Mean ranks 3.143, 2.000, 2.893, 1.964 give a Friedman statistic of 9.28.
-    """
-    # Any ranks with these sums: the statistic and the difference depend on nothing else.
-    sums = {"C4.5": 44.0, "C4.5+m": 28.0, "C4.5+cf": 40.5, "C4.5+m+cf": 27.5}
-    table = with_sums(sums, 14)
+def test_demsars_example():
+    """Demšar 2006, section 3.2: mean ranks, Friedman's 9.28 (not corrected for ties), CD 1.25 at 5 %, 1.12 at 10 %."""
+    table = ranked(DEMSAR)
+    mean_rank = table.mean(axis=1)
+    np.testing.assert_allclose(mean_rank, [3.143, 2.000, 2.893, 1.964], atol=5e-4)
+    uncorrected = 12 * 14 / (4 * 5) * (np.square(mean_rank).sum() - 4 * 5**2 / 4)
+    assert uncorrected == pytest.approx(9.28, abs=0.005)
     test = aggregate.rank_test(table)
-    assert test.critical_difference == pytest.approx(1.25, abs=0.005)
+    assert test.statistic == pytest.approx(friedmanchisquare(*DEMSAR.values()).statistic)
+    assert (test.strategies, test.tasks) == (4, 14)
     assert test.critical_difference == pytest.approx(2.569 * math.sqrt(4 * 5 / (6 * 14)), abs=0.001)
     assert aggregate.rank_test(table, level=0.1).critical_difference == pytest.approx(1.12, abs=0.005)
-    assert (test.strategies, test.tasks) == (4, 14)
+    # "not powerful enough" at 5 %; at 10 % C4.5 differs from both with m, and nothing is known of C4.5+cf.
+    assert aggregate.groups(mean_rank, 1.25) == [[3, 1, 2, 0]]
+    assert aggregate.groups(mean_rank, 1.12) == [[3, 1, 2], [2, 0]]
 
 
-def with_sums(sums, tasks):
-    """Some ranks of four on `tasks` tasks with these sums, ties allowed."""
-    rng = np.random.default_rng(0)
-    for _ in range(100):
-        table = np.argsort(rng.random((tasks, 4)), axis=1) + 1.0
-    return pd.DataFrame(table.T, index=list(sums))
-
-
-@pytest.mark.parametrize(("strategies", "quantile"), [(2, 1.960), (3, 2.343), (5, 2.728), (10, 3.164)])
+@pytest.mark.parametrize(("strategies", "quantile"), [(3, 2.343), (4, 2.569), (5, 2.728), (10, 3.164)])
 def test_nemenyi_quantiles_are_the_published_table(strategies, quantile):
     """Demšar 2006, table 5(a)."""
-    if strategies == 2:
-        pytest.skip("two strategies are no family")
     rng = np.random.default_rng(0)
     test = aggregate.rank_test(ranked({f"s{i}": rng.normal(size=6) for i in range(strategies)}))
     scale = math.sqrt(strategies * (strategies + 1) / (6 * 6))
@@ -213,8 +212,7 @@ def test_all_alike_is_no_difference():
 @pytest.mark.parametrize(
     ("mean_ranks", "expected"),
     [
-        # Demšar's example: {C4.5+m+cf, C4.5+m, C4.5+cf} and {C4.5+m, C4.5+cf, C4.5}
-        ([3.143, 2.000, 2.893, 1.964], [[3, 1, 2], [1, 2, 0]]),
+        ([3.5, 2.5, 1.5], [[2, 1], [1, 0]]),
         ([1.0, 3.0, 5.0], []),
         ([2.0, 2.0, 2.0], [[0, 1, 2]]),
         ([1.0, 2.25, 3.0], [[1, 2]]),
@@ -254,6 +252,11 @@ def test_stability_of_planted_orders():
     assert aggregate.rank_stability(runs(turned), {})["tau"].tolist() == [-1.0]
     # One of the two tasks is better when lower: each seed by itself ties all.
     assert aggregate.rank_stability(runs(same), {"t1": False})["tau"].isna().all()
+
+
+def test_a_seed_that_one_strategy_has_alone_costs_the_others_nothing():
+    table = aggregate.rank_stability(runs({"a": [[3, 1, 5]], "b": [[1, 3, np.nan]]}), {})
+    assert table.to_numpy().tolist() == [[0, 1, -1.0, 2]]
 
 
 def test_those_without_every_seed_take_no_part_in_stability():

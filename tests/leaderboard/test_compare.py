@@ -187,6 +187,8 @@ def test_equal_predictions_are_a_certain_tie():
     table = world({"a": 0.5}, seeds=1)
     row = only(pd.concat([table, table.assign(strategy="b")]))
     assert (row.difference, row.half_width, row.p, row.wins) == (0, 0, 1, "tied")
+    unknown = only(pd.concat([table, table.assign(strategy="b")]).assign(draws=None))
+    assert math.isnan(unknown.p)
 
 
 def test_configurations_are_never_mixed():

@@ -7,6 +7,7 @@ import hashlib
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import planted
 import pytest
@@ -60,7 +61,7 @@ def full(tmp_path_factory):
 def test_the_page_holds_what_was_planted(full):
     reader = Reader(full)
     text = " ".join(reader.texts)
-    assert len(reader.all("table")) == 6 * 2 + 1
+    assert len(reader.all("table")) == 6 * 3 + 1 + 1
     assert len(reader.all("figure")) == len(planted.TASKS)
     for word in [
         "simclr",
@@ -83,6 +84,52 @@ def test_the_page_holds_what_was_planted(full):
     assert len(best) == 6 * 4
 
 
+def drawn(scores):
+    """The main metrics on resampled test sets, which move all strategies alike."""
+    main = [planted.TASKS[task][0] == metric for task, metric in zip(scores["task"], scores["metric"], strict=True)]
+    moves = np.random.default_rng(0).normal(0, 0.05, 100)
+    table = scores[main].assign(groups=100)
+    return table.assign(draws=[(value + moves).tolist() for value in table["value"]])
+
+
+def test_pairs_are_told_apart_by_what_they_do_not_share(tmp_path):
+    """Intervals of .1 overlap, but on every resample simclr is ahead of byol by the planted .12; the twins tie."""
+    scores = planted.scores({**planted.LEVELS, "twin": 0.62}, stderr=0.05)
+    drawn(scores).to_parquet(tmp_path / "draws.parquet")
+    text = built(tmp_path, scores)
+    pairs = pd.read_csv(tmp_path / "pairs.csv").query("task == 'key' and fraction == 0.01 and probe == 'linear'")
+    found = {(row.first_strategy, row.second_strategy): row for row in pairs.itertuples()}
+    assert found["byol", "simclr"].wins == "second"
+    assert found["byol", "simclr"].difference == pytest.approx(-0.12)
+    assert found["simclr", "twin"].wins == "tied"
+    assert len(found) == 6 * 5 / 2
+    assert "Every pair" in text
+    assert text.count("▲+0.12") == text.count("▼-0.12") > 0
+
+
+def test_corrupted_scores_stand_beside_the_clean_ones_and_move_none_of_them(tmp_path):
+    scores = planted.scores()
+    heard = scores[scores["task"] == "key"]
+    worse = [
+        heard.assign(corruption="noise", severity=severity, value=heard["value"] - severity / 10) for severity in (1, 4)
+    ]
+    (tmp_path / "with").mkdir()
+    (tmp_path / "without").mkdir()
+    clean = scores.assign(corruption="", severity=0)
+    text = built(tmp_path / "with", pd.concat([clean, *worse], ignore_index=True))
+    table = text[text.index('id="robustness-1"') :]
+    assert ">0.76</td>" in table[: table.index("</table>")], "simclr at all labels, clean"
+    assert ">0.66 0.36</td>" in table[: table.index("</table>")]
+    built(tmp_path / "without", scores)
+    with_noise, without = (pd.read_csv(tmp_path / name / "leaderboard.csv") for name in ("with", "without"))
+    pd.testing.assert_frame_equal(with_noise, without)
+    assert 'id="robustness' not in (tmp_path / "without" / "leaderboard.html").read_text()
+
+
+def test_without_draws_no_pairs_are_pretended(full):
+    assert "Every pair" not in full
+
+
 def test_the_page_is_accessible(full):
     reader = Reader(full)
     assert reader.all("html")[0]["lang"] == "en"
@@ -90,8 +137,8 @@ def test_the_page_is_accessible(full):
     assert len(reader.all("caption")) == len(reader.all("table"))
     assert all(a["role"] == "img" and a["aria-label"] for a in reader.all("svg"))
     sortable = [attrs for attrs in reader.all("th") if attrs["scope"] == "col"]
-    assert len(reader.all("button")) == len(sortable)
-    assert [a["aria-sort"] for a in sortable if "aria-sort" in a] == ["ascending"] * 6
+    assert len(reader.all("button")) == len(sortable) - 4, "all but those of the papers' findings"
+    assert [a["aria-sort"] for a in sortable if "aria-sort" in a] == ["ascending"] * 12
     ids = [attrs["id"] for _, attrs in reader.elements if "id" in attrs]
     assert len(ids) == len(set(ids))
 
