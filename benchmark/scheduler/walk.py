@@ -147,7 +147,7 @@ def walk(
         jobs: all jobs by key.
         done: whether a job's artefact is there.
         run: makes a job's artefact; must be importable by name.
-        executor: where `run` is called. At most twice its `capacity` (64 jobs if it has none) are with it.
+        executor: where `run` is called. At most one job more than its `capacity` are with it.
         on_event: called in this thread for whatever happens to a job.
         retries: how often a job is run again after its worker died, or after an input was found damaged.
         targets: keys of the jobs that are wanted; by default those that no other job needs.
@@ -279,8 +279,11 @@ class _Walk:
         return list(wait(running, timeout=_LOOK if waits_for_others else None, return_when=FIRST_COMPLETED).done)
 
     def _limit(self) -> int:
-        """How many jobs may be with the executor: enough that no slot waits. Nodes of a cluster come and go."""
-        return 2 * self._executor.capacity
+        """How many jobs may be with the executor: no slot waits, and what would only queue is left to other drivers.
+
+        It changes: nodes of a cluster come and go.
+        """
+        return self._executor.capacity + 1
 
     def _finish(self, job: Job, what: Literal["finished", "skipped"] = "finished") -> None:
         self._finished.add(job.key)
