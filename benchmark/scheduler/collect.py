@@ -34,7 +34,8 @@ FIRST = (
 def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> None:
     """Write `scores.parquet`, `run.json` and the page into the results folder, if anything changed."""
     out = stores.out.root
-    probes = [job for job in jobs.values() if job.kind in SCORED and stores.done(job)]
+    there = {job.key for job in report.skipped}  # nothing needs a scored job: it was skipped since it stands
+    probes = [job for job in jobs.values() if job.kind in SCORED and (job.key in there or stores.done(job))]
     stamp = {"grid": grid.model_dump(mode="json"), "keys": sorted(job.key for job in probes)}
     stamp["failed"] = sorted(f.job.key for f in report.failed)
     state = out / "collected.json"
