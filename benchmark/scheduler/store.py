@@ -66,7 +66,11 @@ def content_key(spec: Mapping[str, Any]) -> str:
         ValueError: if it holds a NaN or an infinity.
     """
     _check_plain(spec, "spec")
-    text = json.dumps(spec, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _hash(spec)
+
+
+def _hash(plain: Mapping[str, Any]) -> str:
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -229,7 +233,7 @@ def _read_manifest(folder: Path, kind: str, key: str) -> dict[str, Any]:
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         claimed = manifest.pop("sha256")
-        sound = (claimed, manifest["key"], manifest["kind"]) == (content_key(manifest), key, kind)
+        sound = (claimed, manifest["key"], manifest["kind"]) == (_hash(manifest), key, kind)
     except FileNotFoundError:
         raise ValueError(f"{MANIFEST} is missing") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
