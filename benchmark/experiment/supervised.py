@@ -146,8 +146,8 @@ def _clips(trial: Trial, waves: Waveforms, encoder: Encoder, subset: Subset) -> 
     spec = Crops(count=1, seconds=min(3.0, float(heard.tracks["length"].min()) / waves.sample_rate))
     if targets.loss != "squares":
         return heard, table, spec, None
-    mean, std = table.mean(axis=0), table.std(axis=0) + 1e-6
-    return heard, (table - mean) / std, spec, (mean, std)
+    mean, std = (moment.astype(np.float32) for moment in (table.mean(axis=0), table.std(axis=0) + 1e-6))
+    return heard, ((table - mean) / std).astype(np.float32), spec, (mean, std)
 
 
 def _frames(trial: Trial, waves: Waveforms, encoder: Encoder, subset: Subset) -> Lesson:

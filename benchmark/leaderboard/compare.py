@@ -112,8 +112,8 @@ def _matrix(part: pd.DataFrame, entries: pd.DataFrame) -> pd.DataFrame:
     test = pairs["test"].to_numpy() / (1 - 1 / groups), np.minimum(pairs["test_n"].to_numpy(), groups) - 1
     seeded = seeds > 1
     kind = seeded[first].astype(int) + seeded[second]  # of one side only, of none: less varies
-    seed = _spread(pairs["seed"], pairs["seed_n"], kind, seeded.sum())
-    label = _spread(pairs["label"], pairs["label_n"], np.ones_like(kind), (seeds > 0).sum())
+    seed = _spread(pairs["seed"], pairs["seed_n"], kind, int(seeded.sum()))
+    label = _spread(pairs["label"], pairs["label_n"], np.ones_like(kind), int((seeds > 0).sum()))
     judged = _judge(pairs["difference"].to_numpy(), [test, seed, label])
     sides = [(FIRST, first), (SECOND, second)]
     which = {name: part[name].to_numpy()[np.zeros_like(first)] for name in MATRIX}  # one value, once per pair
