@@ -74,7 +74,7 @@ class Reporter:
         todo: the jobs that will run, in the order of the plan.
         seconds: expected of a job; None if nobody knows.
         slots: how many run side by side.
-        watch: called with each new status, from another thread.
+        watch: called with each new status, the first one apart from another thread.
     """
 
     def __init__(
@@ -94,9 +94,10 @@ class Reporter:
         self._since: dict[str, float] = {}
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._driver = {"host": host_name(), "pid": os.getpid(), "born": born(os.getpid())}
-        self._thread = threading.Thread(target=self._tell, daemon=True)
+        self._thread = threading.Thread(target=self._keep_telling, daemon=True)
 
     def __enter__(self) -> Reporter:
+        self._tell()  # so that whoever looks from now on finds it
         self._thread.start()
         return self
 
@@ -147,14 +148,15 @@ class Reporter:
             return dict(json.loads(path.read_text()))
         return {}
 
+    def _keep_telling(self) -> None:
+        while not self._stop.wait(_EVERY):
+            self._tell()
+
     def _tell(self) -> None:
-        while True:
-            status = self.status()
-            with contextlib.suppress(OSError), replacing(self._store.root / FILE) as draft:
-                draft.write_text(json.dumps(asdict(status), indent=1))
-            self._watch(status)
-            if self._stop.wait(_EVERY):
-                return
+        status = self.status()
+        with contextlib.suppress(OSError), replacing(self._store.root / FILE) as draft:
+            draft.write_text(json.dumps(asdict(status), indent=1))
+        self._watch(status)
 
 
 def _gpu_use() -> list[int]:
