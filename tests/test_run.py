@@ -315,6 +315,25 @@ def test_one_job_on_two_devices(data_dir: Path, tmp_path: Path) -> None:
     assert not list(out.rglob("info.json"))
 
 
+def test_a_training_is_looked_at_on_its_way(data_dir: Path, tmp_path: Path) -> None:
+    """Scores of an encoder that has heard half of the crops stand beside the final ones, and in no mean."""
+    grid = SMALL.replace("[key, beat]", "[key]") + "snapshots: {at: [0.5]}\n"
+    out, done = _train_one(tmp_path, grid, data_dir)
+    assert done.returncode == 0, done.stderr
+    scores = _scores(out)
+    trained = scores[scores["strategy"] == "simclr"]
+    heard = trained.groupby("share")["crops"].unique().map(list).to_dict()
+    assert heard == {0.5: [heard[1.0][0] / 2], 1.0: heard[1.0]}
+    assert set(scores.loc[scores["strategy"] == "random", "share"]) == {1.0}
+    half, end = (trained[trained["share"] == share]["value"].to_numpy() for share in (0.5, 1.0))
+    assert len(half) == len(end)
+    assert (half != end).any()
+    page = pd.read_csv(out / "leaderboard.csv")
+    means = page[(page["strategy"] == "simclr") & (page["fraction"] == 1)].set_index("metric")["mean"]
+    final = trained[(trained["share"] == 1) & (trained["fraction"] == 1)].groupby("metric")["value"].mean()
+    pd.testing.assert_series_equal(means.sort_index(), final.sort_index(), check_names=False)
+
+
 def test_a_corpus_is_separated_once_for_who_listens_to_it(data_dir: Path, tmp_path: Path) -> None:
     """The second command finds the stems of the first; harmonic and percussive parts add up to the mixture."""
     stems = ("--size", "tiny", "--stems", "harmonic,percussive")

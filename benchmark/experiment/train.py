@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from benchmark.experiment.lars import LARS
 from benchmark.experiment.memory import forget_peak, free, peak_mb
 from benchmark.experiment.micro_batch import MicroBatches
 from benchmark.experiment.monitor import monitors
+from benchmark.experiment.snapshots import Snapshots
 from benchmark.experiment.tell import Tell
 from benchmark.modules import Encoder, Strategy
 
@@ -108,6 +111,7 @@ def pretrain(
     device: str,
     folder: Path | None = None,
     every: float = SAVE_EVERY,
+    shares: Sequence[float] = (),
 ) -> dict[str, Any]:
     """Train `strategy` (and so its encoder) in place; on from the last checkpoint, if there is one.
 
@@ -121,6 +125,7 @@ def pretrain(
         device: `cpu` or `cuda:N`.
         folder: for checkpoints, of this very training (same strategy, options and corpus); without one there are none.
         every: seconds between two of them.
+        shares: of the training after which the encoder is kept besides, in `folder` as `weights_file` says.
 
     Returns:
         What the record keeps: crops heard, steps, seconds, how often it was resumed, how many rows were embedded at
@@ -133,13 +138,17 @@ def pretrain(
     stream = CropStream(waves, strategy.crops(strategy.config), config, seed)
     if config.compile:  # the network alone: views draw from generators, and the loss is small
         strategy.embed = torch.compile(strategy.embed)  # type: ignore[method-assign]
-    training = {"config": config.model_dump(mode="json"), "seed": seed, "steps": stream.steps}
+    training = {"config": config.model_dump(mode="json"), "seed": seed, "steps": stream.steps, "shares": list(shares)}
     checkpoints = Checkpoints(strategy, training, folder, every)
     peak_is_ours = forget_peak(device)
     told = partial(held_out_embeddings, strategy.encoder, waves, device, 64)
     tell = [Tell(folder, stream.steps, told)] if folder else []
-    module = _fit_into_memory(strategy, stream, config, device, checkpoints, tell)
-    settle_statistics(strategy.encoder, stream, device)
+    kept = [Snapshots(folder, shares, stream.steps)] if folder else []
+    module = _Training(strategy, stream, config, device, checkpoints, [*tell, *kept]).run()
+    settle = partial(settle_statistics, stream=stream, device=device)
+    settle(strategy.encoder)
+    for snapshots in kept:
+        snapshots.settle(strategy.encoder, settle)
     seconds = checkpoints.seconds()
     curve = torch.stack(module.curve).float().cpu()
     bad = (~torch.isfinite(curve)).nonzero()
@@ -160,45 +169,40 @@ def pretrain(
     }
 
 
-def _fit_into_memory(
-    strategy: Strategy,
-    stream: CropStream,
-    config: PretrainConfig,
-    device: str,
-    checkpoints: Checkpoints,
-    tell: list[Tell],
-) -> Pretraining:
-    """Train; where the memory does not suffice, once more, from the last checkpoint on, in halves."""
-    try:
-        return _go_on(strategy, stream, config, device, checkpoints, tell, parts=1)
-    except torch.OutOfMemoryError as error:
-        if checkpoints.begin.parts > 1:
-            raise
-        if world_size() > 1:  # the other ranks are waiting for this one's rows
-            error.add_note("devices that share a batch do not halve it further: take more, or a smaller batch_size")
-            raise
-    # out of the handler, since the error's traceback holds on to all that is to be freed
-    logging.getLogger(__name__).warning("out of memory on %s: going on with half the micro-batch", device)
-    strategy.zero_grad()
-    free(device)
-    forget_peak(device)
-    return _go_on(strategy, stream, config, device, checkpoints, tell, parts=2)
+@dataclass(frozen=True)
+class _Training:
+    """A training that can be begun again from its last checkpoint."""
 
+    strategy: Strategy
+    stream: CropStream
+    config: PretrainConfig
+    device: str
+    checkpoints: Checkpoints
+    callbacks: list[L.Callback]
 
-def _go_on(
-    strategy: Strategy,
-    stream: CropStream,
-    config: PretrainConfig,
-    device: str,
-    checkpoints: Checkpoints,
-    tell: list[Tell],
-    parts: int,
-) -> Pretraining:
-    begin = checkpoints.go_on(parts)
-    stream.start = begin.step
-    module = Pretraining(strategy, config, stream.seed, stream.steps, begin.step, begin.parts)
-    fit(module, stream, device, [checkpoints, *tell])
-    return module
+    def run(self) -> Pretraining:
+        """Train; where the memory does not suffice, once more, from the last checkpoint on, in halves."""
+        try:
+            return self._go_on(parts=1)
+        except torch.OutOfMemoryError as error:
+            if self.checkpoints.begin.parts > 1:
+                raise
+            if world_size() > 1:  # the other ranks are waiting for this one's rows
+                error.add_note("devices that share a batch do not halve it further: take more, or a smaller batch_size")
+                raise
+        # out of the handler, since the error's traceback holds on to all that is to be freed
+        logging.getLogger(__name__).warning("out of memory on %s: going on with half the micro-batch", self.device)
+        self.strategy.zero_grad()
+        free(self.device)
+        forget_peak(self.device)
+        return self._go_on(parts=2)
+
+    def _go_on(self, parts: int) -> Pretraining:
+        begin = self.checkpoints.go_on(parts)
+        self.stream.start = begin.step
+        module = Pretraining(self.strategy, self.config, self.stream.seed, self.stream.steps, begin.step, begin.parts)
+        fit(module, self.stream, self.device, [self.checkpoints, *self.callbacks])
+        return module
 
 
 def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.Callback] | None = None) -> None:

@@ -155,6 +155,7 @@ def _prepared(scores: pd.DataFrame) -> pd.DataFrame:
         severity=scores.get("severity", 0),
         crops=scores.get(CROPS, np.nan),
         draws=scores.get("draws"),
+        share=1.0,
     )
     parts = [
         stats.prepare(part.assign(severity=0)).assign(severity=part["severity"])
@@ -167,6 +168,7 @@ def with_draws(scores: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
     """Put the bootstrap draws of the main metrics (`draws.parquet`) beside the clean scores that they belong to."""
     keys = [*stats.CELL, *RUN]
     clean = scores.get("severity", pd.Series(0, index=scores.index)).fillna(0) == 0
+    clean &= scores.get("share", pd.Series(1.0, index=scores.index)).fillna(1) == 1
     known = scores.merge(draws[[*keys, "draws"]], on=keys, how="left", validate="many_to_one")["draws"]
     return scores.assign(draws=known.set_axis(scores.index).where(clean, None))
 

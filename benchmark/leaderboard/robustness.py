@@ -44,6 +44,7 @@ def load_robustness(folder: Path, run: Run) -> list[Robustness]:
         return []
     names = {name: scores[name].fillna("").astype(str) for name in [*stats.NAMES, "corruption"]}
     table = scores.assign(severity=scores["severity"].fillna(0).astype(int), **names)
+    table = table[table.get("share", pd.Series(1.0, index=table.index)).fillna(1) == 1]
     heard = table[table["severity"] > 0]
     return [_of_task(table[table["task"] == task], str(task), run) for task in heard["task"].unique()]
 

@@ -57,6 +57,8 @@ def prepare(scores: pd.DataFrame) -> pd.DataFrame:
     """
     if "severity" in scores:  # corrupted test audio is another question
         scores = scores[scores["severity"].fillna(0) == 0]
+    if "share" in scores:  # and so is an encoder on the way
+        scores = scores[scores["share"].fillna(1) == 1]
     absent = [name for name in [*NAMES, *NUMBERS] if name not in scores]
     if absent:
         raise UserError(f"it lacks the column(s) {', '.join(absent)}")

@@ -84,13 +84,26 @@ def _write_tables(folders: list[Path], out: Path) -> None:
     import pandas as pd
 
     for name, order in (("scores", _ordered), ("draws", _sorted)):
-        table = pd.concat([pd.read_parquet(folder / f"{name}.parquet") for folder in folders], ignore_index=True)
+        paths = [folder / f"{name}.parquet" for folder in folders]  # snapshots have no draws
+        table = pd.concat([pd.read_parquet(path) for path in paths if path.is_file()], ignore_index=True)
         with replacing(out / f"{name}.parquet") as draft:
             order(table).to_parquet(draft, index=False)
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
-    by = ["strategy", "encoder", "task", "fraction", "resample", "seed", "probe", "corruption", "severity", "metric"]
+    by = [
+        "strategy",
+        "encoder",
+        "task",
+        "fraction",
+        "resample",
+        "seed",
+        "probe",
+        "corruption",
+        "severity",
+        "share",
+        "metric",
+    ]
     present = [column for column in by if column in table]
     return table.sort_values(present, kind="stable").reset_index(drop=True)
 
@@ -101,6 +114,8 @@ def _ordered(scores: pd.DataFrame) -> pd.DataFrame:
         "probe",
         "corruption",
         "severity",
+        "crops",
+        "share",
         "metric",
         "value",
         "test_stderr",
@@ -110,7 +125,7 @@ def _ordered(scores: pd.DataFrame) -> pd.DataFrame:
         "key",
     ]
     rest = [column for column in scores.columns if column not in order]
-    return _sorted(scores[order + rest])
+    return _sorted(scores[[*(column for column in order if column in scores), *rest]])
 
 
 def _write(path: Path, text: str) -> None:

@@ -47,7 +47,8 @@ def _name(spec: dict[str, Any]) -> str:
     name = f"{spec['kind']} {spec['strategy']} {spec['encoder']} seed {spec['seed']}"
     task = f" on {spec['task']}" if "task" in spec else ""
     subset = f", {spec['fraction']:g} #{spec['resample']}" if "fraction" in spec else ""
-    return name + task + subset
+    on_the_way = f" at {spec['share']:g}" if "share" in spec else ""
+    return name + on_the_way + task + subset
 
 
 def _params(spec: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from benchmark import registry
 from benchmark.experiment.budget import PretrainConfig
@@ -32,6 +32,26 @@ class Audio(Config):
     allow_missing: bool = False
 
 
+class Snapshots(Config):
+    """Where a training is looked at on its way, besides at its end.
+
+    Attributes:
+        at: shares of the training.
+        tasks: those of the grid's that are read there; by default all.
+    """
+
+    at: list[float]
+    tasks: list[str] = []
+
+    @field_validator("at")
+    @classmethod
+    def _on_the_way(cls, value: list[float]) -> list[float]:
+        for share in value:
+            if not 0 < share < 1:
+                raise ValueError(f"{share} is not a share between 0 and 1; the end is read anyway")
+        return sorted(set(value))
+
+
 class Grid(Config):
     """Strategies x encoders x seeds, pre-trained on one corpus, probed on tasks x fractions x resamples.
 
@@ -41,6 +61,7 @@ class Grid(Config):
         sizes: of other corpora that tasks bring along, by name; by default the same, or else all there is.
         allow_missing: whether data sets with more than 2 % unreadable files are used all the same.
         corruptions: severities (1 to 4) by name, at which test audio is scored beside the clean one.
+        snapshots: where on the way trainings are looked at, for curves of score against crops heard.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
@@ -58,6 +79,13 @@ class Grid(Config):
     sizes: dict[str, str] = {}
     allow_missing: bool = False
     corruptions: dict[str, list[int]] = {}
+    snapshots: Snapshots = Snapshots(at=[])
+
+    @model_validator(mode="after")
+    def _frozen_on_the_way(self) -> Self:
+        if self.snapshots.at and self.protocol != "probe":
+            raise ValueError("snapshots are read with frozen weights: they need the protocol probe")
+        return self
 
     @field_validator("strategies", mode="before")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -146,11 +147,11 @@ def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
 
 def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
     """Train (or only initialize) and write the encoder's weights, and `info.json` for the manifest."""
-    from safetensors.torch import save_file
-
     from benchmark.experiment.ranks import is_first
+    from benchmark.experiment.snapshots import save_encoder, weights_file
 
     spec = job.spec
+    shares = spec.get("snapshots", [])
     strategy = _strategy(spec, spec["seed"])
     info: dict[str, Any] = {}
     if strategy.trains:
@@ -161,11 +162,11 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
         waves = _open_waveforms(stores, job.needs[0], spec["corpus"])
         budget, scratch = PretrainConfig.model_validate(spec["budget"]), stores.out.scratch("pretrain", job.key)
         every = float(os.environ.get("MIR_PRETEXT_CHECKPOINT_SECONDS", SAVE_EVERY))
-        info = pretrain(strategy, waves, budget, spec["seed"], device, scratch, every)
+        info = pretrain(strategy, waves, budget, spec["seed"], device, scratch, every, shares)
     if is_first():
-        save_file(
-            {k: v.cpu().contiguous() for k, v in strategy.encoder.state_dict().items()}, out / "encoder.safetensors"
-        )
+        save_encoder(strategy.encoder, out / weights_file())
+        for share in shares:
+            shutil.copyfile(scratch / weights_file(share), out / weights_file(share))
         (out / "info.json").write_text(json.dumps(info))
 
 
@@ -196,15 +197,19 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     from safetensors.torch import load_file
 
     from benchmark.experiment.embed import embed
+    from benchmark.experiment.snapshots import weights_file
 
     device, spec = _device(), job.spec
+    share = spec.get("share", 1.0)
     encoder = registry.encoders.get(spec["encoder"])()
-    encoder.load_state_dict(load_file(stores.out.open("pretrain", job.needs[0]) / "encoder.safetensors"))
+    encoder.load_state_dict(load_file(stores.out.open("pretrain", job.needs[0]) / weights_file(share)))
     waves = _open_waveforms(stores, job.needs[1], spec["corpus"])
     corruption = tuple(spec["corruption"]) if "corruption" in spec else None
     if corruption:  # what probes learn and choose from stays clean
         waves = waves.select(np.flatnonzero(~waves.tracks["split"].isin(("train", "val"))))
     info = embed(encoder, waves, draft.path, spec["reads"], device, corruption)
+    crops = stores.out.manifest("pretrain", job.needs[0])["info"].get("crops")
+    info |= {"crops": share * crops} if crops else {}
     (draft.path / "embedding.json").write_text(json.dumps(info))
 
 
@@ -235,16 +240,17 @@ def _probe(job: Job, stores: Stores, draft: Draft) -> None:
             rows = rows_of(heard_tracks["id"].tolist(), tracks["id"].tolist())
         features = Features.open(stores.out.open("embed", next(others)), frame_level)
         heard[Condition(*condition)] = Heard(features, rows)
+    info = json.loads((embedded / "embedding.json").read_text())
     scores, predictions = evaluate(
         _trial(job, tracks),
         Features.open(embedded, frame_level),
-        json.loads((embedded / "embedding.json").read_text())["frame_rate"],
+        info["frame_rate"],
         spec["probes"],
         spec["seed"],
         device,
         heard,
     )
-    _write_scores(job, draft, scores, predictions)
+    _write_scores(job, draft, scores, predictions, info.get("crops"))
 
 
 def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
@@ -281,11 +287,14 @@ def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
     _write_scores(job, draft, *trial.scored(results, encoder.frame_rate, {c: a.rows for c, a in conditions.items()}))
 
 
-def _write_scores(job: Job, draft: Draft, scores: Any, predictions: Any) -> None:
+def _write_scores(job: Job, draft: Draft, scores: Any, predictions: Any, crops: float | None = None) -> None:
+    """Write what a job found, beside who was read: after how many crops, and which share of its pre-training."""
     identity = {k: job.spec[k] for k in ("strategy", "encoder", "pretrain_corpus", "seed")}
+    identity |= {"crops": float("nan") if crops is None else float(crops), "share": job.spec.get("share", 1.0)}
     scores = scores.assign(**identity, key=job.key)
-    clean = scores[scores["draws"].notna() & (scores["severity"] == 0)]
-    clean[DRAWS].to_parquet(draft.path / "draws.parquet", index=False)
+    if identity["share"] == 1:  # pairs are compared where pre-training has ended
+        clean = scores[scores["draws"].notna() & (scores["severity"] == 0)]
+        clean[DRAWS].to_parquet(draft.path / "draws.parquet", index=False)
     scores.drop(columns=["draws", "groups"]).to_parquet(draft.path / "scores.parquet", index=False)
     predictions.to_parquet(draft.path / "predictions.parquet", index=False)
 

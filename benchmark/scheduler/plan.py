@@ -197,6 +197,9 @@ class _Planner:
     def __init__(self, grid: Grid) -> None:
         self.grid, self.rows, self.plan = grid, rows(grid), Plan()
         self.tasks = {name: registry.tasks.get(name) for name in grid.tasks}
+        for name in grid.snapshots.tasks:
+            registry.tasks.get(name)  # a slip of the pen is named
+        self.watched = [name for name in self.tasks if name in (grid.snapshots.tasks or self.tasks)]
         own = audio_of(grid, grid.corpus)
         stems = sorted({stem for row in self.rows for stem in row.cls.crops(row.config).sources})
         trained = any(row.cls.trains and not row.cls.supervised for row in self.rows)
@@ -234,20 +237,30 @@ class _Planner:
         Clips and frames are embedded by jobs of their own, so that a task joins a grid without touching the others.
         """
         checkpoint = self._checkpoint(row, encoder, seed)
-        label = f"{row.name} {encoder} seed {seed}"
-        for name, task in self.tasks.items():
-            reads, tracks = "frames" if task.output.startswith("frame") else "clips", self.waveforms[task.corpus]
-            heard = {"waveforms": tracks, "corpus": task.corpus}
-            spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, **heard}
-            what = f"embed {reads} of {task.corpus} by {label}"
-            embedded = self.plan.add("embed", what, {**spec, "reads": reads}, (checkpoint, tracks))
-            conditions, others = conditions_of(self.grid.corruptions, task), list[str]()
-            for condition in conditions:
-                others += self._heard(task, {**spec, "reads": reads}, checkpoint, what, *condition)
-            probe = {**spec, "strategy": row.name, **self._reading(name), "pretrain_corpus": self._pretrained_on(row)}
-            probe |= {"conditions": [list(condition) for condition in conditions]} if conditions else {}
-            needs = (embedded, tracks, *others)
-            self.plan.add("probe", f"probe {label} on {name}", probe, needs, (self.tried[name],))
+        for name in self.tasks:
+            self._probe(row, encoder, seed, checkpoint, name)
+        for share in self.grid.snapshots.at if row.cls.trains else ():
+            for name in self.watched:
+                self._probe(row, encoder, seed, checkpoint, name, {"share": share})
+
+    def _probe(
+        self, row: Row, encoder: str, seed: int, checkpoint: str, name: str, on_the_way: dict[str, float] | None = None
+    ) -> None:
+        """Read a task, from an encoder at the end of its training or, by a `share` of it, `on_the_way`."""
+        task, label = self.tasks[name], f"{row.name} {encoder} seed {seed}"
+        label += f" at {on_the_way['share']:.3g}" if on_the_way else ""
+        reads, tracks = "frames" if task.output.startswith("frame") else "clips", self.waveforms[task.corpus]
+        heard = {"waveforms": tracks, "corpus": task.corpus}
+        spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, **heard, **(on_the_way or {})}
+        what = f"embed {reads} of {task.corpus} by {label}"
+        embedded = self.plan.add("embed", what, {**spec, "reads": reads}, (checkpoint, tracks))
+        conditions, others = [] if on_the_way else conditions_of(self.grid.corruptions, task), list[str]()
+        for condition in conditions:
+            others += self._heard(task, {**spec, "reads": reads}, checkpoint, what, *condition)
+        probe = {**spec, "strategy": row.name, **self._reading(name), "pretrain_corpus": self._pretrained_on(row)}
+        probe |= {"conditions": [list(condition) for condition in conditions]} if conditions else {}
+        needs = (embedded, tracks, *others)
+        self.plan.add("probe", f"probe {label} on {name}", probe, needs, (self.tried[name],))
 
     def _heard(
         self, task: Any, spec: dict[str, Any], checkpoint: str, what: str, condition: str, severity: int
@@ -286,6 +299,8 @@ class _Planner:
         step = {**module, "precision": budget["precision"]}
         tried = self.plan.add("preflight", f"preflight {row.name} on {encoder}", step)
         spec = {**module, "seed": seed, "budget": budget, "corpus": self.grid.corpus}
+        if self.grid.snapshots.at:
+            spec["snapshots"] = self.grid.snapshots.at
         heard = self.heard_with_stems if row.cls.crops(row.config).sources else self.heard
         return self.plan.add("pretrain", f"pretrain {row.name} {encoder} seed {seed}", spec, (heard,), (tried,))
 

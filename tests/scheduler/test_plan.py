@@ -251,6 +251,29 @@ def test_whatever_changes_a_result_changes_its_key(monkeypatch: pytest.MonkeyPat
     assert all("corruption" in job.spec for job in louder if job.kind == "embed"), "clean embeddings stand"
 
 
+def test_snapshots_are_read_beside_the_end() -> None:
+    """One more embedding and probe per share, task and trained checkpoint; what has no training has no way."""
+    plain, watched = plan(grid()), plan(grid(snapshots={"at": [0.5, 0.25], "tasks": ["key"]}))
+    more = [job for key, job in watched.items() if key not in plain]
+    extra = Counter(job.kind for job in more if "share" in job.spec)
+    trained = [job for job in watched.values() if "snapshots" in job.spec]
+    assert extra == {"embed": 2 * len(trained), "probe": 2 * len(trained)}
+    assert {job.spec["task"] for job in more if job.kind == "probe" and "share" in job.spec} == {"key"}
+    assert all(job.spec["snapshots"] == [0.25, 0.5] for job in trained)
+    assert all(watched[job.needs[0]].spec["snapshots"] for job in more if job.kind == "embed"), "of the same training"
+    assert all("budget" in job.spec for job in trained)
+    assert not any(
+        "share" in job.spec
+        for job in plan(narrow(grid(snapshots={"at": [0.5], "tasks": ["key"]}), tasks=["instrument"])).values()
+    )
+    with pytest.raises(UserError, match="'kez'"):
+        plan(grid(snapshots={"at": [0.5], "tasks": ["kez"]}))
+    with pytest.raises(ValidationError, match="1.0 is not a share"):
+        grid(snapshots={"at": [1.0]})
+    with pytest.raises(ValidationError, match="need the protocol probe"):
+        grid(snapshots={"at": [0.5]}, protocol="finetune")
+
+
 def test_values_are_replaced_deep_in_a_grid_and_still_checked() -> None:
     before, after = load("smoke"), load("smoke", dict([change("pretrain.batch_size=32"), change("seeds=[4, 5]")]))
     assert (after.pretrain.batch_size, after.seeds) == (32, [4, 5])
