@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from conftest import ROOT, TINY_GRID, command
 
 KEYS = ["strategy", "encoder", "task", "fraction", "resample", "seed", "probe", "metric"]
@@ -315,9 +317,9 @@ def test_one_job_on_two_devices(data_dir: Path, tmp_path: Path) -> None:
     assert not list(out.rglob("info.json"))
 
 
-def test_a_training_is_looked_at_on_its_way(data_dir: Path, tmp_path: Path) -> None:
+def test_a_training_is_looked_at_on_its_way_and_held_against_shuffled_labels(data_dir: Path, tmp_path: Path) -> None:
     """Scores of an encoder that has heard half of the crops stand beside the final ones, and in no mean."""
-    grid = SMALL.replace("[key, beat]", "[key]") + "snapshots: {at: [0.5]}\n"
+    grid = SMALL.replace("[key, beat]", "[key]") + "snapshots: {at: [0.5]}\ncontrol: [simclr]\n"
     out, done = _train_one(tmp_path, grid, data_dir)
     assert done.returncode == 0, done.stderr
     scores = _scores(out)
@@ -332,6 +334,12 @@ def test_a_training_is_looked_at_on_its_way(data_dir: Path, tmp_path: Path) -> N
     means = page[(page["strategy"] == "simclr") & (page["fraction"] == 1)].set_index("metric")["mean"]
     final = trained[(trained["share"] == 1) & (trained["fraction"] == 1)].groupby("metric")["value"].mean()
     pd.testing.assert_series_equal(means.sort_index(), final.sort_index(), check_names=False)
+    run = json.loads((out / "run.json").read_text())
+    control = run["control"][0]
+    assert (control["task"], control["strategy"], control["metric"]) == ("key", "simclr", "weighted_score")
+    assert control["value"] - 3 * control["test_stderr"] < 0.25, "chance, where labels are shuffled"
+    assert run["environment"]["packages"]["torch"].startswith("2.11")
+    assert yaml.safe_load(run["grid_file"])["control"] == ["simclr"]
 
 
 def test_a_corpus_is_separated_once_for_who_listens_to_it(data_dir: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ _ALIKE = {
     "pretrain": ("strategy", "encoder"),
     "embed": ("waveforms", "encoder", "reads"),
     "probe": ("task",),
+    "control": ("task",),
     "supervised": ("task", "encoder", "fraction"),
 }
 #: seconds between two writes of the file

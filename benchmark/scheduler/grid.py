@@ -61,6 +61,8 @@ class Grid(Config):
         sizes: of other corpora that tasks bring along, by name; by default the same, or else all there is.
         allow_missing: whether data sets with more than 2 % unreadable files are used all the same.
         corruptions: severities (1 to 4) by name, at which test audio is scored beside the clean one.
+        control: rows whose probes learn shuffled labels besides, once per task: what scores above chance then, leaks.
+        shuffle_labels: whether all probes do.
         snapshots: where on the way trainings are looked at, for curves of score against crops heard.
     """
 
@@ -80,11 +82,17 @@ class Grid(Config):
     allow_missing: bool = False
     corruptions: dict[str, list[int]] = {}
     snapshots: Snapshots = Snapshots(at=[])
+    control: list[str] = []
 
     @model_validator(mode="after")
-    def _frozen_on_the_way(self) -> Self:
+    def _of_frozen_weights(self) -> Self:
         if self.snapshots.at and self.protocol != "probe":
             raise ValueError("snapshots are read with frozen weights: they need the protocol probe")
+        if self.control and self.protocol != "probe":
+            raise ValueError("the control is of frozen weights: it needs the protocol probe")
+        foreign = [name for name in self.control if name not in self.strategies]
+        if foreign:
+            raise ValueError(f"control: {', '.join(foreign)} is not among the strategies")
         return self
 
     @field_validator("strategies", mode="before")
@@ -234,6 +242,7 @@ def narrow(
     raw["pretrain"]["crops"] = max(1, round(budget * grid.pretrain.crops))
     if strategies:
         raw["strategies"] = {name: grid.strategies.get(name, {}) for name in strategies}
+        raw["control"] = [name for name in grid.control if name in strategies]
     if tasks:
         raw["tasks"] = list(tasks)
     if fractions:

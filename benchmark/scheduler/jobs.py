@@ -308,4 +308,5 @@ _RUNNERS = {
     "pretrain": _pretrain,
     "embed": _embed,
     "probe": _probe,
+    "control": _probe,
 }

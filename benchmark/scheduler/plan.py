@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -24,6 +25,7 @@ ENGINE = {
     "pretrain": 3,
     "embed": 4,
     "probe": 5,
+    "control": 5,
     "supervised": 5,
     "preflight": 1,
 }
@@ -242,25 +244,36 @@ class _Planner:
         for share in self.grid.snapshots.at if row.cls.trains else ():
             for name in self.watched:
                 self._probe(row, encoder, seed, checkpoint, name, {"share": share})
+        if row.name in self.grid.control and seed == row.checkpoints(self.grid)[0][1]:
+            for name in self.tasks:
+                self._probe(row, encoder, seed, checkpoint, name, control=True)
 
     def _probe(
-        self, row: Row, encoder: str, seed: int, checkpoint: str, name: str, on_the_way: dict[str, float] | None = None
+        self,
+        row: Row,
+        encoder: str,
+        seed: int,
+        checkpoint: str,
+        name: str,
+        on_the_way: Mapping[str, float] = MappingProxyType({}),
+        control: bool = False,
     ) -> None:
         """Read a task, from an encoder at the end of its training or, by a `share` of it, `on_the_way`."""
         task, label = self.tasks[name], f"{row.name} {encoder} seed {seed}"
-        label += f" at {on_the_way['share']:.3g}" if on_the_way else ""
+        label += "".join(f" at {share:.3g}" for share in on_the_way.values())
         reads, tracks = "frames" if task.output.startswith("frame") else "clips", self.waveforms[task.corpus]
         heard = {"waveforms": tracks, "corpus": task.corpus}
-        spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, **heard, **(on_the_way or {})}
+        spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, **heard, **on_the_way}
         what = f"embed {reads} of {task.corpus} by {label}"
         embedded = self.plan.add("embed", what, {**spec, "reads": reads}, (checkpoint, tracks))
-        conditions, others = [] if on_the_way else conditions_of(self.grid.corruptions, task), list[str]()
+        conditions, others = [] if on_the_way or control else conditions_of(self.grid.corruptions, task), list[str]()
         for condition in conditions:
             others += self._heard(task, {**spec, "reads": reads}, checkpoint, what, *condition)
         probe = {**spec, "strategy": row.name, **self._reading(name), "pretrain_corpus": self._pretrained_on(row)}
         probe |= {"conditions": [list(condition) for condition in conditions]} if conditions else {}
-        needs = (embedded, tracks, *others)
-        self.plan.add("probe", f"probe {label} on {name}", probe, needs, (self.tried[name],))
+        probe |= {"fractions": [[max(self.grid.fractions), 1]], "shuffle_labels": True} if control else {}
+        kind, needs = "control" if control else "probe", (embedded, tracks, *others)
+        self.plan.add(kind, f"{kind} {label} on {name}", probe, needs, (self.tried[name],))
 
     def _heard(
         self, task: Any, spec: dict[str, Any], checkpoint: str, what: str, condition: str, severity: int

@@ -6,7 +6,10 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
+import yaml
+
 from benchmark import __version__, registry
+from benchmark.scheduler import provenance
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.jobs import Stores
 from benchmark.scheduler.plan import Row, rows
@@ -20,6 +23,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
     """What the page says about the run beyond the scores."""
     strategies = {row.name: row for row in rows(grid)}
     tasks = {name: registry.tasks.get(name) for name in grid.tasks}
+    trained = _pretrainings(jobs, stores)
     return {
         "grid": grid.name,
         "command": command_line(),
@@ -48,8 +52,27 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "tasks": {name: {**_task_record(task), **_tracks(jobs, stores, name)} for name, task in tasks.items()},
         "failures": [{"job": f.job.name, "error": f.error} for f in report.failed]
         + [{"job": job.name, "error": "blocked: a job that it needs has failed"} for job in report.blocked],
-        "pretraining": _pretrainings(jobs, stores),
+        "pretraining": trained,
+        "environment": provenance.environment(),
+        "corpora": provenance.corpora(jobs),
+        "control": provenance.control(jobs, stores),
+        "grid_file": yaml.safe_dump(grid.model_dump(mode="json", exclude_defaults=True), sort_keys=False),
+        "warnings": _warnings(grid, trained),
     }
+
+
+def _warnings(grid: Grid, trained: list[dict[str, Any]]) -> list[str]:
+    """What happened on the way that a reader may want to weigh; failed jobs are told apart."""
+    found = []
+    for job in trained:
+        name = f"{job['strategy']} {job['encoder']} seed {job['seed']}"
+        if job["collapsed"]:
+            found.append(f"{name}: its embeddings have collapsed")
+        if job["resumed"]:
+            found.append(f"{name}: interrupted and resumed {job['resumed']} times, which changes no weight")
+        if job["micro_batch"] and job["micro_batch"] * grid.pretrain.devices < grid.pretrain.batch_size:
+            found.append(f"{name}: embedded {job['micro_batch']} rows at once, for want of memory")
+    return found
 
 
 def command_line() -> str:

@@ -274,6 +274,20 @@ def test_snapshots_are_read_beside_the_end() -> None:
         grid(snapshots={"at": [0.5]}, protocol="finetune")
 
 
+def test_a_control_learns_shuffled_labels_of_all_tracks_once_per_task() -> None:
+    plain, controlled = plan(grid(seeds=[3, 1])), plan(grid(seeds=[3, 1], control=["simclr"]))
+    more = [job for key, job in controlled.items() if key not in plain]
+    assert [(job.kind, job.spec["task"], job.spec["seed"]) for job in more] == [
+        ("control", "instrument", 3),
+        ("control", "key", 3),
+    ]
+    assert all(job.spec["shuffle_labels"] and job.spec["fractions"] == [[1.0, 1]] for job in more)
+    assert all(job.needs[0] in plain for job in more), "embeddings are those of the probes"
+    assert narrow(grid(control=["simclr"]), strategies=["random"]).control == []
+    with pytest.raises(ValidationError, match="byol is not among the strategies"):
+        grid(control=["byol"])
+
+
 def test_values_are_replaced_deep_in_a_grid_and_still_checked() -> None:
     before, after = load("smoke"), load("smoke", dict([change("pretrain.batch_size=32"), change("seeds=[4, 5]")]))
     assert (after.pretrain.batch_size, after.seeds) == (32, [4, 5])

@@ -1,0 +1,95 @@
+"""Where results come from: source, packages and machine, the sound behind them, and the control that finds leaks."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmark import registry
+from benchmark.scheduler.jobs import Stores
+from benchmark.scheduler.walk import Job
+
+_SOURCE = Path(__file__).parents[2]
+
+
+def environment() -> dict[str, Any]:
+    """Commit, versions and machine of this process, which is the driver: workers of a cluster may differ."""
+    return {
+        **_commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": f"{psutil.cpu_count()} x {_processor()}",
+        "memory_gb": round(psutil.virtual_memory().total / 2**30),
+        "gpus": _lines("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"),
+        "packages": _packages(),
+    }
+
+
+def corpora(jobs: dict[str, Job]) -> dict[str, dict[str, Any]]:
+    """What the sound of each corpus was made or read with: its fingerprint, by corpus and number of tracks."""
+    waveforms = [job.spec for job in jobs.values() if job.kind == "waveforms"]
+    return {f"{spec['corpus']}, {spec['size']} tracks": spec["fingerprint"] for spec in waveforms}
+
+
+def control(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
+    """Scores of probes that learned shuffled labels: each task's main metric, with its standard error."""
+    done = [job for job in jobs.values() if job.kind == "control" and stores.done(job)]
+    return [row for job in done for row in _scores(stores.out.open("control", job.key), job.spec["task"])]
+
+
+def _scores(folder: Path, task: str) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    names = ["task", "strategy", "probe", "metric", "value", "test_stderr"]
+    scores = pd.read_parquet(folder / "scores.parquet")
+    main = scores.loc[scores["metric"] == registry.tasks.get(task).metric, names]
+    return [dict(zip(names, row, strict=True)) for row in main.itertuples(index=False)]
+
+
+def _commit() -> dict[str, Any]:
+    """The commit of the source, and whether files were changed after it; nothing where it is no checkout."""
+    if not (_SOURCE / ".git").exists():
+        return {}
+    commit = _lines("git", "-C", str(_SOURCE), "rev-parse", "HEAD")
+    changed = _lines("git", "-C", str(_SOURCE), "status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit[0], "dirty": bool(changed)} if commit else {}
+
+
+def _packages() -> dict[str, str]:
+    """Versions of all that the package requires directly."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        required = importlib.metadata.requires("mir-pretext") or []
+        names = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in required if "extra ==" not in line]
+        return {name: _version(name) for name in sorted(names, key=str.lower)}
+    return {}
+
+
+def _version(name: str) -> str:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(name)
+    return "not installed"
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    return platform.processor() or platform.machine()
+
+
+def _lines(*command: str) -> list[str]:
+    """What a program prints; nothing where it is not installed, or fails."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        environment = {**os.environ, "LC_ALL": "C"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, env=environment)
+        return done.stdout.splitlines()
+    return []
