@@ -149,7 +149,7 @@ app.command()(plan)
 
 @app.command("list")
 def list_(
-    axis: Annotated[str, typer.Argument(help="strategies, tasks, encoders, corpora or grids")],
+    axis: Annotated[str, typer.Argument(help="strategies, tasks, encoders, corpora, executors, claims or grids")],
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list of objects.")] = False,
 ) -> None:
     """List what there is."""
@@ -164,8 +164,12 @@ def list_(
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(help="A results folder with scores.parquet.")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(help="A results folder with scores.parquet.")],
+    plugin: Plugins = None,
+) -> None:
     """Rebuild the leaderboard from a scores table, or from what `store import` has brought."""
+    registry.load_plugins(plugin or [])
     from benchmark.leaderboard.page import build
     from benchmark.scheduler.collect import gather
 
@@ -249,14 +253,17 @@ def _rows(axis: str) -> list[dict[str, str]]:
         return [
             {"name": name, "summary": grids.text_of(name).partition("\n")[0].lstrip("# ")} for name in grids.names()
         ]
-    if axis not in ("strategies", "tasks", "encoders", "corpora", "executors"):
-        raise registry.unknown("lists", axis, ["strategies", "tasks", "encoders", "corpora", "grids"])
+    axes = ["strategies", "tasks", "encoders", "corpora", "executors", "claims"]
+    if axis not in axes:
+        raise registry.unknown("lists", axis, [*axes, "grids"])
     registered = getattr(registry, axis)
     rows = [registered.describe(name) for name in registered.names()]
     if axis == "tasks":
         for row in rows:
             task = registered.get(row["name"])
             row |= {"corpus": task.corpus, "metric": task.metric, "level": task.level}
+    if axis == "claims":
+        rows = [row | {"summary": registered.get(row["name"]).info.title} for row in rows]
     return rows
 
 

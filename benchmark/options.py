@@ -34,7 +34,7 @@ Threads = Annotated[int, typer.Option(min=1, help="Threads per job.")]
 Names = Annotated[str, typer.Option(help="Comma-separated names; by default the grid's.")]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", help="A Python file that defines a strategy, or a CSV of your own audio."),
+    typer.Option("--plugin", help="A Python file that defines a strategy, task or claim, or a CSV of your audio."),
 ]
 
 

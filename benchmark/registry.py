@@ -30,7 +30,8 @@ class Registry(Generic[T]):
     """The entries of one axis, by name.
 
     Args:
-        axis: `strategies`, `encoders`, `tasks`, `corpora` or `executors`; entry points of group `benchmark.<axis>`.
+        axis: `strategies`, `encoders`, `tasks`, `corpora`, `claims` or `executors`; entry points of group
+            `benchmark.<axis>`.
     """
 
     def __init__(self, axis: str) -> None:
@@ -141,9 +142,14 @@ def _register_plugins() -> None:
         if not found:
             raise UserError(f"--plugin {plugin} defines nothing (a class with `info` of its own)")
         for cls in found:
-            axis = next((axis for axis, base in ((tasks, Task), (corpora, Corpus)) if issubclass(cls, base)), None)
-            kind = axis or (encoders if hasattr(cls, "body") else strategies)
-            kind.add(cls.info.name, f"{cls.__module__}:{cls.__name__}")
+            _axis_of(cls).add(cls.info.name, f"{cls.__module__}:{cls.__name__}")
+
+
+def _axis_of(cls: type) -> Registry[Any]:
+    for axis, base in ((tasks, Task), (corpora, Corpus)):
+        if issubclass(cls, base):
+            return axis
+    return claims if hasattr(cls, "statement") else encoders if hasattr(cls, "body") else strategies
 
 
 def _classes_of(plugin: str) -> list[Any]:
@@ -187,9 +193,10 @@ def _summary(entry: EntryPoint) -> str:
     return (docstring or "").partition("\n")[0]
 
 
-#: strategies and encoders subclass torch modules, so their classes are named in their own packages, not here
+#: strategies and encoders subclass torch modules, claims read tables: their classes are named in their own packages
 strategies: Registry[Any] = Registry("strategies")
 encoders: Registry[Any] = Registry("encoders")
+claims: Registry[Any] = Registry("claims")
 tasks: Registry[Task] = Registry("tasks")
 corpora: Registry[Corpus] = Registry("corpora")
 executors: Registry[Executor] = Registry("executors")

@@ -1,7 +1,7 @@
 """Published findings as statements that a grid's own scores support, contradict or leave open.
 
-A claim is an entry point of group `benchmark.claims`, whoever wrote it: a class with `info`, `statement`, `measured`,
-`needs` and `check`. The seed papers' are in `benchmark.leaderboard.published`.
+A claim is an entry point of group `benchmark.claims`, whoever wrote it, or comes by `report --plugin FILE`: a class
+with `info`, `statement`, `measured`, `needs` and `check`. The seed papers' are in `benchmark.leaderboard.published`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import ClassVar, Literal
 import numpy as np
 import pandas as pd
 
+from benchmark import registry
 from benchmark.interfaces import Info, UserError
 from benchmark.leaderboard.compare import LEVEL, holm
 from benchmark.leaderboard.evidence import BOUNDED, NOTHING, TEST, Comparison, Estimate, with_draws
 from benchmark.leaderboard.record import Run
-from benchmark.registry import Registry
 
 Word = Literal["supported", "contradicted", "undecided", "cannot be tested here"]
 
@@ -99,16 +99,13 @@ class Claim(ABC):
         """
 
 
-claims: Registry[Claim] = Registry("claims")
-
-
 def check_all(scores: pd.DataFrame, run: Run, chosen: Iterable[type[Claim]] = ()) -> list[tuple[type[Claim], Verdict]]:
     """Check every registered claim, or those chosen, by name.
 
     Raises:
         UserError: a claim cannot be loaded or checked; the message names it.
     """
-    classes = list(chosen) or [claims.get(name) for name in claims.names()]
+    classes = list(chosen) or [registry.claims.get(name) for name in registry.claims.names()]
     return [(claim, _check(claim, scores, run)) for claim in classes]
 
 

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import planted
 import pytest
+from conftest import command
 from scipy.stats import ttest_1samp
 
+from benchmark import registry
 from benchmark.interfaces import UserError
 from benchmark.leaderboard import claims, published
 from benchmark.leaderboard.evidence import Comparison, Estimate, Evidence, compare, estimate, with_draws
@@ -414,7 +416,7 @@ def plugin(tmp_path, monkeypatch):
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: a-claim\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[benchmark.claims]\nrandom_is_worse = a_claim:RandomIsWorse\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(claims, "claims", Registry("claims"))
+    monkeypatch.setattr(registry, "claims", Registry("claims"))
     return tmp_path
 
 
@@ -430,7 +432,19 @@ def test_a_claim_that_fails_is_named(plugin):
     run = record(["simclr", "random"])
     run.grid = "broken"
     with pytest.raises(UserError, match=r"claim 'random_is_worse' \(a_claim\).*by hand"):
-        claims.check_all(table({"simclr": 0.6, "random": 0.5}), run, [claims.claims.get("random_is_worse")])
+        claims.check_all(table({"simclr": 0.6, "random": 0.5}), run, [registry.claims.get("random_is_worse")])
+
+
+def test_a_file_adds_a_claim_to_a_report(tmp_path):
+    """Without packaging: `report --plugin FILE`, and `list claims` names what there is."""
+    levels = {"simclr": 0.6, "random": 0.5}
+    planted.write(tmp_path, table(levels), record(levels).model_dump(mode="json"))
+    (tmp_path / "a_claim.py").write_text(PLUGIN)
+    done = command("report", str(tmp_path), "--plugin", str(tmp_path / "a_claim.py"))
+    assert done.returncode == 0, done.stderr
+    assert "SimCLR beats an untrained encoder." in (tmp_path / "leaderboard.html").read_text()
+    listed = command("list", "claims").stdout
+    assert sorted(line.split()[0] for line in listed.splitlines()) == sorted(c.info.name for c in every())
 
 
 def test_stored_draws_are_read_beside_the_scores(tmp_path):
