@@ -113,6 +113,7 @@ class Strategy(nn.Module):
     `loss` sees the whole batch even when several devices share it, since the trainer gathers in between.
 
     Class attributes:
+        family: what kind of task it is, in the field's terms (contrastive, masked modeling ...): the page filters by it.
         encoder_name: set by strategies that bring their own encoder (handcrafted features).
         trains: False for baselines that leave the encoder as it is.
         supervised: True for the baseline that has no pretext task, and learns each downstream task's own labels.
@@ -122,6 +123,7 @@ class Strategy(nn.Module):
 
     info: ClassVar[Info]
     Config: ClassVar[type[Config]] = Config
+    family: ClassVar[str] = "other"
     encoder_name: ClassVar[str | None] = None
     trains: ClassVar[bool] = True
     supervised: ClassVar[bool] = False

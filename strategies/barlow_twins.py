@@ -28,6 +28,7 @@ class BarlowTwins(Pairs):
     """The views' cross-correlation matrix, (D, D) over the batch, is driven to the identity."""
 
     info = Info("barlow_twins", "Barlow Twins", "Zbontar et al. 2021; Meseguer-Brocal et al. 2024", version=1)
+    family = "redundancy reduction"
     Config = BarlowTwinsConfig
     fuse_views = False  # as in the official code
 

@@ -26,6 +26,7 @@ class BYOL(Pairs):
     """A student predicts what its own moving average says of the other view."""
 
     info = Info("byol", "BYOL", "Grill et al. 2020; Niizumi et al. 2021 (BYOL-A)", version=2)
+    family = "self-distillation"
     Config = BYOLConfig
     fuse_views = False
 

@@ -23,6 +23,7 @@ class COLA(Pairs):
     """Two crops of a track, as they are, find each other among the crops of all other tracks."""
 
     info = Info("cola", "COLA", "Saeed et al. 2021; the base of MSCOL (Garoufis et al. 2023)", version=1)
+    family = "contrastive"
     Config = COLAConfig
 
     def __init__(self, encoder: Encoder, config: COLAConfig) -> None:

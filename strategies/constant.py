@@ -10,5 +10,6 @@ class Constant(Strategy):
     """No pre-training: brings its own encoder, `constant`; its probes learn the class frequencies alone."""
 
     info = Info("constant", "Constant predictor", "baseline", version=1)
+    family = "baseline"
     encoder_name = "constant"
     trains = False

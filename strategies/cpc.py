@@ -37,6 +37,7 @@ class CPC(Strategy):
     """Steps are encoded one by one; a GRU sums up the past, a linear map per distance predicts the future."""
 
     info = Info("cpc", "Contrastive predictive coding", "van den Oord et al. 2018; Choi et al. 2022", version=1)
+    family = "contrastive"
     Config = CPCConfig
     learning_rate = 2e-3
 

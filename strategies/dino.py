@@ -49,6 +49,7 @@ class DINO(Pairs):
     """The student's distribution over prototypes follows the teacher's, sharpened and centred, of the other view."""
 
     info = Info("dino", "DINO (clustering)", "Caron et al. 2021; Meseguer-Brocal et al. 2024", version=2)
+    family = "self-distillation"
     Config = DINOConfig
     fuse_views = False
     centre: Tensor

@@ -29,6 +29,7 @@ class M2D(MaskedCrop):
     """
 
     info = Info("m2d", "Masked modeling duo", "Niizumi et al. 2023", version=2)
+    family = "masked modeling"
     Config = M2DConfig
 
     def __init__(self, encoder: Encoder, config: M2DConfig) -> None:

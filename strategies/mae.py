@@ -28,6 +28,7 @@ class MAE(MaskedCrop):
     """
 
     info = Info("mae", "Masked autoencoder", "He et al. 2022; Huang et al. 2022 (AudioMAE)", version=2)
+    family = "masked modeling"
     Config = MAEConfig
     learning_rate = 3e-3
 

@@ -33,6 +33,7 @@ class MaskedContrastive(Pairs):
     """On `vit` tokens are dropped, which also makes it cheap; on a CNN patches of the input are hidden."""
 
     info = Info("masked_contrastive", "Masked contrast", "Yonay et al. 2025 (Myna)", version=2)
+    family = "contrastive"
     Config = MaskedContrastiveConfig
     learning_rate = 3e-3
     needs = frozenset({"mel"})

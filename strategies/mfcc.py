@@ -10,5 +10,6 @@ class MFCC(Strategy):
     """No pre-training: brings its own encoder, `mfcc_chroma`."""
 
     info = Info("mfcc", "MFCC + chroma statistics", "baseline; Davis & Mermelstein 1980, Fujishima 1999", version=1)
+    family = "baseline"
     encoder_name = "mfcc_chroma"
     trains = False

@@ -28,6 +28,7 @@ class MultiSource(Strategy):
     """One source type a batch, so that negatives are of the same type; an absent source is a class of its own."""
 
     info = Info("multi_source", "Multi-source contrast", "Garoufis et al. 2023 (MSCOL)", version=1)
+    family = "contrastive"
     Config = MultiSourceConfig
 
     def __init__(self, encoder: Encoder, config: MultiSourceConfig) -> None:

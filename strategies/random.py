@@ -10,4 +10,5 @@ class Random(Strategy):
     """No pre-training: the encoder as it was initialized with the seed."""
 
     info = Info("random", "Untrained encoder", "baseline", version=1)
+    family = "baseline"
     trains = False

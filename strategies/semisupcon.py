@@ -46,6 +46,7 @@ class SemiSupCon(Pairs):
     """SupCon's loss on a batch that is labelled in part; unlabelled tracks are positives of themselves alone."""
 
     info = Info("semisupcon", "SemiSupCon", "Guinot et al. 2024; Khosla et al. 2020 (SupCon)", version=2)
+    family = "contrastive"
     Config = SemiSupConConfig
     learning_rate = 2e-3
 

@@ -48,6 +48,7 @@ class SimCLR(Pairs):
     """
 
     info = Info("simclr", "SimCLR", "Chen et al. 2020; Spijkervet & Burgoyne 2021 (CLMR)", version=3)
+    family = "contrastive"
     Config = SimCLRConfig
     learning_rate = 3e-3
 

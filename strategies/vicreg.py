@@ -25,6 +25,7 @@ class VICReg(Pairs):
     """Invariance, variance, covariance: collapse is prevented term by term, without negatives or a teacher."""
 
     info = Info("vicreg", "VICReg", "Bardes et al. 2022; Meseguer-Brocal et al. 2024", version=1)
+    family = "redundancy reduction"
     Config = VICRegConfig
     fuse_views = False  # as in the official code
 

@@ -42,6 +42,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
             name: {
                 "title": _title(row),
                 "citation": row.cls.info.citation,
+                "family": row.cls.family,
                 "trains": row.cls.trains,
                 "method": row.cls.info.name,
                 "options": row.config.model_dump(mode="json", exclude_defaults=True),
