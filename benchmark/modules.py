@@ -113,7 +113,7 @@ class Strategy(nn.Module):
     `loss` sees the whole batch even when several devices share it, since the trainer gathers in between.
 
     Class attributes:
-        family: what kind of task it is, in the field's terms (contrastive, masked modeling ...): the page filters by it.
+        family: what kind of task it is, in the field's terms (`contrastive`, `masked modeling`): for the page's filter.
         encoder_name: set by strategies that bring their own encoder (handcrafted features).
         trains: False for baselines that leave the encoder as it is.
         supervised: True for the baseline that has no pretext task, and learns each downstream task's own labels.
