@@ -166,6 +166,8 @@ def list_(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A results folder with scores.parquet.")],
+    audio: Annotated[bool, typer.Option("--audio", help="With a few seconds of each corpus to listen to.")] = False,
+    data_dir: Data = None,
     plugin: Plugins = None,
 ) -> None:
     """Rebuild the leaderboard from a scores table, or from what `store import` has brought."""
@@ -175,6 +177,10 @@ def report(
 
     if folder.is_dir() and not (folder / "scores.parquet").is_file():
         gather(folder)
+    if audio:
+        from benchmark.scheduler.examples import write_examples
+
+        write_examples(folder, data_folder(data_dir))
     page = build(folder)
     _print_leaderboard(folder)
     typer.echo(str(page))

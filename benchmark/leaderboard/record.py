@@ -87,6 +87,8 @@ class Run(BaseModel):
     tasks: dict[str, TaskNote] = {}
     failures: list[Failure] = []
     pretraining: list[Pretraining] = []
+    #: keys of the waveforms that were heard, by corpus
+    sound: dict[str, str] = {}
 
     def task(self, name: str) -> TaskNote:
         """What is known of task `name`, which may be nothing."""

@@ -127,10 +127,11 @@ def _waveforms(job: Job, stores: Stores, draft: Draft) -> None:
     draft.info.update(tracks=len(tracks), unreadable=len(unreadable))
 
 
-def _open_waveforms(stores: Stores, key: str, corpus: str) -> Any:
+def open_waveforms(data: Store, key: str, corpus: str) -> Any:
+    """A corpus's audio in the data folder's store."""
     from benchmark.audio.waveforms import Waveforms
 
-    return Waveforms.open(stores.data.open("waveforms", key), registry.corpora.get(corpus).sample_rate)
+    return Waveforms.open(data.open("waveforms", key), registry.corpora.get(corpus).sample_rate)
 
 
 def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
@@ -159,7 +160,7 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
         from benchmark.experiment.checkpoint import SAVE_EVERY
         from benchmark.experiment.train import pretrain
 
-        waves = _open_waveforms(stores, job.needs[0], spec["corpus"])
+        waves = open_waveforms(stores.data, job.needs[0], spec["corpus"])
         budget, scratch = PretrainConfig.model_validate(spec["budget"]), stores.out.scratch("pretrain", job.key)
         every = float(os.environ.get("MIR_PRETEXT_CHECKPOINT_SECONDS", SAVE_EVERY))
         info = pretrain(strategy, waves, budget, spec["seed"], device, scratch, every, shares)
@@ -203,7 +204,7 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     share = spec.get("share", 1.0)
     encoder = registry.encoders.get(spec["encoder"])()
     encoder.load_state_dict(load_file(stores.out.open("pretrain", job.needs[0]) / weights_file(share)))
-    waves = _open_waveforms(stores, job.needs[1], spec["corpus"])
+    waves = open_waveforms(stores.data, job.needs[1], spec["corpus"])
     corruption = tuple(spec["corruption"]) if "corruption" in spec else None
     if corruption:  # what probes learn and choose from stays clean
         waves = waves.select(np.flatnonzero(~waves.tracks["split"].isin(("train", "val"))))
@@ -262,14 +263,14 @@ def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
     from benchmark.experiment.supervised import FINETUNE_RATE, SCRATCH_RATE, Audible, train_supervised
 
     device, spec = _device(), job.spec
-    waves = _open_waveforms(stores, job.needs[0], spec["corpus"])
+    waves = open_waveforms(stores.data, job.needs[0], spec["corpus"])
     trial = _trial(job, waves.tracks)
     tuned = "protocol" in spec
     conditions = {
         Condition(*condition): Audible(waves, trial.test, trial.test) for condition in spec.get("conditions", [])
     }
     if (second := Condition(SECOND_FONT, 1)) in conditions:
-        other = _open_waveforms(stores, job.needs[1 + tuned], FONT_CORPORA[spec["corpus"]])
+        other = open_waveforms(stores.data, job.needs[1 + tuned], FONT_CORPORA[spec["corpus"]])
         rows = rows_of(other.tracks["id"].tolist(), waves.tracks["id"].tolist())
         at = np.flatnonzero(np.isin(rows, trial.test))
         conditions[second] = Audible(other, at, rows[at])

@@ -39,6 +39,12 @@ def corpora(jobs: dict[str, Job]) -> dict[str, dict[str, Any]]:
     return {f"{spec['corpus']}, {spec['size']} tracks": spec["fingerprint"] for spec in waveforms}
 
 
+def sound(jobs: dict[str, Job]) -> dict[str, str]:
+    """Where in the data folder the audio is that tasks were read from: the waveforms' key, by corpus."""
+    read = {key for job in jobs.values() if job.kind in ("embed", "supervised") for key in job.needs}
+    return {job.spec["corpus"]: key for key, job in jobs.items() if job.kind == "waveforms" and key in read}
+
+
 def control(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
     """Scores of probes that learned shuffled labels: each task's main metric, with its standard error."""
     done = [job for job in jobs.values() if job.kind == "control" and stores.done(job)]

@@ -56,6 +56,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "pretraining": trained,
         "environment": provenance.environment(),
         "corpora": provenance.corpora(jobs),
+        "sound": provenance.sound(jobs),
         "control": provenance.control(jobs, stores),
         "grid_file": yaml.safe_dump(grid.model_dump(mode="json", exclude_defaults=True), sort_keys=False),
         "warnings": _warnings(grid, trained),
