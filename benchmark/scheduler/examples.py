@@ -38,7 +38,7 @@ def write_examples(folder: Path, data: Path) -> None:
     sound = load_run(folder).sound
     if not sound:
         raise UserError(f"{folder}: its run.json names no audio: run the grid again, or leave --audio away")
-    out, examples = folder / FOLDER, []
+    out, examples = folder / FOLDER, list[dict[str, str]]()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     for title, text, samples, rate in _examples(sound, Store(data)):
