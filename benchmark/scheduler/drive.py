@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmark import registry
-from benchmark.scheduler.claims import StoreLocks
 from benchmark.scheduler.collect import collect
 from benchmark.scheduler.estimate import Timings
 from benchmark.scheduler.grid import Audio, Grid
 from benchmark.scheduler.jobs import Stores, run_job
+from benchmark.scheduler.locks import StoreLocks
 from benchmark.scheduler.outlook import check_space
 from benchmark.scheduler.plan import Plan, plan, prepare, select
 from benchmark.scheduler.record import command_line

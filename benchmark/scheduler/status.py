@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmark.experiment.budget import PROGRESS
 from benchmark.files import host_name, replacing
-from benchmark.scheduler.claims import STALE, born
+from benchmark.scheduler.locks import STALE, born
 from benchmark.scheduler.store import Store
 from benchmark.scheduler.walk import Event, Job
 

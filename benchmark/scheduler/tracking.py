@@ -22,8 +22,8 @@ from typing import Any
 
 from benchmark.files import replacing
 from benchmark.interfaces import UserError
-from benchmark.scheduler.claims import Claims
 from benchmark.scheduler.entries import MIRRORED, Entry, entry
+from benchmark.scheduler.locks import Locks
 from benchmark.scheduler.store import Store
 from benchmark.scheduler.walk import Job
 
@@ -65,7 +65,7 @@ class Mirror:
         self._out, self._grid, self._command = out.absolute(), grid_name, command
         self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self._out / DATABASE}"
         self._is_local = self.uri == f"sqlite:///{self._out / DATABASE}"
-        self._claims: Claims | None = None
+        self._locks: Locks | None = None
         self._client: Any = None
         self._experiment, self._parent = "", ""
         self._known: set[str] = set()
@@ -82,8 +82,8 @@ class Mirror:
     ) -> None:
         if self._client:
             self._attempt(lambda: self._close("KILLED" if kind else "FINISHED"))
-        if self._claims:
-            self._claims.release()
+        if self._locks:
+            self._locks.release()
 
     @property
     def place(self) -> str:
@@ -119,8 +119,8 @@ class Mirror:
 
     def _take(self) -> bool:
         # two that create the database at once break it, and the set of known jobs is that of one writer
-        self._claims = self._claims or Claims()
-        return self._claims.take(self._out / LOCK)
+        self._locks = self._locks or Locks()
+        return self._locks.take(self._out / LOCK)
 
     def _is_open(self) -> bool:
         if not self._client and not self.error and self._take():

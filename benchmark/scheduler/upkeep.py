@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from benchmark.files import is_orphan
 from benchmark.interfaces import UserError
-from benchmark.scheduler.claims import Claims
 from benchmark.scheduler.grid import Grid, load
+from benchmark.scheduler.locks import Locks
 from benchmark.scheduler.plan import ENGINE, plan
 from benchmark.scheduler.store import CorruptArtefact, Store
 
@@ -161,12 +161,12 @@ def garbage(store: Store, needed: Set[str]) -> Iterator[Garbage]:
 
 def is_in_use(store: Store) -> bool:
     """Whether a living driver has claimed a job in this store; claims of dead ones are removed."""
-    claims = Claims()
+    locks = Locks()
     try:
-        locks = [path for path in (store.root / "locks").glob("*") if _KEY.fullmatch(path.name)]
-        return not all(claims.take(path) for path in locks)
+        paths = [path for path in (store.root / "locks").glob("*") if _KEY.fullmatch(path.name)]
+        return not all(locks.take(path) for path in paths)
     finally:
-        claims.release()
+        locks.release()
 
 
 def remove(store: Store, found: Garbage) -> None:

@@ -9,16 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 
 from benchmark.files import host_name
-from benchmark.scheduler.claims import STALE, Claims
+from benchmark.scheduler.locks import STALE, Locks
 
 TAKE = """
 import sys
 from pathlib import Path
-from benchmark.scheduler.claims import Claims
-claims, won = Claims(), []
+from benchmark.scheduler.locks import Locks
+locks, won = Locks(), []
 sys.stdin.readline()
 for number in range(300):
-    if claims.take(Path(sys.argv[1]) / str(number)):
+    if locks.take(Path(sys.argv[1]) / str(number)):
         won.append(number)
 print(*won, flush=True)
 sys.stdin.readline()
@@ -54,8 +54,8 @@ def test_several_processes_share_every_key_out(tmp_path):
 def test_the_claims_of_a_killed_process_go_to_others_once_each(tmp_path):
     [all_of_them], [holder] = race(tmp_path, 1)
     assert len(all_of_them) == 300
-    claims = Claims()
-    assert not claims.take(tmp_path / "7")
+    locks = Locks()
+    assert not locks.take(tmp_path / "7")
     holder.kill()
     holder.communicate()
     won, processes = race(tmp_path, 3)
@@ -63,60 +63,60 @@ def test_the_claims_of_a_killed_process_go_to_others_once_each(tmp_path):
         process.kill()
         process.communicate()
     assert sorted(int(number) for numbers in won for number in numbers) == list(range(300))
-    claims.release()
+    locks.release()
 
 
 def test_a_claim_from_another_host_stands_until_nobody_renews_it(tmp_path):
-    path, claims = tmp_path / "key", Claims()
+    path, locks = tmp_path / "key", Locks()
     path.write_text(json.dumps({"host": "another-" + host_name(), "pid": 1, "born": 0.0}))
-    assert not claims.take(path)
+    assert not locks.take(path)
     old = path.stat().st_mtime - STALE - 5
     os.utime(path, (old, old))
-    assert claims.take(path)
-    claims.release()
+    assert locks.take(path)
+    locks.release()
 
 
 def test_what_is_released_leaves_nothing_behind(tmp_path):
-    claims, other = Claims(), Claims()
-    assert claims.take(tmp_path / "key")
-    assert claims.take(tmp_path / "key")
-    assert claims.take(tmp_path / "second")
+    locks, other = Locks(), Locks()
+    assert locks.take(tmp_path / "key")
+    assert locks.take(tmp_path / "key")
+    assert locks.take(tmp_path / "second")
     assert not other.take(tmp_path / "key")
-    claims.drop(tmp_path / "key")
+    locks.drop(tmp_path / "key")
     assert other.take(tmp_path / "key")
-    for each in (claims, other):
+    for each in (locks, other):
         each.release()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_empty_lock_is_void_only_when_it_is_old(tmp_path):
-    path, claims = tmp_path / "key", Claims()
+    path, locks = tmp_path / "key", Locks()
     path.touch()
-    assert not claims.take(path)
+    assert not locks.take(path)
     old = path.stat().st_mtime - STALE - 5
     os.utime(path, (old, old))
-    assert claims.take(path)
-    claims.release()
+    assert locks.take(path)
+    locks.release()
 
 
 def test_a_clock_that_is_set_makes_no_owner_look_dead(tmp_path, monkeypatch):
-    holder, other = Claims(), Claims()
+    holder, other = Locks(), Locks()
     assert holder.take(tmp_path / "key")
     real = psutil.boot_time()
     monkeypatch.setattr(psutil, "boot_time", lambda: real + 3600)
     monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: real + 3600)
     assert not other.take(tmp_path / "key")
-    for claims in (holder, other):
-        claims.release()
+    for locks in (holder, other):
+        locks.release()
 
 
 def test_claims_of_the_dead_are_swept_and_those_of_the_living_stay(tmp_path):
     _, [holder] = race(tmp_path, 1)
-    claims = Claims()
+    locks = Locks()
     holder.kill()
     holder.communicate()
     (tmp_path / "0").unlink()
-    assert claims.take(tmp_path / "0")
-    claims.sweep(tmp_path)
+    assert locks.take(tmp_path / "0")
+    locks.sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["0"]
-    claims.release()
+    locks.release()

@@ -268,7 +268,7 @@ def test_snapshots_are_read_beside_the_end() -> None:
     )
     with pytest.raises(UserError, match="'kez'"):
         plan(grid(snapshots={"at": [0.5], "tasks": ["kez"]}))
-    with pytest.raises(ValidationError, match="1.0 is not a share"):
+    with pytest.raises(ValidationError, match=r"1\.0 is not a share"):
         grid(snapshots={"at": [1.0]})
     with pytest.raises(ValidationError, match="need the protocol probe"):
         grid(snapshots={"at": [0.5]}, protocol="finetune")

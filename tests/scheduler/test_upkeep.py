@@ -235,8 +235,8 @@ def test_gc_waits_for_a_run_but_not_for_a_dead_one(planned: Store, grid: Path) -
     put(planned, "probe", 7)
     claim = f"""
 from pathlib import Path
-from benchmark.scheduler.claims import Claims
-assert Claims().take(Path({str(planned.root)!r}) / "locks" / {"4" * 64!r})
+from benchmark.scheduler.locks import Locks
+assert Locks().take(Path({str(planned.root)!r}) / "locks" / {"4" * 64!r})
 print("taken", flush=True)
 input()
 """

@@ -24,7 +24,7 @@ STALE = 300.0
 _RENEW = 60.0
 
 
-class Claims:
+class Locks:
     """This process's claims, by the path of their lock files. A thread renews them until `release`."""
 
     def __init__(self) -> None:
@@ -129,24 +129,24 @@ class StoreLocks:
     """Claims on jobs: a lock file each, in the store that its artefact will be in."""
 
     def __init__(self, stores: Stores) -> None:
-        self._stores, self._claims = stores, Claims()
+        self._stores, self._locks = stores, Locks()
 
     def take(self, job: Job) -> bool:
         """Claim a job; False if another driver has it."""
-        return self._claims.take(self._path(job))
+        return self._locks.take(self._path(job))
 
     def drop(self, job: Job) -> None:
         """Give the claim up."""
-        self._claims.drop(self._path(job))
+        self._locks.drop(self._path(job))
 
     def release(self) -> None:
         """Give all claims up."""
-        self._claims.release()
+        self._locks.release()
 
     def sweep(self) -> None:
         """Clear away the claims of drivers that are gone."""
         for store in (self._stores.data, self._stores.out):
-            self._claims.sweep(store.root / "locks")
+            self._locks.sweep(store.root / "locks")
 
     def _path(self, job: Job) -> Path:
         return self._stores.of(job.kind).root / "locks" / job.key
