@@ -175,7 +175,8 @@ def report(
     from benchmark.leaderboard.page import build
     from benchmark.scheduler.collect import gather
 
-    if folder.is_dir() and not (folder / "scores.parquet").is_file():
+    whole = all((folder / name).is_file() for name in ("scores.parquet", "run.json"))
+    if folder.is_dir() and not whole:  # no run has said what belongs together
         gather(folder)
     if audio:
         from benchmark.scheduler.examples import write_examples
@@ -229,12 +230,16 @@ def main() -> None:
     except CorruptArtefact as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(1)
+    except OSError as error:  # a full disk, no permission, a folder in a file's place
+        typer.echo(f"error: {error.filename or 'a file'}: {error.strerror or error}; nothing is lost", err=True)
+        sys.exit(2)
 
 
 def _check_names(grid: Any) -> None:
     """Find an unknown name before anything is imported."""
     for axis, wanted in (
-        ("strategies", [options.get("strategy", name) for name, options in grid.strategies.items()]),
+        ("corpora", [grid.corpus, *grid.sizes]),
+        ("strategies", [str(options.get("strategy", name)) for name, options in grid.strategies.items()]),
         ("encoders", grid.encoders),
         ("tasks", grid.tasks),
     ):

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import hashlib
+import json
 import os
 import re
+import signal
 import socket
+import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -26,12 +33,34 @@ def replacing(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+def read_json(path: Path) -> Any:
+    """What a file says that can be made anew; None if it is not there, or damaged (a power cut leaves some empty)."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+@cache
 def host_name() -> str:
-    """This machine, as its temporary files and locks name it."""
-    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
+    """This machine and its space of process numbers, as temporary files and locks name it: host names alone repeat."""
+    machine, space = Path("/etc/machine-id"), Path("/proc/self/ns/pid")
+    identity = (machine.read_text() if machine.is_file() else "") + (os.readlink(space) if space.exists() else "")
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
+    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname()) + "-" + digest
 
 
 def is_orphan(name: str) -> bool:
     """Whether a temporary file or folder of this host, `*.HOST.PID.*`, has outlived the process that its name tells."""
     host, pid, _ = name.split(".")[-3:] if name.count(".") >= 3 else ("", "", "")
     return host == host_name() and pid.isdigit() and not psutil.pid_exists(int(pid))
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies, even of kill -9 in the midst of a job."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:
+        # it died before the call above
+        os._exit(1)

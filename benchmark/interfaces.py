@@ -36,7 +36,7 @@ class WorkerDied(Exception):
 class Config(BaseModel):
     """A component's options: frozen, and an unknown key is an error that names it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

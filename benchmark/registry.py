@@ -80,9 +80,12 @@ class Registry(Generic[T]):
         return loaded
 
     def source_hash(self, name: str) -> str:
-        """Hash of an unpackaged plugin file; empty for packaged entries, whose version speaks for them."""
+        """Hash of an unpackaged plugin file; empty for packaged entries, whose version speaks for them.
+
+        Empty for a table's, too: what it says is in its corpus's fingerprint.
+        """
         entry = self._entry(name)
-        if entry.dist is not None:
+        if entry.dist is not None or entry.module.startswith("plugin_"):
             return ""
         spec = importlib.util.find_spec(entry.module)
         assert spec is not None

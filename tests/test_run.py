@@ -98,9 +98,11 @@ def test_kill_9_and_run_again_gives_the_same_scores(tiny_run: Path, data_dir: Pa
         "--out",
         str(out),
     ]
-    for seconds in (6, 11):
+    for reached in ("pretrain/*/*/manifest.json", "probe/*/*/manifest.json"):
         driver = subprocess.Popen(args, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(seconds)
+        while not list(out.glob(reached)):
+            assert driver.poll() is None, "it was to be killed in the midst of its work"
+            time.sleep(0.05)
         driver.send_signal(signal.SIGKILL)
         driver.wait()
     assert command(*args[3:]).returncode == 0

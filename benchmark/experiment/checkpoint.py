@@ -123,7 +123,7 @@ def load(folder: Path, identity: str) -> Checkpoint | None:
         if header["identity"] != identity:
             raise ValueError("it is of another training: other shapes, budget, seed or torch")
         return Checkpoint(**json.loads(header["facts"]), tensors=tensors)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         logging.getLogger(__name__).warning("%s cannot be used, training starts anew: %s", path, error)
         return None
 

@@ -12,6 +12,8 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
+from benchmark.files import die_with
+
 
 def on_ranks(count: int, device: str, meeting: Path, fn: Callable[..., None], *args: Any) -> None:
     """Run `fn(*args, device=...)` in `count` processes that form one torch.distributed group, and wait for all.
@@ -32,7 +34,7 @@ def on_ranks(count: int, device: str, meeting: Path, fn: Callable[..., None], *a
         return
     if device != "cpu" and torch.cuda.device_count() < count:
         raise RuntimeError(f"devices: {count}, but this job may see {torch.cuda.device_count()} GPUs")
-    spawn(_rank, (count, device, meeting.absolute(), fn, args), count)  # type: ignore[no-untyped-call]
+    spawn(_rank, (os.getpid(), count, device, meeting.absolute(), fn, args), count)  # type: ignore[no-untyped-call]
 
 
 def is_first() -> bool:
@@ -40,7 +42,10 @@ def is_first() -> bool:
     return not dist.is_initialized() or dist.get_rank() == 0
 
 
-def _rank(rank: int, count: int, device: str, meeting: Path, fn: Callable[..., None], args: tuple[Any, ...]) -> None:
+def _rank(
+    rank: int, parent: int, count: int, device: str, meeting: Path, fn: Callable[..., None], args: tuple[Any, ...]
+) -> None:
+    die_with(parent)  # torch asks for SIGINT, which workers ignore, and their children with them
     os.environ["LOCAL_RANK"] = str(rank)  # Lightning then knows that it need not start processes itself
     backend = "gloo" if device == "cpu" else "nccl"
     if device != "cpu":

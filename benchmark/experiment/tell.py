@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -46,7 +47,7 @@ class Tell(L.Callback):
             self._looked = now
         self._told = now
         told = {"step": module.start + trainer.global_step, "steps": self._steps, "loss": loss}
-        with replacing(self._path) as draft:
+        with contextlib.suppress(OSError), replacing(self._path) as draft:  # a full disk is not the training's matter
             draft.write_text(json.dumps({**told, **self._monitors}))
 
 

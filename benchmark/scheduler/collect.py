@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmark.files import replacing
+from benchmark.files import read_json, replacing
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.jobs import Stores
@@ -39,12 +39,13 @@ def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) ->
     stamp = {"grid": grid.model_dump(mode="json"), "keys": sorted(job.key for job in probes)}
     stamp["failed"] = sorted(f.job.key for f in report.failed)
     state = out / "collected.json"
-    if state.is_file() and json.loads(state.read_text()) == json.loads(json.dumps(stamp)) and _complete(out):
+    if _complete(out) and read_json(state) == json.loads(json.dumps({**stamp, "tables": _tables(out)})):
         return
     _write(out / "run.json", json.dumps(record(grid, jobs, stores, report), indent=1))
     if not probes:
         return
     _write_tables([stores.out.open(job.kind, job.key) for job in probes], out)
+    stamp["tables"] = _tables(out)
     if _page(out):
         _write(state, json.dumps(stamp))
 
@@ -55,10 +56,12 @@ def gather(out: Path) -> None:
     Raises:
         UserError: there are none.
     """
-    store = Store(out)
     found = [path.parent for kind in SCORED for path in sorted((out / kind).glob(f"*/*/{MANIFEST}"))]
-    if not found:
+    if not found and not (out / "scores.parquet").is_file():
         raise UserError(f"{out}: no scores.parquet, and no artefacts to make it of")
+    if not found:
+        return
+    store = Store(out)
     _write_tables([store.open(folder.parent.parent.name, folder.name) for folder in found], out)
 
 
@@ -72,6 +75,12 @@ def _page(out: Path) -> bool:
         print(f"no page: {error.name} is not installed here; 'report' makes it on another machine", file=sys.stderr)
         return False
     return True
+
+
+def _tables(out: Path) -> dict[str, list[int]]:
+    """Size and time of the tables: a stamp must not vouch for what another run, or a kill in this one, has left."""
+    stats = {name: (out / name).stat() for name in ("scores.parquet", "draws.parquet", "run.json")}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 
 def _complete(out: Path) -> bool:

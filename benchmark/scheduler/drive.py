@@ -73,6 +73,8 @@ def _walk(
     if not todo:
         return Report(skipped=list(jobs.values()))
     timings = settings.timings()
+    for store in (stores.data, stores.out):
+        store.sweep()  # drafts of killed drivers may be what fills the disk
     check_space(todo, timings, stores)
     cls: Any = registry.executors.get(settings.executor)
     executor = cls.open(settings.resources(devices), settings.out / "logs")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.files import replacing
+from benchmark.files import read_json, replacing
 from benchmark.scheduler.walk import Job
 
 #: jobs of a kind that agree in these fields of their specification cost about the same
@@ -49,8 +49,7 @@ class Timings:
         self._path, self._device = path, device
         self._saved = time.monotonic()
         self._sums: dict[str, list[float]] = {}
-        if path.is_file():
-            self._sums = json.loads(path.read_text())
+        self._sums = read_json(path) or self._sums
 
     def add(self, job: Job, manifest: dict[str, Any]) -> None:
         """Take a finished job's record into account."""
@@ -59,9 +58,9 @@ class Timings:
             return
         size = sum(file["bytes"] for file in manifest["files"].values())
         for name in _names(job, device):
-            total = self._sums.setdefault(name, [0.0, 0.0, 0.0, 0.0])
-            for i, value in enumerate((1.0, _amount(job), seconds, size)):
-                total[i] += value
+            more = (1.0, _amount(job), seconds, size)
+            # as a whole: the thread that tells the status reads it
+            self._sums[name] = [a + b for a, b in zip(self._sums.get(name, [0.0] * 4), more, strict=True)]
         if time.monotonic() - self._saved > _EVERY:  # for `plan` in another terminal
             self.save()
 

@@ -69,7 +69,7 @@ class Grid(Config):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
     corpus: str
     size: str
-    strategies: dict[str, dict[str, Any]]
+    strategies: dict[str, dict[str, Any]] = Field(min_length=1)
     encoders: list[str] = Field(min_length=1)
     tasks: list[str] = Field(min_length=1)
     fractions: dict[float, int] = Field(min_length=1)
@@ -138,8 +138,9 @@ class Grid(Config):
     @field_validator("seeds")
     @classmethod
     def _natural(cls, value: list[int]) -> list[int]:
-        if min(value) < 0:
-            raise ValueError(f"{min(value)}: a seed is not negative")
+        for seed in value:
+            if not 0 <= seed < 2**63:
+                raise ValueError(f"{seed}: a seed is between 0 and 2^63 - 1")
         return value
 
 
@@ -175,7 +176,7 @@ def load(name: str, changes: Mapping[str, Any] | None = None) -> Grid:
     """
     try:
         raw = yaml.safe_load(text_of(name))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates, numbers, bytes that are none
         raise UserError(f"{name}: not valid YAML: {error}") from error
     if not isinstance(raw, dict):
         raise UserError(f"{name}: a grid is a mapping, this is {type(raw).__name__}")
@@ -196,7 +197,7 @@ def _put(raw: dict[str, Any], path: str, value: Any) -> None:
     """
     *way, last = path.split(".")
     for step in way:
-        inner = raw.setdefault(step, {})
+        inner = raw[step] = {} if raw.get(step) is None else raw[step]  # `simclr:` alone is null in YAML
         if isinstance(inner, list) and all(isinstance(name, str) for name in inner):
             inner = raw[step] = {name: {} for name in inner}  # a list of strategies, none with options
         if not isinstance(inner, dict):
@@ -216,7 +217,7 @@ def change(text: str) -> tuple[str, Any]:
         raise UserError(f"--set {text}: write a.b=c, for example pretrain.batch_size=128")
     try:
         return path.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"--set {text}: not valid YAML: {error}") from error
 
 

@@ -152,6 +152,7 @@ def prepare(result: Plan, audio: Audio, stems: list[str]) -> str:
         raise registry.unknown(f"sizes of {name}", audio.size, list(corpus.sizes))
     size = corpus.size(audio.size)
     base: dict[str, Any] = {"corpus": name, "size": size, "fingerprint": corpus.fingerprint()}
+    base |= _source(registry.corpora, name)
     catalog = result.add("catalog", f"catalog {name} {audio.size}", base)
     base |= {"stems": stems, **_separator(corpus, name, stems)}
     what = f"{name} {audio.size}{' with stems' if stems else ''}"
@@ -230,7 +231,7 @@ class _Planner:
         """A probe of noise, which needs no more than the labels."""
         catalog = self.plan.jobs[self.waveforms[self.tasks[name].corpus]].needs[0]
         version, fraction = self.tasks[name].info.version, min(self.grid.fractions)
-        spec = {"task": name, "task_version": version, "fraction": fraction}
+        spec = {"task": name, "task_version": version, "fraction": fraction, **_source(registry.tasks, name)}
         return self.plan.add("preflight", f"preflight {name}", spec, (catalog,))
 
     def _probed(self, row: Row, encoder: str, seed: int) -> None:
@@ -301,10 +302,9 @@ class _Planner:
             "options": row.config.model_dump(mode="json"),
             "encoder": encoder,
             "encoder_version": loaded.info.version,
+            **_source(registry.strategies, row.strategy),
+            **_source(registry.encoders, encoder),
         }
-        source = registry.strategies.source_hash(row.strategy)
-        if source:  # a plugin file that is being edited, whose version nobody bumps
-            module["source"] = source
         if not row.cls.trains:
             return self.plan.add("pretrain", f"export {row.name} {encoder} seed {seed}", {**module, "seed": seed})
         self._check_length(row)
@@ -334,6 +334,7 @@ class _Planner:
             "strategy_version": row.cls.info.version,
             "encoder": encoder,
             "encoder_version": registry.encoders.get(encoder).info.version,
+            **_source(registry.encoders, encoder),
             "seed": seed,
             "pretrain_corpus": self._pretrained_on(row) if checkpoint else "none",
         }
@@ -349,7 +350,7 @@ class _Planner:
                     # draws of a fraction do not depend on the other ones, nor on later resamples
                     own = {"fraction": fraction, "resample": resample, "fractions": [[fraction, resample + 1]]}
                     job = {**spec, "corpus": task.corpus, **self._reading(name), **own}
-                    job |= {"conditions": conditions} if conditions else {}
+                    job |= {"conditions": conditions, "version": CORRUPTION_VERSION} if conditions else {}
                     needs = (self.waveforms[task.corpus], *((checkpoint,) if checkpoint else ()), *second)
                     self.plan.add("supervised", label, job, needs, (self.tried[name],))
 
@@ -361,10 +362,17 @@ class _Planner:
         return {
             "task": task,
             "task_version": self.tasks[task].info.version,
+            **_source(registry.tasks, task),
             "fractions": [[f, n] for f, n in sorted(self.grid.fractions.items())],
             "probes": sorted(self.grid.probes),
             "shuffle_labels": self.grid.shuffle_labels,
         }
+
+
+def _source(axis: registry.Registry[Any], name: str) -> dict[str, str]:
+    """The hash of a plugin file: it is being edited, and nobody bumps its version."""
+    source = axis.source_hash(name)
+    return {f"{axis.axis}_source": source} if source else {}
 
 
 def _compatible(row: Row, encoder: str) -> Any:

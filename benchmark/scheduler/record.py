@@ -37,6 +37,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
             **({"control": "training labels shuffled"} if grid.shuffle_labels else {}),
         },
         "fractions": list(grid.fractions),
+        "resamples": list(grid.fractions.values()),
         "probes": grid.probes,
         "strategies": {
             name: {
@@ -45,6 +46,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
                 "family": row.cls.family,
                 "trains": row.cls.trains,
                 "method": row.cls.info.name,
+                "seeds": len({seed for _, seed in row.checkpoints(grid)}),
                 "options": row.config.model_dump(mode="json", exclude_defaults=True),
                 **_heard(grid, row, tasks),
             }

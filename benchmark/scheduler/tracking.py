@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchmark.files import replacing
+from benchmark.files import read_json, replacing
 from benchmark.interfaces import UserError
 from benchmark.scheduler.entries import MIRRORED, Entry, entry
 from benchmark.scheduler.locks import Locks
@@ -193,9 +193,9 @@ class Mirror:
     def _recorded(self) -> set[str]:
         """Keys that the mirror is known to have."""
         path = self._out / RECORD
-        if not path.is_file() or (self._is_local and not (self._out / DATABASE).is_file()):
+        record = read_json(path)
+        if not record or (self._is_local and not (self._out / DATABASE).is_file()):
             return set()
-        record = json.loads(path.read_text())
         return set(record["keys"]) if (record["place"], record["grid"]) == (self.place, self._grid) else set()
 
 
@@ -230,5 +230,4 @@ def rebuild(out: Path) -> tuple[Mirror, list[str]]:
 
 def _run(out: Path) -> dict[str, Any]:
     """Which grid a folder holds, and how it was last run."""
-    path = out / "run.json"
-    return dict(json.loads(path.read_text())) if path.is_file() else {"grid": out.absolute().name, "command": ""}
+    return read_json(out / "run.json") or {"grid": out.absolute().name, "command": ""}

@@ -126,14 +126,17 @@ def needed_by(grids: list[str], folder: Path) -> set[str]:
 
 def _grid(name: str) -> Grid:
     recorded = _recorded(Path(name))
-    return Grid.model_validate(recorded["grid"]) if recorded else load(name)
+    return recorded["grid"] if recorded else load(name)
 
 
 def _recorded(folder: Path) -> dict[str, Any]:
     """What a results folder's last run left about itself; empty if there is nothing."""
     path = folder / COLLECTED
-    record: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
-    return record
+    try:
+        record: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+        return {**record, "grid": Grid.model_validate(record["grid"])} if record else {}
+    except (ValueError, TypeError, KeyError) as error:  # a power cut, or a version whose grids had other fields
+        raise UserError(f"{path} says nothing that this version can read: run the grid again, then it does") from error
 
 
 def garbage(store: Store, needed: Set[str]) -> Iterator[Garbage]:

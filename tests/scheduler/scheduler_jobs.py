@@ -55,6 +55,13 @@ def add(a, b):
     return a + b
 
 
+def pid_after(path):
+    """This process, as soon as a file is there."""
+    while not path.exists():
+        time.sleep(0.01)
+    return os.getpid()
+
+
 def environment(*names):
     return {name: os.environ.get(name) for name in names}
 

@@ -93,7 +93,7 @@ def test_a_budget_scales_pre_training() -> None:
     ("changes", "says"),
     [
         ({"seeds": [0, 0]}, "0 is listed twice"),
-        ({"seeds": [-1]}, "not negative"),
+        ({"seeds": [-1]}, "a seed is between"),
         ({"probes": ["linear", "linear"]}, "listed twice"),
         ({"fractions": {}}, "fractions"),
         ({"strategies": {"a/b": {"strategy": "simclr"}}}, "'a/b': a name is"),

@@ -143,7 +143,7 @@ def test_a_node_that_does_not_share_the_folders_is_named(executor):
 
 
 def test_a_job_that_takes_too_long_is_stopped_and_its_slot_goes_on(executor):
-    hasty = RayExecutor.open(Resources(workers=1, time_limit=1.0))
+    hasty = RayExecutor.open(Resources(workers=1, time_limit=5.0))
     try:
         assert isinstance(hasty.submit(scheduler_jobs.pid, 60.0).exception(timeout=60), TimeoutError)
         assert hasty.submit(scheduler_jobs.add, 1, 2).result(timeout=60) == 3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import yaml
 from stores import call, filled, flip, of, put, tree
 
+from benchmark.files import host_name
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.plan import plan
@@ -118,7 +118,7 @@ def test_gc_keeps_exactly_what_the_grid_needs(planned: Store, grid: Path) -> Non
         (logs / f"{name}.log").write_text("log")
     planned.scratch("pretrain", "1" * 64)
     planned.scratch("pretrain", of(planned, "pretrain")[0].key)
-    orphan = planned.root / "tmp" / f"{needed.key}.{os.uname().nodename}.{_dead_pid()}.0"
+    orphan = planned.root / "tmp" / f"{needed.key}.{host_name()}.{_dead_pid()}.0"
     orphan.mkdir()
 
     told = call("gc", planned.root, "--grid", grid)

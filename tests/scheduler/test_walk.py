@@ -311,7 +311,7 @@ def test_ctrl_c_ends_a_walk_and_leaves_no_process(tmp_path):
         files = [tmp_path / "0.pid", tmp_path / "1.pid"]
         assert wait_for(lambda: all(path.exists() for path in files))
         os.kill(driver.pid, signal.SIGINT)
-        _, errors = driver.communicate(timeout=10)
+        _, errors = driver.communicate(timeout=60)
     finally:
         driver.kill()
     assert "KeyboardInterrupt" in errors

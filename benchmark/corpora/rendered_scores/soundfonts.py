@@ -79,7 +79,13 @@ def _fault(font: Path) -> str:
     """Why a font cannot be the second one; empty if it can."""
     if not font.is_file():
         return "there is no such file"
-    content = memoryview(font.read_bytes())
+    try:
+        return _unfit(memoryview(font.read_bytes()))
+    except (OSError, LookupError, ValueError, RecursionError) as error:
+        return f"this is not a SoundFont that can be read ({error})"
+
+
+def _unfit(content: memoryview) -> str:
     if (bytes(content[:4]), bytes(content[8:12])) != (b"RIFF", b"sfbk"):
         return "this is not a SoundFont"
     if len(content) < 8 + int.from_bytes(content[4:8], "little"):
@@ -101,7 +107,10 @@ def _recordings(content: memoryview) -> set[str]:
 
 
 def _chunk(content: memoryview, wanted: bytes) -> memoryview:
-    return next(content[start : start + size] for name, start, size in _chunks(content) if name == wanted)
+    for name, start, size in _chunks(content):
+        if name == wanted:
+            return content[start : start + size]
+    raise LookupError(f"no {wanted.decode()} in it")
 
 
 def _chunks(content: memoryview, start: int = 12, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import os
 import pickle
 import signal
-import sys
 import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from benchmark.files import die_with
+
 
 def work(descriptor: int, driver: int) -> None:
     """Body of a worker process."""
-    _die_with(driver)
+    die_with(driver)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
     with Connection(descriptor) as connection:
@@ -27,16 +27,6 @@ def work(descriptor: int, driver: int) -> None:
             except (EOFError, OSError):
                 return
             connection.send_bytes(_attempt(log, payload))
-
-
-def _die_with(driver: int) -> None:
-    """Have the kernel kill this process when the driver dies, even of kill -9 in the midst of a job."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != driver:
-        # it died before the call above
-        os._exit(1)
 
 
 @contextlib.contextmanager
