@@ -166,13 +166,18 @@ def list_(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A results folder with scores.parquet.")],
+    export: Annotated[
+        bool, typer.Option("--export", help="Also every table as CSV and LaTeX, every figure as SVG and PDF.")
+    ] = False,
     audio: Annotated[bool, typer.Option("--audio", help="With a few seconds of each corpus to listen to.")] = False,
     data_dir: Data = None,
     plugin: Plugins = None,
 ) -> None:
     """Rebuild the leaderboard from a scores table, or from what `store import` has brought."""
     registry.load_plugins(plugin or [])
-    from benchmark.leaderboard.page import build
+    from benchmark.leaderboard import export as exports
+    from benchmark.leaderboard import page
+    from benchmark.leaderboard import report as leaderboard
     from benchmark.scheduler.collect import gather
 
     whole = all((folder / name).is_file() for name in ("scores.parquet", "run.json"))
@@ -182,9 +187,12 @@ def report(
         from benchmark.scheduler.examples import write_examples
 
         write_examples(folder, data_folder(data_dir))
-    page = build(folder)
+    found = leaderboard.gather(folder)
+    shown = page.write(folder, found)
     _print_leaderboard(folder)
-    typer.echo(str(page))
+    if export:
+        typer.echo(str(exports.write(folder, found)))
+    typer.echo(str(shown))
 
 
 @app.command()

@@ -48,7 +48,9 @@ def runs_at(scores: pd.DataFrame, cells: pd.DataFrame, fraction: float, probe: s
         a value.
     """
     planned = cells[cells["main"] & (cells["fraction"] == fraction) & (cells["probe"] == probe)]
-    return planned[CELL].merge(scores, on=CELL, how="left")[[*ENTRY, "task", "resample", "seed", "value"]]
+    runs = planned[[*CELL, "status"]].merge(scores, on=CELL, how="left")
+    runs["value"] = runs["value"].where(runs["status"] != "missing")  # some of its runs may be there
+    return runs[[*ENTRY, "task", "resample", "seed", "value"]]
 
 
 def means(runs: pd.DataFrame) -> pd.DataFrame:
@@ -59,28 +61,20 @@ def means(runs: pd.DataFrame) -> pd.DataFrame:
     return table.reindex(index=pd.MultiIndex.from_frame(runs[ENTRY].drop_duplicates()), columns=runs["task"].unique())
 
 
-def normalized(
-    runs: pd.DataFrame,
-    floor: Mapping[str, float],
-    higher_is_better: Mapping[str, bool],
-    ceiling: Mapping[str, float] | None = None,
-) -> pd.DataFrame:
-    """Bring the scores of all tasks to one scale: 0 is the floor, 1 the ceiling. Scores beyond them stay beyond.
+def normalized(runs: pd.DataFrame, floor: Mapping[str, float], higher_is_better: Mapping[str, bool]) -> pd.DataFrame:
+    """Bring the scores of all tasks to one scale: 0 is the floor, 1 a perfect score. Scores below it stay below.
 
     Args:
         runs: the result of `runs_at`.
         floor: by task, what needs no audio: the constant predictor's mean score, or chance.
         higher_is_better: direction by task; up where a task is not listed.
-        ceiling: by task, the best possible score or a reference's; where none is given, 1, or 0 if lower is better.
 
     Returns:
-        The runs with `value` on that scale; NaN on a task without a floor, or whose ceiling is no better than it:
-        such a task leaves every strategy incomplete until the caller drops it, and says so.
+        The runs with `value` on that scale; NaN on a task without a floor, or where it is perfect: such a task leaves
+        every strategy incomplete until the caller drops it, and says so.
     """
     up = {task: higher_is_better.get(task, True) for task in runs["task"].unique()}
-    top = {task: float(better) for task, better in up.items()} | dict(ceiling or {})
-    room = {task: top[task] - floor.get(task, np.nan) for task in up}
-    # A supervised reference can lie below the constant predictor at 1 % of the labels: then there is no scale.
+    room = {task: float(better) - floor.get(task, np.nan) for task, better in up.items()}  # perfect is 1, or else 0
     room = {task: width if (width > 0) == up[task] and width != 0 else np.nan for task, width in room.items()}
     value = (runs["value"] - runs["task"].map(floor)) / runs["task"].map(room)
     return runs.assign(value=value.astype(float))
@@ -104,15 +98,13 @@ def interquartile_means(runs: pd.DataFrame, seed: int = 0, repetitions: int = RE
         One row per strategy: `stats.ENTRY`, `iqm`, `low`, `high`, `seeds` (those with every task). No interval from
         a single seed; a strategy that lacks a task, or has a run that is no finite number, is missing (NaN).
     """
-    from scipy.stats import trim_mean
-
     complete = means(runs).notna().all(axis=1).to_dict()
     rows: list[dict[str, Any]] = []
     for entry, own in runs.groupby(ENTRY, sort=False):
         table = own.groupby(["seed", "task"])["value"].mean().unstack("task").dropna() if complete[entry] else own[:0]
         rows.append({**dict(zip(ENTRY, entry, strict=True)), "seeds": len(table), "iqm": np.nan, "half": np.nan})
         if len(table):
-            rows[-1]["iqm"] = trim_mean(table.to_numpy(), 0.25, axis=None)
+            rows[-1]["iqm"] = float(_middle(table.to_numpy().ravel()))
         if len(table) > 1:
             rows[-1]["half"] = _seed_error(table.to_numpy(), seed, repetitions)
     result = pd.DataFrame(rows)
@@ -122,12 +114,19 @@ def interquartile_means(runs: pd.DataFrame, seed: int = 0, repetitions: int = RE
 
 def _seed_error(table: NDArray[np.float64], seed: int, repetitions: int) -> float:
     """Half-width of the interval of the interquartile mean of (seeds, tasks)."""
-    from scipy.stats import trim_mean
-
     n = len(table)
     drawn = table[np.random.default_rng(seed).integers(0, n, (repetitions, n))]
-    spread = np.std(trim_mean(drawn.reshape(repetitions, -1), 0.25, axis=1), ddof=1)
+    spread = np.std(_middle(drawn.reshape(repetitions, -1)), ddof=1)
     return float(stdtrit(n - 1, 0.975) * spread * np.sqrt(n / (n - 1)))
+
+
+def _middle(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of the middle half along the last axis; scores on its edges count in part, so that copies change nothing."""
+    n = values.shape[-1]
+    inside = np.clip(np.arange(1, n + 1) - n / 4, 0, 1)
+    weight = np.minimum(inside, inside[::-1])
+    middle: NDArray[np.float64] = np.sort(values, axis=-1) @ (weight / weight.sum())
+    return middle
 
 
 def ranks(table: pd.DataFrame, higher_is_better: Mapping[str, bool]) -> pd.DataFrame:

@@ -147,7 +147,8 @@ def judge(
     contradicted = [part for part in parts if part.word == "contradicted"]
     holds = all(part.estimate.low > 0 for part in parts) and not missing
     word: Word = "contradicted" if contradicted else "supported" if holds else "undecided"
-    deciding = min(contradicted or parts, key=lambda part: part.estimate.effect)
+    unsettled = [part for part in parts if not part.estimate.low > 0]
+    deciding = min(contradicted or unsettled or parts, key=lambda part: part.estimate.effect)
     tasks = dict.fromkeys(task for c in comparisons for task in c.by_task)
     single = {f"{c.name}: {task}": found for c in comparisons for task, found in c.by_task.items()}
     return Verdict(
@@ -188,7 +189,7 @@ def _remarks(comparisons: Sequence[Comparison]) -> list[str]:
         remarks.append(BOUNDED)
     dropped = sorted({task for c in comparisons for task in c.dropped})
     if dropped:
-        remarks.append(f"Left out, a score is not a number: {', '.join(dropped)}.")
+        remarks.append(f"Left out, a run is missing or no number: {', '.join(dropped)}.")
     return remarks
 
 

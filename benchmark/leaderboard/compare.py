@@ -78,19 +78,6 @@ def both_ways(pairs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([pairs, turned[pairs.columns]], ignore_index=True)
 
 
-def tally(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Count what each strategy wins, loses, ties and lacks against all others.
-
-    Returns:
-        One row per matrix and strategy: `MATRIX`, `stats.ENTRY`, `won`, `lost`, `tied`, `missing`.
-    """
-    every = both_ways(pairs)
-    names = {"first": "won", "second": "lost", "tied": "tied", "missing": "missing"}
-    counts = pd.DataFrame({column: every["wins"] == verdict for verdict, column in names.items()}).astype(int)
-    table = pd.concat([every[[*MATRIX, *FIRST]], counts], axis=1).groupby([*MATRIX, *FIRST], as_index=False).sum()
-    return table.rename(columns=dict(zip(FIRST, ENTRY, strict=True)))
-
-
 def holm(p: ArrayLike) -> Floats:
     """Adjust the p-values of one family by Holm's step-down method; unknown ones (NaN) are no part of it."""
     values = np.asarray(p, dtype=np.float64)
@@ -109,7 +96,8 @@ def _matrix(part: pd.DataFrame, entries: pd.DataFrame) -> pd.DataFrame:
     pairs = _differences(_one_seed_for_all(runs), first, second)
     groups = part["groups"].min() if "groups" in part else np.inf
     # A variance over n draws from G groups is too small by (G - 1) / G, and no surer than G values make it.
-    test = pairs["test"].to_numpy() / (1 - 1 / groups), np.minimum(pairs["test_n"].to_numpy(), groups) - 1
+    with np.errstate(divide="ignore", invalid="ignore"):  # one group: nothing is known
+        test = pairs["test"].to_numpy() / (1 - 1 / groups), np.minimum(pairs["test_n"].to_numpy(), groups) - 1
     seeded = seeds > 1
     kind = seeded[first].astype(int) + seeded[second]  # of one side only, of none: less varies
     seed = _spread(pairs["seed"], pairs["seed_n"], kind, int(seeded.sum()))

@@ -76,7 +76,7 @@ class Evidence:
 
     @classmethod
     def of(cls, scores: pd.DataFrame, run: Run, corrupted: bool = False) -> Evidence:
-        """Choose from a scores table what claims are tested on: the probe that the run lists first, main metrics.
+        """Choose from a scores table what claims are tested on: the first probe, main metrics.
 
         Args:
             scores: all conditions.
@@ -85,21 +85,24 @@ class Evidence:
         """
         first = scores[["task", "metric"]].drop_duplicates().groupby("task")["metric"].min()
         main = {task: run.task(str(task)).metric or name for task, name in first.items()}
-        present = set(scores["probe"].unique())
-        probe = next((probe for probe in [*run.probes, *sorted(present)] if probe in present), "")
+        probe = run.first_probe(scores["probe"].unique())
         severity = scores["severity"].fillna(0) if "severity" in scores else pd.Series(0, index=scores.index)
         condition = (severity > 0) == corrupted
         table = _prepared(
             scores[condition & (scores["probe"] == probe) & (scores["metric"] == scores["task"].map(main))]
         )
+        # A cell that lacks a run says nothing: the one that diverged is not there to count against its strategy.
+        cell = [*stats.ENTRY, "task", "fraction", "corruption", "severity", "ended"]
+        planned = [run.planned_runs(*pair) for pair in table[["strategy", "fraction"]].itertuples(index=False)]
+        whole = table.groupby(cell, dropna=False)["value"].transform("size") >= planned
+        table["value"] = table["value"].where(whole)
         sign = table["task"].map(lambda task: 1.0 if run.task(task).higher_is_better else -1.0).astype(float)
         return cls(table.assign(value=sign * table["value"]), run)
 
     @property
     def final(self) -> Evidence:
         """Scores after finished pre-training, not on the way."""
-        last = self.table.groupby([*stats.ENTRY, "seed"])[CROPS].transform("max")
-        return self._where(self.table[CROPS].isna() | (self.table[CROPS] == last))
+        return self._where(self.table["ended"])
 
     def at(self, fraction: float) -> Evidence:
         """Scores at one label fraction."""
@@ -155,7 +158,9 @@ def _prepared(scores: pd.DataFrame) -> pd.DataFrame:
         severity=scores.get("severity", 0),
         crops=scores.get(CROPS, np.nan),
         draws=scores.get("draws"),
+        groups=scores.get("groups", np.nan),
         share=1.0,
+        ended=scores["share"].fillna(1) == 1 if "share" in scores else True,
     )
     parts = [
         stats.prepare(part.assign(severity=0)).assign(severity=part["severity"])
@@ -169,8 +174,9 @@ def with_draws(scores: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
     keys = [*stats.CELL, *RUN]
     clean = scores.get("severity", pd.Series(0, index=scores.index)).fillna(0) == 0
     clean &= scores.get("share", pd.Series(1.0, index=scores.index)).fillna(1) == 1
-    known = scores.merge(draws[[*keys, "draws"]], on=keys, how="left", validate="many_to_one")["draws"]
-    return scores.assign(draws=known.set_axis(scores.index).where(clean, None))
+    known = scores.merge(draws[[*keys, "draws", "groups"]], on=keys, how="left", validate="many_to_one")
+    known = known.set_axis(scores.index)
+    return scores.assign(draws=known["draws"].where(clean, None), groups=known["groups"])
 
 
 def compare(evidence: Evidence, subject: str, reference: str) -> Comparison | None:
@@ -194,7 +200,8 @@ def differences(table: pd.DataFrame, subject: str, reference: str) -> pd.DataFra
 
     Returns:
         `difference`, subject - reference; `stderr`, what sampling other test items would do to it if the two were
-        independent, which is at least what it does; `draws`, the same on bootstrap draws of the test groups, or None.
+        independent, which is at least what it does; `draws`, the same on bootstrap draws of the test groups, or None;
+        `groups`, how many there are.
     """
     on = ["task", "encoder", "fraction", *RUN, "corruption", "severity"]
     first, second = (table[table["strategy"] == name] for name in (subject, reference))
@@ -213,7 +220,8 @@ def differences(table: pd.DataFrame, subject: str, reference: str) -> pd.DataFra
     keys = [*PLACE, *RUN]
     # A run that is not a number must not vanish in the mean over corruptions.
     means = pairs.groupby(keys, as_index=False)[["difference", "stderr"]].agg(_mean_of_all)
-    return means.merge(pairs.loc[~pairs.duplicated(keys, keep=False), [*keys, "draws"]], on=keys, how="left")
+    single = pairs.loc[~pairs.duplicated(keys, keep=False), [*keys, "draws", "groups"]]
+    return means.merge(single, on=keys, how="left")
 
 
 def _mean_of_all(values: pd.Series) -> float:
@@ -257,4 +265,8 @@ def _test_variance(pairs: pd.DataFrame) -> tuple[float, float]:
         return float(pairs["stderr"].mean() ** 2), np.inf
     drawn: NDArray[np.float64] = np.mean(np.stack(pairs["draws"].to_list()), axis=0)
     defined = drawn[np.isfinite(drawn)]
-    return (float(defined.var(ddof=1)), len(defined) - 1.0) if len(defined) > 1 else (np.nan, 1.0)
+    if len(defined) < 2:
+        return np.nan, 1.0
+    groups = float(pairs["groups"].fillna(np.inf).min()) if "groups" in pairs else np.inf
+    # as in compare: draws of few groups vary too little, and are no surer than these
+    return float(defined.var(ddof=1)) / (1 - 1 / groups), min(len(defined), groups) - 1.0

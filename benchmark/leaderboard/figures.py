@@ -1,219 +1,207 @@
-"""Label efficiency: one inline SVG per task, score against the share of labels, one line per strategy.
+"""Curves with bands, and the label-efficiency drawing: one per task, score against the share of its labels.
 
-Names of strategies stay out of the drawing: its legend is HTML, so that they wrap, are read aloud and keep
-their script's direction. Colors are CSS variables, so that one drawing serves light, dark and print.
+Twenty bands on one another say nothing. So the few that lead at either end of the axis are drawn in full, with their
+intervals, and so are the baselines in grey; the others are thin, and their intervals are in the table.
 """
 
 from __future__ import annotations
 
-import html
-import io
-import re
-import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from benchmark.leaderboard import stats
+from benchmark.leaderboard import draw, stats
+from benchmark.leaderboard.draw import PALETTE, Drawing, Key, Style, styles
 from benchmark.leaderboard.record import percent
 from benchmark.leaderboard.tables import Column, Entry
 from benchmark.leaderboard.terminal import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Canvas
 
-Dashes = Literal["-", "--", ":"]
+__all__ = ["PALETTE", "Drawing", "Key", "Line", "Style", "label_efficiency", "paint_lines", "styles"]
 
-#: (light, dark) pairs of hues that are told apart under the common color-vision deficiencies, with a contrast
-#: of at least 3:1 on either background; after Okabe and Ito 2008 and Tol 2021
-PALETTE = [
-    ("#0072b2", "#56b4e9"),
-    ("#d55e00", "#f28e3c"),
-    ("#007d5a", "#2ec4a0"),
-    ("#aa3377", "#e58bc4"),
-    ("#8a6d00", "#e3c229"),
-    ("#332288", "#a99bf5"),
-]
-#: matplotlib's marker and the character that shows it in the legend
-MARKERS = [("o", "●"), ("s", "■"), ("^", "▲"), ("D", "◆"), ("v", "▼"), ("P", "✚"), ("X", "✖"), ("*", "★")]
-DASHES: list[Dashes] = ["-", "--", ":"]
-#: what learns nothing from audio is drawn as background
-GREY: dict[str, tuple[str, str, Dashes]] = {"constant": ("+", "+", ":"), "random": ("x", "✕", "--")}
-
-#: matplotlib wants colors where the page wants CSS: these stand in for `currentColor` and for series 0, 1 ...
-INK = "#0a0b0c"
-SERIES = "#0a0c{:02x}"
-RC: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "pretext",
-    "font.size": 10,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.unicode_minus": False,
-}
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a strategy is drawn, in every figure alike. `color` is a CSS color."""
-
-    color: str
-    marker: str
-    glyph: str
-    dashes: Dashes
+#: how many lead at an end of the axis
+LEADERS = 2
+READING = (
+    f"In full color, with bands: the {LEADERS} best at either end of the axis, and the baselines in grey; the "
+    "intervals of all others are in the table. Legend from top to bottom at the right edge."
+)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One strategy's line and its legend entry. Missing fractions are gaps, and named."""
+    """One strategy's curve. A mean that is NaN is a gap; a half-width that is NaN is unknown, and not drawn."""
 
-    entry: Entry
-    style: Style
+    key: Key
+    x: list[float]
     mean: list[float]
     half: list[float]
-    missing: list[str]
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One drawing with all that a page needs to show it."""
-
-    column: Column
-    probe: str
-    svg: str
-    lines: list[Line]
-
-
-def styles(entries: Sequence[Entry]) -> dict[Entry, Style]:
-    """Give each strategy a color, a marker and dashes; no two of up to 72 share all three."""
-    drawn = [entry for entry in entries if entry.strategy not in GREY]
-    found = {entry: _style(i) for i, entry in enumerate(drawn)}
-    for entry in entries:
-        if entry.strategy in GREY:
-            found[entry] = Style("var(--grey)", *GREY[entry.strategy])
-    return found
-
-
-def _style(i: int) -> Style:
-    # Six colors by eight markers make 24 pairs before one comes again.
-    dashes = DASHES[i // 24 % len(DASHES)]
-    return Style(f"var(--s{i % len(PALETTE)})", *MARKERS[i % len(MARKERS)], dashes)
-
-
-def label_efficiency(table: pd.DataFrame, column: Column, probe: str, ident: str) -> Figure:
+def label_efficiency(table: pd.DataFrame, column: Column, probe: str) -> Drawing:
     """Draw one task's scores against the share of its labels, under one probe.
 
     Args:
         table: the result of `tables.cells`.
         column: the task and its metric.
         probe: probe type.
-        ident: keeps the ids of several drawings on one page apart; letters and digits.
     """
     chosen = (table["task"] == column.task) & (table["metric"] == column.metric) & (table["probe"] == probe)
     part = table[chosen].sort_values("fraction", kind="stable")
-    fractions = sorted(set(part["fraction"]))
-    looks = styles([Entry(*row) for row in table[stats.ENTRY].drop_duplicates().itertuples(index=False, name=None)])
-    lines = [_line(entry, style, part) for entry, style in looks.items()]
-    counts = [part.loc[part["fraction"] == fraction, "n_train"].mean() for fraction in fractions]
-    svg = _inline(_render(_draw(lines, fractions, counts, column)), lines, ident, _spoken(column, probe))
-    # The legend lists lines from top to bottom, as the eye meets them at the right edge.
-    order = sorted(lines, key=lambda line: -np.nan_to_num(line.mean[-1], nan=-np.inf))
-    return Figure(column, probe, svg, order)
+    counts = part.groupby("fraction")["n_train"].mean()
+    entries = entries_of(table)
+    looks, names = styles(entries), draw.names(entries)
+    lines = downward(
+        [_line(Entry(*map(str, entry)), own, looks, names) for entry, own in part.groupby(stats.ENTRY, sort=False)]
+    )
 
+    def paint(axes: Axes, colors: Mapping[str, str]) -> None:
+        paint_lines(axes, lines, column.higher_is_better, colors)
+        _label(axes, counts)
+        frame(axes, column.metric, column.higher_is_better, colors["currentColor"])
+        name_baselines(axes, lines, colors)
 
-def _line(entry: Entry, style: Style, part: pd.DataFrame) -> Line:
-    own = part[(part[stats.ENTRY] == list(entry)).all(axis=1)]
-    missing = [percent(fraction) for fraction in own.loc[own["mean"].isna(), "fraction"]]
-    return Line(entry, style, own["mean"].tolist(), own["half_width"].tolist(), missing)
-
-
-def _draw(lines: list[Line], fractions: list[float], counts: list[float], column: Column) -> Canvas:
-    import matplotlib as mpl
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure as Canvas
-
-    with mpl.rc_context(RC):
-        canvas = Canvas(figsize=(5.4, 3.5), layout="constrained")
-        FigureCanvasSVG(canvas)
-        axes = canvas.add_subplot()
-        for i, line in enumerate(lines):
-            # Side by side within a tick, lest intervals hide one another.
-            shift = 1.0 + 0.28 * ((i + 0.5) / len(lines) - 0.5)
-            _draw_line(axes, np.asarray(fractions) * shift, line, SERIES.format(i % 256))
-        _label(axes, fractions, counts, column)
-    return canvas
-
-
-def _draw_line(axes: Axes, x: np.ndarray, line: Line, color: str) -> None:
-    grey = line.style.color == "var(--grey)"
-    axes.errorbar(
-        x,
-        line.mean,
-        # An unknown interval is drawn as none; its table cell says "±?".
-        yerr=np.nan_to_num(line.half),
-        color=color,
-        marker=line.style.marker,
-        linestyle=line.style.dashes,
-        linewidth=1.2 if grey else 1.7,
-        markersize=5.5,
-        elinewidth=1.1,
-        capsize=2.5,
-        zorder=2 if grey else 3,
+    caption = (
+        f"{column.metric} on the test set against the share of the training labels (logarithmic axis; n is the mean "
+        f"number of training tracks), {probe} probe. Lines are means over runs, bands 95% intervals. {READING}"
+    )
+    return draw.drawing(
+        draw.slug(f"label_efficiency_{column.task}_{probe}"),
+        f"Label efficiency on {column.task}",
+        f"Line chart: {column.metric} on {column.task} by share of labels and strategy, {probe} probe",
+        caption,
+        [line.key for line in lines],
+        _table(lines),
+        paint,
     )
 
 
-def _label(axes: Axes, fractions: list[float], counts: list[float], column: Column) -> None:
+def entries_of(table: pd.DataFrame) -> list[Entry]:
+    """The rows of the leaderboard, in order."""
+    return [Entry(*row) for row in table[stats.ENTRY].drop_duplicates().itertuples(index=False, name=None)]
+
+
+def downward(lines: Sequence[Line]) -> list[Line]:
+    """Lines from top to bottom, as the eye meets them at the right edge."""
+    return sorted(lines, key=lambda line: -np.nan_to_num(line.mean[-1], nan=-np.inf))
+
+
+def _line(entry: Entry, own: pd.DataFrame, looks: Mapping[Entry, Style], names: Mapping[Entry, str]) -> Line:
+    missing = [percent(fraction) for fraction in own.loc[own["mean"].isna(), "fraction"]]
+    key = Key(looks[entry], names[entry], f"missing at {', '.join(missing)}" if missing else "")
+    return Line(key, own["fraction"].tolist(), own["mean"].tolist(), own["half_width"].tolist())
+
+
+def _table(lines: Sequence[Line]) -> pd.DataFrame:
+    rows = [
+        {"strategy": line.key.name}
+        | {
+            name: round(value, 4)
+            for x, mean, half in zip(line.x, line.mean, line.half, strict=True)
+            for name, value in ((percent(x), mean), (f"± at {percent(x)}", half))
+        }
+        for line in lines
+    ]
+    return pd.DataFrame(rows)
+
+
+def leading(lines: Sequence[Line], higher_is_better: bool) -> set[str]:
+    """The names of the `LEADERS` best at the first and at the last point, baselines apart."""
+    sign = 1 if higher_is_better else -1
+    found = set()
+    for end in (0, -1):
+        there = [line for line in lines if not line.key.style.grey and np.isfinite(line.mean[end])]
+        there.sort(key=lambda line: -sign * line.mean[end])
+        found |= {line.key.name for line in there[:LEADERS]}
+    return found
+
+
+def paint_lines(axes: Axes, lines: Sequence[Line], higher_is_better: bool, colors: Mapping[str, str]) -> None:
+    """Paint all curves, those that lead on top and with their bands."""
+    leaders = leading(lines, higher_is_better)
+    for i, line in enumerate(lines):
+        strong = line.key.name in leaders or line.key.style.grey
+        _paint_line(axes, line, colors[line.key.style.color], f"series-{i}", strong)
+
+
+def _paint_line(axes: Axes, line: Line, color: str, series: str, strong: bool) -> None:
+    style, mean, half = line.key.style, np.asarray(line.mean), np.asarray(line.half)
+    order = 2 if style.grey else 3 if strong else 1
+    width, size = (1.9, 6.0) if strong and not style.grey else (1.2, 4.5) if strong else (0.9, 3.5)
+    axes.plot(
+        line.x,
+        mean,
+        color=color,
+        marker=style.marker,
+        linestyle=style.dashes,
+        linewidth=width,
+        markersize=size,
+        alpha=1.0 if strong else 0.5,
+        zorder=order,
+        gid=series,
+    )
+    if strong:
+        ends = mean - half, mean + half
+        axes.fill_between(line.x, *ends, color=color, alpha=0.12, linewidth=0, zorder=order - 0.5, gid=series)
+        # A band needs two points side by side; a bar shows the interval of one.
+        axes.vlines(line.x, *ends, color=color, linewidth=1.0, alpha=0.6, zorder=order, gid=series)
+
+
+def name_baselines(axes: Axes, lines: Sequence[Line], colors: Mapping[str, str]) -> None:
+    """Write the grey lines' names where they end."""
+    ends = {line.key.name: line.mean[-1] for line in lines if line.key.style.grey}
+    name_at_edge(axes, ends, colors["var(--grey)"])
+
+
+def _label(axes: Axes, counts: pd.Series) -> None:
+    fractions = [float(fraction) for fraction in counts.index]
     ticks = [
         f"{percent(fraction)}\n" + ("" if np.isnan(count) else f"n = {count:.0f}")
         for fraction, count in zip(fractions, counts, strict=True)
     ]
     axes.set_xscale("log")
-    axes.set_xlim(fractions[0] / 1.5, fractions[-1] * 1.5)
+    axes.set_xlim(fractions[0] / 1.25, fractions[-1] * 1.25)
     axes.set_xticks(fractions, ticks)
-    axes.minorticks_off()
     axes.set_xlabel("share of the training labels (n tracks)")
-    # A metric's name is a plugin's: `$` in it is no formula.
-    better = "higher" if column.higher_is_better else "lower"
-    axes.set_ylabel(f"{shorten(column.metric, 30)} ({better} is better)", parse_math=False)
-    axes.grid(axis="y", color=INK, alpha=0.12, linewidth=0.8)
+
+
+def frame(axes: Axes, quantity: str, higher_is_better: bool, ink: str) -> None:
+    """Name what is upward above the axes, where it reads without a turned head, and rule the background."""
+    better = "higher" if higher_is_better else "lower"
+    text = f"{shorten(quantity, 30)} ({better} is better)"
+    # A metric's name is a plugin's: `$` in it is no formula. A title proper would measure all ticks to find its place.
+    axes.text(0, 1.03, text, transform=axes.transAxes, parse_math=False)
+    axes.grid(axis="y", color=ink, alpha=0.12, linewidth=0.8)
     axes.set_axisbelow(True)
+    axes.minorticks_off()
 
 
-def _spoken(column: Column, probe: str) -> str:
-    """What the drawing shows, for those who do not see it."""
-    return f"Line chart: {column.metric} on {column.task} by share of labels and strategy, {probe} probe"
+def name_at_edge(axes: Axes, heights: Mapping[str, float], color: str) -> None:
+    """Write names beside the right edge at their heights (data units), moved apart where they would overlap."""
+    low, high = axes.get_ylim()
+    known = {name: (y - low) / (high - low) for name, y in heights.items() if np.isfinite(y)}
+    order = sorted(known, key=known.__getitem__)
+    placed = apart([known[name] for name in order], 0.055)
+    for name, y in zip(order, placed, strict=True):
+        axes.text(
+            1.02, y, shorten(name, 11), transform=axes.transAxes, color=color, va="center", size=9, parse_math=False
+        )
 
 
-def _render(canvas: Canvas) -> str:
-    import matplotlib as mpl
+def apart(positions: Sequence[float], gap: float) -> list[float]:
+    """Move ascending positions at least `gap` apart, each cluster about its center."""
+    groups: list[list[float]] = []
+    for position in positions:
+        groups.append([position])
+        while len(groups) > 1 and _ends(groups[-1], gap)[0] - _ends(groups[-2], gap)[1] < gap - 1e-12:
+            groups[-2:] = [groups[-2] + groups[-1]]
+    return [_ends(group, gap)[0] + i * gap for group in groups for i in range(len(group))]
 
-    buffer = io.StringIO()
-    with mpl.rc_context(RC), warnings.catch_warnings():
-        # Text stays text: the browser has the glyphs that matplotlib's own font lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    return buffer.getvalue()
 
-
-def _inline(svg: str, lines: list[Line], ident: str, label: str) -> str:
-    """Turn matplotlib's file into an element of the page: no prolog, own ids, CSS colors and fonts."""
-    box = re.search(r'viewBox="([\d. ]+)"', svg)
-    body = svg[svg.index(">", svg.index("<svg")) + 1 :]
-    body = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", body, flags=re.DOTALL)
-    colors = [line.style.color for line in lines]
-    body = re.sub(r'\bid="', f'id="{ident}-', body)
-    body = re.sub(r'(?:xlink:)?href="#', f'href="#{ident}-', body).replace("url(#", f"url(#{ident}-")
-    body = re.sub(r"(fill|stroke): #0a0b0c", r"\1: currentColor", body)
-    body = re.sub(r"(fill|stroke): #0a0c([0-9a-f]{2})", lambda m: f"{m[1]}: {colors[int(m[2], 16)]}", body)
-    body = re.sub(r"font-family: [^;\"]*; ", "", body)
-    head = f'<svg role="img" aria-label="{html.escape(label)}" viewBox="{box[1] if box else "0 0 388.8 252"}">'
-    return head + body.strip()
+def _ends(group: list[float], gap: float) -> tuple[float, float]:
+    center, half = float(np.mean(group)), gap * (len(group) - 1) / 2
+    return center - half, center + half

@@ -5,12 +5,13 @@ are two tests. Interaction: scores are standardized within each task, and each c
 from its own mean. Without interaction these profiles differ by chance alone, whichever strategy they are of: the sum
 of squares between strategies is held against its value when the profiles of each seed are dealt out anew, whole.
 Gain: the best strategy of each task and the best one for all are chosen on all seeds but one, and both choices are
-scored on that one; each seed is left out once.
+scored on that one; each seed is left out once. All seeds share the test items, and with them the luck of a strategy
+that suits these items: what it adds to the gain is estimated, and taken off.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,8 +37,8 @@ Floats = NDArray[np.float64]
 PERMUTATIONS = 1999
 TEST = (
     f"permutation test of the strategy x task interaction ({PERMUTATIONS} permutations of the checkpoints' profiles "
-    "over tasks, within seeds) at 5%, and the gain of choosing by task on seeds that the choice did not hear, with "
-    "Student's t; contradicted only if one strategy beats every other on every task"
+    "over tasks, within seeds) at 5%, and the gain of choosing by task on seeds and on test noise that the choice did "
+    "not hear, with Student's t; contradicted only if one strategy beats every other on every task"
 )
 UNIT = "of the main metric, gained by choosing the strategy by task"
 
@@ -118,16 +119,56 @@ def interaction(values: Floats) -> float:
 
 def _gain(evidence: Evidence, scores: Scores, tasks: list[str]) -> Estimate:
     """What the best strategy of each task has over the best one for all, both chosen on the other seeds."""
-    rows = []
+    luck, rows = _luck(evidence.table, scores, tasks), []
     for held, seed in enumerate(scores.seeds):
         means = np.delete(scores.values, held, axis=1).mean(axis=1)
         everywhere = scores.names[int(means.mean(axis=1).argmax())]
         left_out = evidence.table[evidence.table["seed"] == seed]
-        for task, best in zip(tasks, means.argmax(axis=0), strict=True):
+        for at, (task, best) in enumerate(zip(tasks, means.argmax(axis=0), strict=True)):
             pairs = differences(left_out[left_out["task"] == task], scores.names[best], everywhere)
+            pairs["difference"] -= luck[held, at]
             same = scores.names[best] == everywhere
             rows.append(pairs.assign(stderr=0.0) if same else pairs)
     return estimate(pd.concat(rows, ignore_index=True))
+
+
+def _luck(table: pd.DataFrame, scores: Scores, tasks: list[str]) -> Floats:
+    """How much of the gain, (seeds, tasks), is luck with the test items, which no seed left out takes away.
+
+    To choose with test noise of the same size added and to score with it taken away makes choice and score
+    independent (coupled bootstrap, Oliveira, Lei & Tibshirani 2021).
+    """
+    noise = _noise(table, scores, tasks)
+    independent: Floats = _gains(scores.values + noise, scores.values - noise).mean(axis=0)
+    return _gains(scores.values, scores.values) - independent
+
+
+def _gains(heard: Floats, scored: Floats) -> Floats:
+    """(..., seeds, tasks): the best of each task less the best for all, chosen on all seeds but the one scored."""
+    gains = []
+    for held in range(heard.shape[-2]):
+        means = np.delete(heard, held, axis=-2).mean(axis=-2)
+        best = means.argmax(axis=-2)[..., None, :]
+        everywhere = np.broadcast_to(means.mean(axis=-1).argmax(axis=-1)[..., None, None], best.shape)
+        of_best, of_all = (np.take_along_axis(scored[..., held, :], i, axis=-2) for i in (best, everywhere))
+        gains.append((of_best - of_all)[..., 0, :])
+    return np.stack(gains, axis=-2)
+
+
+def _noise(table: pd.DataFrame, scores: Scores, tasks: list[str]) -> Floats:
+    """(draws, strategies, seeds, tasks): what other test items would add to the means, by bootstrap draws if known."""
+    table = table[table["strategy"].isin(scores.names)].sort_values([*PLACE, *RUN, "strategy"])
+    if table["draws"].notna().all():
+        drawn = np.stack(table["draws"].to_list())
+        noise = drawn - np.nanmean(drawn, axis=1, keepdims=True)
+    else:
+        noise = table["test_stderr"].to_numpy()[:, None] * np.random.default_rng(0).normal(size=(len(table), 200))
+    axes: dict[str, list[Any]] = {"strategy": scores.names, "seed": scores.seeds, "task": tasks}
+    index = [table[column].map(values.index) for column, values in axes.items()]
+    total, runs = np.zeros((*scores.values.shape, noise.shape[1])), np.zeros(scores.values.shape)
+    np.add.at(total, tuple(index), np.nan_to_num(noise))
+    np.add.at(runs, tuple(index), 1)
+    return np.moveaxis(total / runs[..., None], -1, 0)
 
 
 def _one_for_all(evidence: Evidence, scores: Scores) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmark.interfaces import UserError
 from benchmark.leaderboard import aggregate, compare, stats
 from benchmark.leaderboard.record import Run
 from benchmark.leaderboard.tables import Entry
@@ -92,14 +93,29 @@ def _floor(table: pd.DataFrame) -> pd.Series:
     return rows.iloc[0] if len(rows) else pd.Series(dtype=float)
 
 
-def load_pairs(folder: Path, run: Run) -> pd.DataFrame | None:
-    """Every two strategies on every task, from `draws.parquet`; None for results of before there was one."""
+def load_pairs(folder: Path, run: Run, cells: pd.DataFrame) -> pd.DataFrame | None:
+    """Every two strategies on every task, from `draws.parquet`; None for results of before there was one.
+
+    Args:
+        folder: a run's output.
+        run: directions of the metrics.
+        cells: the result of `tables.cells`; those that are missing there, if only for one run, are missing here.
+
+    Raises:
+        UserError: two rows of one run.
+    """
     path = folder / "draws.parquet"
     if not path.is_file():
         return None
     draws = pd.read_parquet(path)
     names = {name: draws[name].fillna("").astype(str) for name in [*stats.ENTRY, "task", "probe"]}
     draws = draws.assign(fraction=draws["fraction"].round(6), **names)
+    of_one_run = [*stats.ENTRY, "task", "fraction", "probe", "resample", "seed"]
+    if draws.duplicated(of_one_run).any():
+        raise UserError(f"{path} has two rows for one run; run the grid again to rewrite it")
+    missing = cells.loc[cells["main"] & (cells["status"] == "missing"), [*stats.ENTRY, "task", "fraction", "probe"]]
+    absent = draws.merge(missing, how="left", indicator=True)["_merge"] == "both"
+    draws["value"] = draws["value"].where(~absent.to_numpy())
     return compare.pairwise(draws, {name: note.higher_is_better for name, note in run.tasks.items()})
 
 
@@ -114,23 +130,25 @@ class Field:
 
 @dataclass(frozen=True)
 class Matrix:
-    """All strategies against each other on one task at one fraction under one probe, highest score first."""
+    """All strategies, of at most `seeds` seeds, against each other on one task at one fraction, best first."""
 
     task: str
     fraction: float
     probe: str
     entries: list[Entry]
     fields: list[list[Field]]
+    seeds: int
 
 
-def matrices(pairs: pd.DataFrame, probe: str) -> list[Matrix]:
+def matrices(pairs: pd.DataFrame, probe: str, run: Run) -> list[Matrix]:
     """The win matrices under one probe, by task and fraction."""
     both = compare.both_ways(pairs[pairs["probe"] == probe])
-    return [_matrix(part, *key) for key, part in both.groupby(compare.MATRIX, sort=False)]
+    return [_matrix(part, run, *key) for key, part in both.groupby(compare.MATRIX, sort=False)]
 
 
-def _matrix(part: pd.DataFrame, task: Any, fraction: Any, probe: Any) -> Matrix:
-    ahead = part.groupby(compare.FIRST, sort=False)["difference"].mean().sort_values(ascending=False, kind="stable")
+def _matrix(part: pd.DataFrame, run: Run, task: Any, fraction: Any, probe: Any) -> Matrix:
+    low_first = not run.task(str(task)).higher_is_better
+    ahead = part.groupby(compare.FIRST, sort=False)["difference"].mean().sort_values(ascending=low_first, kind="stable")
     entries = [Entry(*row) for row in ahead.index]
     found = {
         (Entry(*row[:3]), Entry(*row[3:6])): Field(*row[6:])
@@ -138,4 +156,5 @@ def _matrix(part: pd.DataFrame, task: Any, fraction: Any, probe: Any) -> Matrix:
     }
     itself = Field(np.nan, np.nan, "itself")
     fields = [[found.get((first, second), itself) for second in entries] for first in entries]
-    return Matrix(str(task), float(fraction), str(probe), entries, fields)
+    seeds = int(part["first_seeds"].max())
+    return Matrix(str(task), float(fraction), str(probe), entries, fields, seeds)

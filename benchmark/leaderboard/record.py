@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ class StrategyNote(BaseModel):
 
     title: str = ""
     citation: str = ""
+    #: what kind of pretext task it is, in the field's terms
+    family: str = ""
     trains: bool = True
     #: labels that it heard, as `corpus/column`, and for which share of the training tracks (None: the fraction)
     heard: list[str] = []
@@ -23,6 +26,8 @@ class StrategyNote(BaseModel):
     #: which registered strategy it is, whatever the grid calls the row, and the options that differ from its defaults
     method: str = ""
     options: dict[str, Any] = {}
+    #: how many pre-training seeds were planned
+    seeds: int = 0
 
 
 class TaskNote(BaseModel):
@@ -73,6 +78,35 @@ class Pretraining(BaseModel):
     collapsed: bool = False
 
 
+class Environment(BaseModel):
+    """Source, packages and machine of the run's driver."""
+
+    commit: str = ""
+    dirty: bool = False
+    python: str = ""
+    platform: str = ""
+    cpu: str = ""
+    memory_gb: int | None = None
+    gpus: list[str] = []
+    packages: dict[str, str] = {}
+
+    @property
+    def source(self) -> str:
+        """The commit, and whether it is what ran."""
+        return f"{self.commit}{', with files changed since' if self.dirty else ''}" if self.commit else ""
+
+
+class Control(BaseModel):
+    """The score of a probe that learned shuffled labels: what lies above the constant predictor's is a leak."""
+
+    task: str
+    strategy: str = ""
+    probe: str = ""
+    metric: str = ""
+    value: float | None = None
+    test_stderr: float | None = None
+
+
 class Run(BaseModel):
     """`run.json`: what was planned and how it went. Every field may be absent; unknown ones are ignored."""
 
@@ -82,6 +116,8 @@ class Run(BaseModel):
     created: str = ""
     settings: dict[str, Any] = {}
     fractions: list[float] = []
+    #: how many label draws were planned of each of them
+    resamples: list[int] = []
     probes: list[str] = []
     strategies: dict[str, StrategyNote] = {}
     tasks: dict[str, TaskNote] = {}
@@ -89,18 +125,39 @@ class Run(BaseModel):
     pretraining: list[Pretraining] = []
     #: keys of the waveforms that were heard, by corpus
     sound: dict[str, str] = {}
+    environment: Environment = Environment()
+    #: fingerprints of what audio and labels follow from, by corpus
+    corpora: dict[str, Any] = {}
+    #: the grid as YAML
+    grid_file: str = ""
+    warnings: list[str] = []
+    control: list[Control] = []
 
     def task(self, name: str) -> TaskNote:
         """What is known of task `name`, which may be nothing."""
         return self.tasks.get(name, TaskNote())
 
+    def strategy(self, name: str) -> StrategyNote:
+        """What is known of strategy `name`, which may be nothing."""
+        return self.strategies.get(name, StrategyNote())
+
+    def planned_runs(self, strategy: str, fraction: float) -> int:
+        """How many runs a cell should have; 0 if nobody says."""
+        draws = {round(f, 6): n for f, n in zip(self.fractions, self.resamples, strict=False)}
+        return self.strategy(strategy).seeds * draws.get(round(fraction, 6), 0)
+
+    @staticmethod
+    def first_probe(present: Iterable[str]) -> str:
+        """The probe that stands for all where one has to: linear, or else the first by name."""
+        return min(present, key=lambda probe: (probe != "linear", probe), default="")
+
     def heard(self, strategy: str, task: str) -> bool:
         """Whether a strategy heard some of a task's own labels before it was probed."""
-        return bool(set(self.strategies.get(strategy, StrategyNote()).heard) & set(self.task(task).labels))
+        return bool(set(self.strategy(strategy).heard) & set(self.task(task).labels))
 
     def labels_of(self, strategy: str) -> str:
         """The labels that a strategy heard, and how many, in words; empty if none."""
-        note = self.strategies.get(strategy, StrategyNote())
+        note = self.strategy(strategy)
         share = "the fraction's labels" if note.heard_share is None else f"{percent(note.heard_share)} of the labels"
         return f"{share}: {', '.join(note.heard)}" if note.heard else ""
 

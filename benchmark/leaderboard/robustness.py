@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from benchmark.leaderboard import stats
@@ -46,14 +47,15 @@ def load_robustness(folder: Path, run: Run) -> list[Robustness]:
     table = scores.assign(severity=scores["severity"].fillna(0).astype(int), **names)
     table = table[table.get("share", pd.Series(1.0, index=table.index)).fillna(1) == 1]
     heard = table[table["severity"] > 0]
-    return [_of_task(table[table["task"] == task], str(task), run) for task in heard["task"].unique()]
+    return [_of_task(table[table["task"] == task], str(task), run) for task in sorted(heard["task"].unique())]
 
 
 def _of_task(table: pd.DataFrame, task: str, run: Run) -> Robustness:
-    fraction, probe = table["fraction"].max(), sorted(table["probe"])[0]
+    fraction, probe = table["fraction"].max(), run.first_probe(table["probe"])
     metric = run.task(task).metric or sorted(table["metric"])[0]
     chosen = (table["fraction"] == fraction) & (table["probe"] == probe) & (table["metric"] == metric)
-    means = table[chosen].groupby([*stats.ENTRY, "corruption", "severity"])["value"].mean()
+    by = [*stats.ENTRY, "corruption", "severity"]
+    means = table[chosen].groupby(by)["value"].agg(lambda values: values.mean(skipna=False))
     heard = means.index.to_frame(index=False)[["corruption", "severity"]].drop_duplicates()
     heard = heard[heard["severity"] > 0].sort_values(["corruption", "severity"])
     corruptions = [(str(name), part["severity"].tolist()) for name, part in heard.groupby("corruption")]
@@ -66,7 +68,7 @@ def _of_task(table: pd.DataFrame, task: str, run: Run) -> Robustness:
         for entry in table[stats.ENTRY].drop_duplicates().itertuples(index=False, name=None)
     ]
     up = -1 if run.task(task).higher_is_better else 1
-    rows.sort(key=lambda row: up * row.clean)
+    rows.sort(key=lambda row: (np.isnan(row.clean), np.nan_to_num(up * row.clean), row.entry))
     return Robustness(task, metric, float(fraction), str(probe), corruptions, rows)
 
 

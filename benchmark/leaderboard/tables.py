@@ -103,6 +103,9 @@ def cells(scores: pd.DataFrame, run: Run) -> pd.DataFrame:
     plan = _plan(table, run).merge(stats.summarize(table), on=stats.CELL, how="left")
     plan["runs"] = plan["runs"].fillna(0).astype(int)
     plan["seeds"] = plan["seeds"].fillna(0).astype(int)
+    planned = [run.planned_runs(*cell) for cell in _pairs(plan, ["strategy", "fraction"])]
+    # A run that diverged leaves no row: to average over the others would flatter, as it would over a NaN.
+    plan.loc[plan["runs"] < planned, ["mean", "half_width", "low", "high"]] = np.nan
     one = np.where(plan["runs"] == 1, "one_run", "scored")
     plan["status"] = np.where(plan["mean"].isna(), "missing", one)
     return stats.add_ranks(plan, {name: note.higher_is_better for name, note in run.tasks.items()})

@@ -41,7 +41,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "probes": grid.probes,
         "strategies": {
             name: {
-                "title": _title(row),
+                "title": row.cls.info.title,
                 "citation": row.cls.info.citation,
                 "family": row.cls.family,
                 "trains": row.cls.trains,
@@ -120,13 +120,6 @@ def _heard(grid: Grid, row: Row, tasks: dict[str, Any]) -> dict[str, Any]:
 
 def _labels(task: Any) -> list[str]:
     return [f"{task.corpus}/{label}" for label in task.labels]
-
-
-def _title(row: Row) -> str:
-    """The strategy's title, and what the row's options change."""
-    changed = row.config.model_dump(exclude_defaults=True)
-    options = ", ".join(f"{name} {value}" for name, value in changed.items())
-    return f"{row.cls.info.title} ({options})" if options else str(row.cls.info.title)
 
 
 def _pretrainings(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:

@@ -167,10 +167,7 @@ def test_planted_winner_tie_and_direction():
     assert rows["good", "same"].wins == "tied"
     assert {rows["best", other].wins for other in ("good", "same", "worst")} == {"first"}
     assert {row.wins for row in compared(table, {"t0": False}).values()} == {"tied", "second"}
-    tally = compare.tally(compare.pairwise(table, {})).set_index("strategy")[["won", "lost", "tied", "missing"]]
-    assert tally.T.to_dict("list") == {
-        "best": [3, 0, 0, 0], "good": [1, 1, 1, 0], "same": [1, 1, 1, 0], "worst": [0, 3, 0, 0],
-    }  # fmt: skip
+    assert {rows[name, "worst"].wins for name in ("good", "same")} == {"first"}
 
 
 def test_both_ways_is_antisymmetric():
@@ -202,7 +199,6 @@ def test_nothing_to_compare_is_an_empty_table(table):
     pairs = compare.pairwise(table, {})
     assert pairs.empty
     assert list(pairs) == list(compare.pairwise(world({"a": 0.5, "b": 0.5}), {}))
-    assert compare.tally(pairs).empty
 
 
 def test_holm_by_hand():
