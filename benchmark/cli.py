@@ -217,9 +217,10 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads; by default all cores.")] = os.cpu_count() or 1,
-    data_dir: Data = None,
 ) -> None:
     """Measure each stage of pre-training, and the probe, in one run."""
+    if device not in ("cpu", "cuda"):
+        raise UserError(f"--device {device}: cpu or cuda")
     from benchmark.bench import measure, table
 
     figures = measure(device, threads)

@@ -53,6 +53,7 @@ def store_gc(
     data_dir: Data = None,
 ) -> None:
     """Remove what none of the grids needs, nor the last run into FOLDER."""
+    from benchmark.scheduler.store import human_bytes
     from benchmark.scheduler.upkeep import artefacts, existing, garbage, is_in_use, needed_by, remove, strangers
 
     set_home(data_home)
@@ -65,7 +66,7 @@ def store_gc(
     total, doomed = len(artefacts(found)), [(piece, piece.size) for piece in garbage(found, needed)]
     for piece, size in doomed:
         kind = f"{piece.at.kind} {piece.at.key[:12]}" if piece.at else f"{piece.what} {piece.path.name[:12]}"
-        typer.echo(f"{kind:<24} {size / 2**20:>9.1f} MB  {piece.about}")
+        typer.echo(f"{kind:<24} {human_bytes(size):>12}  {piece.about}")
         if yes:
             remove(found, piece)
     for path in strangers(found):
@@ -74,7 +75,7 @@ def store_gc(
     verb, hint = ("removed", "") if yes else ("would go", "; --yes removes them")
     typer.echo(
         f"{verb}: {gone} of {total} artefacts and {len(doomed) - gone} leftovers, "
-        f"{sum(size for _, size in doomed) / 2**20:.1f} MB{hint if doomed else ''}"
+        f"{human_bytes(sum(size for _, size in doomed))}{hint if doomed else ''}"
     )
 
 
@@ -90,6 +91,7 @@ def store_export(
     """Write all complete artefacts into one archive; exit code 1 if damaged ones were left out."""
     from benchmark.scheduler.archive import export
     from benchmark.scheduler.record import SCORED
+    from benchmark.scheduler.store import human_bytes
     from benchmark.scheduler.upkeep import artefacts, existing
 
     if kinds and scores_only:
@@ -100,7 +102,7 @@ def store_export(
         raise UserError(f"{folder}: there are no scores in it; it is no results folder, or nothing was scored yet")
     outcome = export(found, archive, scored if scores_only else split_names(kinds))
     _print_damage(outcome.damaged)
-    typer.echo(f"{len(outcome.done)} artefacts exported, {archive.stat().st_size / 2**20:.1f} MB")
+    typer.echo(f"{len(outcome.done)} artefacts exported, {human_bytes(archive.stat().st_size)}")
     typer.echo(str(archive))
     raise typer.Exit(1 if outcome.damaged else 0)
 
@@ -118,8 +120,8 @@ def store_import(
     _print_damage(outcome.damaged)
     typer.echo(
         f"{len(outcome.done)} artefacts imported, {len(outcome.present)} were there already; "
-        f"'python -m benchmark run' with the same grid and --out (or --data-dir) {folder} goes on from here; "
-        "'report' shows them"
+        f"'python -m benchmark run' with the same grid and --out (or --data-dir) {folder} goes on from here "
+        "and shows them; so does 'report', in a folder of their own"
     )
     raise typer.Exit(1 if outcome.damaged else 0)
 

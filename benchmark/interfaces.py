@@ -33,6 +33,11 @@ class WorkerDied(Exception):
     """The process that ran a job is gone (killed, out of memory, segmentation fault); the job may be fine."""
 
 
+def one_line(error: BaseException) -> str:
+    """An error's kind and text, without line breaks."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
 class Config(BaseModel):
     """A component's options: frozen, and an unknown key is an error that names it."""
 

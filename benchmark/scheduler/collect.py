@@ -18,6 +18,8 @@ from benchmark.scheduler.walk import Job, Report
 if TYPE_CHECKING:
     import pandas as pd
 
+#: where a results folder says what its last run was
+COLLECTED = "collected.json"
 FIRST = (
     "strategy",
     "encoder",
@@ -38,7 +40,7 @@ def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) ->
     probes = [job for job in jobs.values() if job.kind in SCORED and (job.key in there or stores.done(job))]
     stamp = {"grid": grid.model_dump(mode="json"), "keys": sorted(job.key for job in probes)}
     stamp["failed"] = sorted(f.job.key for f in report.failed)
-    state = out / "collected.json"
+    state = out / COLLECTED
     if _complete(out) and read_json(state) == json.loads(json.dumps({**stamp, "tables": _tables(out)})):
         return
     _write(out / "run.json", json.dumps(record(grid, jobs, stores, report), indent=1))

@@ -15,6 +15,7 @@ from typing import Any
 from benchmark import registry
 from benchmark.interfaces import Unreadable, UserError
 from benchmark.scheduler.conditions import FONT_CORPORA, SECOND_FONT
+from benchmark.scheduler.executors.slots import DEVICE_VARIABLE
 from benchmark.scheduler.plan import DATA_KINDS
 from benchmark.scheduler.store import Draft, Store
 from benchmark.scheduler.walk import Job
@@ -62,14 +63,14 @@ def _tidy_up() -> None:
 
 def device_kind() -> str:
     """`cpu` or `cuda`, as this worker's slot says."""
-    return os.environ.get("MIR_PRETEXT_DEVICE", "cpu").partition(":")[0]
+    return os.environ.get(DEVICE_VARIABLE, "cpu").partition(":")[0]
 
 
 def _device() -> str:
     import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    return os.environ.get("MIR_PRETEXT_DEVICE", "cpu")
+    return os.environ.get(DEVICE_VARIABLE, "cpu")
 
 
 def _corpus(job: Job) -> Any:

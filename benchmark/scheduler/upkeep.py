@@ -13,13 +13,11 @@ from typing import Any, NamedTuple
 
 from benchmark.files import is_orphan
 from benchmark.interfaces import UserError
+from benchmark.scheduler.collect import COLLECTED
 from benchmark.scheduler.grid import Grid, load
 from benchmark.scheduler.locks import Locks
 from benchmark.scheduler.plan import ENGINE, plan
 from benchmark.scheduler.store import CorruptArtefact, Store
-
-#: where a results folder says what its last run was
-COLLECTED = "collected.json"
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]*")
 _KEY = re.compile(r"[0-9a-f]{64}")
@@ -103,7 +101,8 @@ def about(store: Store, at: Address) -> str:
         spec: dict[str, Any] = store.manifest(*at)["spec"]
     except CorruptArtefact:
         return ""
-    return ", ".join(f"{name} {spec[name]}" for name in _TELLING if name in spec)
+    line = ", ".join(f"{name} {spec[name]}" for name in _TELLING if name in spec)
+    return "".join(c if c.isprintable() else "?" for c in line)  # an imported name must not speak to the terminal
 
 
 def needed_by(grids: list[str], folder: Path) -> set[str]:

@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from benchmark.interfaces import Executor, WorkerDied
+from benchmark.interfaces import Executor, WorkerDied, one_line
 from benchmark.scheduler.store import CorruptArtefact
 
 _LOG_LINES = 20
@@ -295,11 +295,11 @@ class _Walk:
         damaged = isinstance(error, CorruptArtefact) and error.key in self._jobs and error.key != job.key
         self._locks.drop(job)
         if not (damaged or isinstance(error, WorkerDied)) or self._retried[job.key] >= self._retries:
-            self._failed[job.key] = Failure(job, _one_line(error), _log_tail(error))
-            self._on_event(Event("failed", job, _one_line(error)))
+            self._failed[job.key] = Failure(job, one_line(error), _log_tail(error))
+            self._on_event(Event("failed", job, one_line(error)))
             return False
         self._retried[job.key] += 1
-        self._on_event(Event("retried", job, _one_line(error)))
+        self._on_event(Event("retried", job, one_line(error)))
         if isinstance(error, CorruptArtefact):
             self._damaged.add(error.key)
         return not damaged
@@ -336,10 +336,6 @@ def _unlocked(sorter: graphlib.TopologicalSorter[str], todo: set[str]) -> Iterat
                 yield key
             else:
                 sorter.done(key)
-
-
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _log_tail(error: BaseException) -> str:

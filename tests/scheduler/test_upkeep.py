@@ -15,8 +15,8 @@ from benchmark.files import host_name
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.plan import plan
-from benchmark.scheduler.store import MANIFEST, Store
-from benchmark.scheduler.upkeep import artefacts, damaged, garbage, needed_by, remove, strangers
+from benchmark.scheduler.store import MANIFEST, Store, content_key
+from benchmark.scheduler.upkeep import Address, about, artefacts, damaged, garbage, needed_by, remove, strangers
 
 GRID = {
     "name": "toy",
@@ -249,3 +249,12 @@ input()
         driver.kill()
     assert "removed: 1 of" in call("gc", planned.root, "--grid", grid, "--yes").output
     assert list((planned.root / "locks").iterdir()) == []
+
+
+def test_a_hostile_name_does_not_speak_to_the_terminal(tmp_path):
+    store, spec = Store(tmp_path), {"strategy": "evil\n\x1b[2Jdamaged: nothing", "seed": 0}
+    key = content_key(spec)
+    with store.writing("probe", key, spec) as draft:
+        (draft.path / "scores.parquet").write_bytes(b"")
+    line = about(store, Address("probe", key))
+    assert line == "strategy evil??[2Jdamaged: nothing, seed 0"

@@ -4,7 +4,7 @@ A slot is an actor that keeps its GPUs (or cores) until the run ends; a job's en
 therefore what they are on one machine. A Ray task per job would not do: Ray moves a process that it reuses to other
 GPUs, which CUDA ignores once it is initialized; unless it restarts the process, 5 s of imports, after each such task.
 
-Ray retries nothing: the failure policy lives in the walk alone.
+Ray retries nothing: the failure policy lives in the walk alone. What is pickled goes between this run's own processes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.interfaces import Resources, UserError, WorkerDied
+from benchmark.interfaces import Resources, UserError, WorkerDied, one_line
 from benchmark.scheduler.executors.local import LocalExecutor
 from benchmark.scheduler.executors.ray_cluster import Share, connect, tell
 from benchmark.scheduler.executors.slots import Slot
@@ -197,7 +197,7 @@ class RayExecutor:
                 succeeded, value = self._ray.get(actor.run.remote(task.payload))
             except self._ray.exceptions.RayError as error:
                 self._lose(actor)
-                task.future.set_exception(WorkerDied(f"the Ray slot of the job is gone: {_one_line(error)}"))
+                task.future.set_exception(WorkerDied(f"the Ray slot of the job is gone: {one_line(error)}"))
                 return
             if succeeded:
                 task.future.set_result(value)
@@ -259,7 +259,3 @@ class _Host:
     def close(self) -> None:
         """Stop whatever runs."""
         self._executor.shutdown()
-
-
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
