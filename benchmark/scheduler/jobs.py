@@ -73,16 +73,12 @@ def _device() -> str:
     return os.environ.get(DEVICE_VARIABLE, "cpu")
 
 
-def _corpus(job: Job) -> Any:
-    name = job.spec["corpus"]
-    corpus = registry.corpora.get(name)()
-    if corpus.fingerprint() != job.spec["fingerprint"]:
-        raise UserError(f"{name}: this machine has other data, or other versions, than the one where the run started")
-    return corpus
-
-
 def _catalog(job: Job, stores: Stores, draft: Draft) -> None:
-    _corpus(job).catalog(draft.path, job.spec["size"]).to_parquet(draft.path / "tracks.parquet", index=False)
+    corpus = registry.corpora.get(job.spec["corpus"])()
+    if corpus.fingerprint() != job.spec["fingerprint"]:  # here alone: it reads the index, which no shard has to
+        name = job.spec["corpus"]
+        raise UserError(f"{name}: this machine has other data, or other versions, than the one where the run started")
+    corpus.catalog(draft.path, job.spec["size"]).to_parquet(draft.path / "tracks.parquet", index=False)
 
 
 def _shard(job: Job, stores: Stores, draft: Draft) -> None:
@@ -91,7 +87,8 @@ def _shard(job: Job, stores: Stores, draft: Draft) -> None:
 
     from benchmark.audio.waveforms import MIX
 
-    corpus, folder = _corpus(job), stores.data.open("catalog", job.needs[0])
+    corpus = registry.corpora.get(job.spec["corpus"])()
+    folder = stores.data.open("catalog", job.needs[0])
     tracks = pd.read_parquet(folder / "tracks.parquet").iloc[job.spec["start"] : job.spec["stop"]]
     rendered, unreadable = [], []
     for name, track in zip(tracks["id"], corpus.render(tracks, folder), strict=True):
