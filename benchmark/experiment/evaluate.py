@@ -18,6 +18,8 @@ from benchmark.interfaces import Task
 
 #: resamples of a test set's groups; the b-th is the same for every strategy, so that their differences are paired
 BOOTSTRAP_DRAWS = 100
+#: of the targets, to know what chance is in the control
+PERMUTATIONS = 20
 
 
 class Condition(NamedTuple):
@@ -208,6 +210,7 @@ def _score_rows(
         predicted, true = [decoded[i] for i in at], [trial.truth[heard[i]] for i in at]
         groups = trial.tracks["group"].to_numpy()[heard[at]]
         errors, draws = sampling_error(task, predicted, true, groups)
+        guessed = chance(task, predicted, true) if trial.labels is not trial.truth else {}
         for metric, value in task.score(predicted, true).items():
             rows.append(
                 {
@@ -219,6 +222,7 @@ def _score_rows(
                     "metric": metric + suffix,
                     "value": value,
                     "test_stderr": errors[metric],
+                    **({"chance": guessed[metric]} if guessed else {}),
                     "draws": draws if metric == task.metric and not suffix else None,
                     "n_train": len(result.subset.train),
                     "n_val": len(result.subset.val),
@@ -229,6 +233,17 @@ def _score_rows(
                 }
             )
     return rows
+
+
+def chance(task: Task, predictions: list[Any], targets: list[Any]) -> dict[str, float]:
+    """What predictions score that have nothing to do with the targets: on average over permuted ones.
+
+    The constant predictor does not say it of every metric: guesses have a higher macro F1, and events hit some others.
+    """
+    rng = np.random.default_rng(0)
+    orders = [rng.permutation(len(targets)) for _ in range(PERMUTATIONS)]
+    scores = [task.score(predictions, [targets[i] for i in order]) for order in orders]
+    return {metric: float(np.nanmean([score[metric] for score in scores])) for metric in scores[0]}
 
 
 def sampling_error(

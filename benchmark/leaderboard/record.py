@@ -97,7 +97,7 @@ class Environment(BaseModel):
 
 
 class Control(BaseModel):
-    """The score of a probe that learned shuffled labels: what lies above the constant predictor's is a leak."""
+    """The score of a probe that learned shuffled labels, and its own predictions' on permuted targets: chance."""
 
     task: str
     strategy: str = ""
@@ -105,6 +105,7 @@ class Control(BaseModel):
     metric: str = ""
     value: float | None = None
     test_stderr: float | None = None
+    chance: float | None = None
 
 
 class Run(BaseModel):

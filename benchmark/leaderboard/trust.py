@@ -7,20 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
-from benchmark.leaderboard.order import FLOOR
+from benchmark.leaderboard.compare import LEVEL
 from benchmark.leaderboard.record import Control, Run, percent
-from benchmark.leaderboard.stats import Z
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A control's score beside the constant predictor's; `leaks`: its interval lies wholly on the better side."""
+    """A control's score beside chance; `leaks`: it is better by more than `half`, what test sampling may add."""
 
     control: Control
     half: float
-    floor: float
-    floor_half: float
+    chance: float
     leaks: bool
 
 
@@ -42,8 +41,8 @@ class Trust:
 
     @property
     def judged(self) -> int:
-        """How many controls have a constant predictor beside them."""
-        return sum(bool(np.isfinite(checked.floor)) for checked in self.control)
+        """How many controls say what chance is."""
+        return sum(bool(np.isfinite(checked.chance)) for checked in self.control)
 
     @property
     def leaks(self) -> int:
@@ -66,16 +65,14 @@ def trust(scores: pd.DataFrame, table: pd.DataFrame, run: Run, taus: Mapping[tup
         sorted(int(seed) for seed in scores["seed"].unique()),
         [f"{draws[fraction]} at {percent(fraction)}" for fraction in draws.index],
         {name: {percent(f): text for (probe, f), text in taus.items() if probe == name} for name in probes},
-        [_check(control, table, run) for control in run.control],
+        [_check(control, run) for control in run.control],
     )
 
 
-def _check(control: Control, table: pd.DataFrame, run: Run) -> Checked:
-    """Controls are run at the largest label fraction."""
-    same = (table["task"] == control.task) & (table["probe"] == control.probe) & (table["metric"] == control.metric)
-    rows = table[same & (table["strategy"] == FLOOR) & (table["fraction"] == table["fraction"].max())]
-    floor, floor_half = rows[["mean", "half_width"]].iloc[0] if len(rows) else (np.nan, np.nan)
-    half = np.nan if control.test_stderr is None else Z * control.test_stderr
+def _check(control: Control, run: Run) -> Checked:
+    known = [np.nan if x is None else float(x) for x in (control.value, control.test_stderr, control.chance)]
+    value, stderr, chance = known
+    # one-sided, at 5 % over all controls together
+    half = float(ndtri(1 - LEVEL / len(run.control))) * stderr
     sign = 1 if run.task(control.task).higher_is_better else -1
-    value = np.nan if control.value is None else control.value
-    return Checked(control, half, floor, floor_half, bool(sign * (value - floor) > half + np.nan_to_num(floor_half)))
+    return Checked(control, half, chance, bool(sign * (value - chance) > half))

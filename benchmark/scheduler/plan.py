@@ -25,7 +25,7 @@ ENGINE = {
     "pretrain": 3,
     "embed": 4,
     "probe": 5,
-    "control": 5,
+    "control": 6,
     "supervised": 5,
     "preflight": 1,
 }
@@ -246,9 +246,8 @@ class _Planner:
             for name in self.watched:
                 self._probe(row, encoder, seed, checkpoint, name, {"share": share})
         if row.name in self.grid.control and seed == row.checkpoints(self.grid)[0][1]:
-            for name, task in self.tasks.items():
-                if task.output != "frame_activation":  # events anywhere hit some: the constant predictor is not chance
-                    self._probe(row, encoder, seed, checkpoint, name, control=True)
+            for name in self.tasks:
+                self._probe(row, encoder, seed, checkpoint, name, control=True)
 
     def _probe(
         self,

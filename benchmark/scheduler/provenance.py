@@ -54,7 +54,7 @@ def control(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
 def _scores(folder: Path, task: str) -> list[dict[str, Any]]:
     import pandas as pd
 
-    names = ["task", "strategy", "probe", "metric", "value", "test_stderr"]
+    names = ["task", "strategy", "probe", "metric", "value", "test_stderr", "chance"]
     scores = pd.read_parquet(folder / "scores.parquet")
     main = scores.loc[scores["metric"] == registry.tasks.get(task).metric, names]
     return [dict(zip(names, row, strict=True)) for row in main.itertuples(index=False)]

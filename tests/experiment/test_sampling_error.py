@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from benchmark.experiment import evaluate as evaluation
-from benchmark.experiment.evaluate import sampling_error
+from benchmark.experiment.evaluate import chance, sampling_error
 from tasks.instrument import Instrument
 from tasks.metre import Metre
 
@@ -58,3 +58,10 @@ def test_draws_are_the_metric_on_resampled_items_and_the_same_for_every_strategy
     items = np.concatenate([np.flatnonzero(groups == g) for g in chosen])
     theirs = f1_score(np.array(truth)[items], np.array(weak)[items], average="macro", labels=range(len(task.classes)))
     assert of_weak[7] == pytest.approx(theirs, abs=0.02)
+
+
+def test_chance_is_what_guesses_with_the_same_shares_score() -> None:
+    """Permuted labels of shares p agree with predictions of these shares with probability sum p^2, however right."""
+    shares = np.array([0.6, 0.3, 0.1])
+    labels: list[Any] = np.random.default_rng(0).choice(3, size=3000, p=shares).tolist()
+    assert chance(Instrument(), labels, labels)["accuracy"] == pytest.approx(np.square(shares).sum(), abs=0.01)
