@@ -30,7 +30,8 @@ def row_loss(z: Tensor, y: Tensor, kind: Loss) -> Tensor:
 
 def residual(z: Tensor, y: Tensor, kind: Loss) -> tuple[Tensor, Tensor]:
     """Derivative of `row_loss` by the outputs, and its own derivative's diagonal, (..., C) each."""
-    if kind == "squares":
-        return torch.where(y.isnan(), 0.0, z - y), torch.ones_like(z)
-    p = z.softmax(-1) if kind == "softmax" else z.sigmoid()
-    return torch.where(y.isnan(), 0.0, p - y), p - p.square()
+    if kind == "softmax":  # a class is always known
+        p = z.softmax(-1)
+        return p - y, p - p.square()
+    p = z if kind == "squares" else z.sigmoid()
+    return torch.where(y.isnan(), 0.0, p - y), torch.ones_like(z) if kind == "squares" else p - p.square()

@@ -16,13 +16,16 @@ HISTORY, MAX_EVALUATIONS = 10, 400
 TOLERANCE = 1e-5
 #: differences of a float32 loss below this share of it are rounding
 NOISE = 1e-6
+#: a class that is hardly there has hardly any curvature: its steps are no longer than those of one in this many rows
+RARE = 1e-4
 
 
 def fit_linear(x: Tensor, y: Tensor, l2s: list[float], kind: Loss) -> Tensor:
     """Minimise the mean loss of the rows + l2 / 2 * |W|^2 (bias free) for every subset and every l2.
 
     The rows are rotated to their principal axes, where the Hessian is nearly diagonal: their spectrum, times
-    the mean variance of the predictions, plus l2. Refreshed at every step, that preconditions L-BFGS.
+    the mean variance of each column's predictions, plus l2. Refreshed at every step, that preconditions L-BFGS,
+    which starts from what the labels say without the rows: a rare class would need dozens of steps to get there.
     (Boehning's constant bound in its place, 1992, takes two to seven times the evaluations.) Fewer rows than
     dimensions leave only as many axes, so that small fractions cost next to nothing.
 
@@ -61,7 +64,7 @@ def _ridge(x: Tensor, y: Tensor, l2: Tensor) -> Tensor:
 
 
 def _objective(x: Tensor, y: Tensor, theta: Tensor, l2: Tensor, kind: Loss) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss (S, L, 1), gradient (S, L, K) and mean variance of the predictions (S, L, 1) at theta (S, L, K).
+    """Loss (S, L, 1), gradient (S, L, K) and mean variance of the predictions (S, L, C) at theta (S, L, K).
 
     K = (R + 1) * C; one matrix product serves all L.
     """
@@ -75,7 +78,7 @@ def _objective(x: Tensor, y: Tensor, theta: Tensor, l2: Tensor, kind: Loss) -> t
     weights = torch.cat([theta[..., :-c], torch.zeros_like(theta[..., -c:])], -1)
     loss = row_loss(z, y[:, :, None], kind).mean(1)[..., None]
     loss = loss + l2 / 2 * weights.square().sum(-1, keepdim=True)
-    return loss, grad + l2 * weights, curvature.mean((1, 3))[..., None]
+    return loss, grad + l2 * weights, curvature.mean(1)
 
 
 @dataclass
@@ -101,7 +104,7 @@ class _State:
 
 
 def _minimise(x: Tensor, y: Tensor, l2: Tensor, kind: Loss) -> Tensor:
-    """Minimise from zero, to theta (S, L, K); an l2 that has converged on all subsets leaves the batch."""
+    """Minimise, to theta (S, L, K); an l2 that has converged on all subsets leaves the batch."""
     state = _start(x, y, l2, kind)
     result, left = state.theta.clone(), torch.arange(l2.shape[1], device=x.device)
     for _ in range(MAX_EVALUATIONS):
@@ -116,9 +119,13 @@ def _minimise(x: Tensor, y: Tensor, l2: Tensor, kind: Loss) -> Tensor:
 
 
 def _start(x: Tensor, y: Tensor, l2: Tensor, kind: Loss) -> _State:
-    """Everything at zero, and the first direction."""
+    """Weights of zero, biases that predict how often each column is true, and the first direction."""
     axes = functional.pad(x.square().mean(1), (0, 1), value=1.0).repeat_interleave(y.shape[-1], -1)
-    theta = torch.zeros_like(axes)[:, None].repeat(1, l2.shape[1], 1)
+    known, c = ~y.isnan(), y.shape[-1]
+    share = (y.nansum(1) + 0.5) / (known.sum(1) + 1)
+    theta = torch.zeros_like(axes)
+    theta[:, -c:] = share.log() if kind == "softmax" else share.logit()
+    theta = theta[:, None].repeat(1, l2.shape[1], 1)
     loss, grad, variance = _objective(x, y, theta, l2, kind)
     empty, one = theta[:, :, None].repeat(1, 1, HISTORY, 1), torch.ones_like(l2)
     state = _State(
@@ -162,7 +169,8 @@ def _direction(st: _State) -> Tensor:
     for k in reversed(range(HISTORY)):
         alphas.append(st.rho[:, :, k, None] * (st.s[:, :, k] * q).sum(-1, keepdim=True))
         q = q - alphas[-1] * st.y[:, :, k]
-    scale = (st.variance.clamp_min(1e-7) * st.spectrum + st.l2).reciprocal()
+    columns = st.variance.clamp_min(RARE).repeat(1, 1, st.theta.shape[-1] // st.variance.shape[-1])
+    scale = (columns * st.spectrum + st.l2).reciprocal()
     last = st.rho[:, :, -1:] * (scale * st.y[:, :, -1].square()).sum(-1, keepdim=True)
     q = q * scale * torch.where(last > 0, last.reciprocal(), torch.ones_like(last))
     for k in range(HISTORY):

@@ -29,7 +29,7 @@ from benchmark.interfaces import OutputKind
 L2S = (10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 #: (learning rate, decoupled weight decay), strongest regularisation first
 MLP_GRID = ((1e-3, 10.0), (1e-3, 1e-2))
-#: neighbouring frames say nearly the same: beyond this many rows only the bill grows, not the score
+#: neighbouring frames say nearly the same: half as many cost melody 0.02 and chord 0.02, beat and downbeat nothing
 TRAIN_ROWS = 20_000
 #: enough to see when an MLP starts to overfit
 STOP_ROWS = 2_000

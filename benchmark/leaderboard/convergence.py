@@ -14,9 +14,9 @@ from scipy.special import stdtrit
 
 from benchmark.leaderboard import draw, stats
 from benchmark.leaderboard.draw import Drawing, Key, Style
-from benchmark.leaderboard.figures import READING, Line, downward, entries_of, frame, name_baselines, paint_lines
+from benchmark.leaderboard.figures import READING, Line, downward, frame, name_baselines, paint_lines
 from benchmark.leaderboard.record import Run, percent
-from benchmark.leaderboard.tables import Column, Entry, standing
+from benchmark.leaderboard.tables import Column, Entry, entries_of, standing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,15 +14,13 @@ import numpy as np
 import pandas as pd
 
 from benchmark.leaderboard import draw, stats
-from benchmark.leaderboard.draw import PALETTE, Drawing, Key, Style, styles
+from benchmark.leaderboard.draw import Drawing, Key, Style
 from benchmark.leaderboard.record import percent
-from benchmark.leaderboard.tables import Column, Entry
+from benchmark.leaderboard.tables import Column, Entry, entries_of
 from benchmark.leaderboard.terminal import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-__all__ = ["PALETTE", "Drawing", "Key", "Line", "Style", "label_efficiency", "paint_lines", "styles"]
 
 #: how many lead at an end of the axis
 LEADERS = 2
@@ -54,7 +52,7 @@ def label_efficiency(table: pd.DataFrame, column: Column, probe: str) -> Drawing
     part = table[chosen].sort_values("fraction", kind="stable")
     counts = part.groupby("fraction")["n_train"].mean()
     entries = entries_of(table)
-    looks, names = styles(entries), draw.names(entries)
+    looks, names = draw.styles(entries), draw.names(entries)
     lines = downward(
         [_line(Entry(*map(str, entry)), own, looks, names) for entry, own in part.groupby(stats.ENTRY, sort=False)]
     )
@@ -78,11 +76,6 @@ def label_efficiency(table: pd.DataFrame, column: Column, probe: str) -> Drawing
         _table(lines),
         paint,
     )
-
-
-def entries_of(table: pd.DataFrame) -> list[Entry]:
-    """The rows of the leaderboard, in order."""
-    return [Entry(*row) for row in table[stats.ENTRY].drop_duplicates().itertuples(index=False, name=None)]
 
 
 def downward(lines: Sequence[Line]) -> list[Line]:

@@ -16,10 +16,10 @@ import pandas as pd
 from benchmark.leaderboard import draw, stats
 from benchmark.leaderboard.convergence import convergence
 from benchmark.leaderboard.draw import Drawing, Key
-from benchmark.leaderboard.figures import entries_of, frame, name_at_edge
+from benchmark.leaderboard.figures import frame, name_at_edge
 from benchmark.leaderboard.order import order_of
 from benchmark.leaderboard.record import Pretraining, Run, percent
-from benchmark.leaderboard.tables import Entry
+from benchmark.leaderboard.tables import Entry, entries_of
 from benchmark.leaderboard.terminal import shorten
 
 if TYPE_CHECKING:

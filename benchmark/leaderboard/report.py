@@ -13,11 +13,10 @@ from benchmark.leaderboard import claims, price, stats, tables
 from benchmark.leaderboard.by_task import TaskPart, task_parts
 from benchmark.leaderboard.draw import GREY, Drawing
 from benchmark.leaderboard.examples import Example, load_examples
-from benchmark.leaderboard.figures import entries_of
 from benchmark.leaderboard.order import Order, load_pairs, order_of
 from benchmark.leaderboard.record import Run, load_run
 from benchmark.leaderboard.robustness import load_robustness
-from benchmark.leaderboard.tables import Entry, Row, Standing
+from benchmark.leaderboard.tables import Entry, Row, Standing, entries_of
 from benchmark.leaderboard.trust import Trust, trust
 
 

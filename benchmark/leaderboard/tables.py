@@ -171,7 +171,7 @@ def standing(table: pd.DataFrame, run: Run, fraction: float, probe: str, main: b
     ranks = part.drop_duplicates(stats.ENTRY)["mean_rank"]
     rows = [
         Row(entry, None if np.isnan(rank) else rank, run.collapsed(*entry[:2]), run.labels_of(entry[0]), list(of_row))
-        for entry, rank, *of_row in zip(_union(_entries_of(part), []), ranks, *scores, strict=True)
+        for entry, rank, *of_row in zip(entries_of(part), ranks, *scores, strict=True)
     ]
     # Ties and incomplete strategies keep the plan's order: the sort is stable.
     rows.sort(key=lambda row: np.inf if row.mean_rank is None else row.mean_rank)
@@ -188,8 +188,9 @@ def _pairs(table: pd.DataFrame, names: list[str]) -> Iterable[Any]:
     return table[names].itertuples(index=False, name=None)
 
 
-def _entries_of(table: pd.DataFrame) -> list[Entry]:
-    return [Entry(*row) for row in _pairs(table, stats.ENTRY)]
+def entries_of(table: pd.DataFrame) -> list[Entry]:
+    """The rows of the leaderboard, in order."""
+    return [Entry(*row) for row in _pairs(table.drop_duplicates(stats.ENTRY), stats.ENTRY)]
 
 
 def _column(run: Run, task: str, metric: str) -> Column:

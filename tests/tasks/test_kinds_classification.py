@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from benchmark.interfaces import Info
+from benchmark.interfaces import Info, Task
 from tasks.kinds.classification import Classification
 
 
@@ -59,3 +59,23 @@ def test_items_are_hits_and_their_mean_is_the_accuracy() -> None:
     hits = Colors().item_scores([0, 1, 2, 2], [0, 1, 1, 2])["accuracy"]
     np.testing.assert_array_equal(hits, [1.0, 1.0, 0.0, 1.0])
     assert Colors().score([0, 1, 2, 2], [0, 1, 1, 2])["accuracy"] == hits.mean()
+
+
+def test_draws_at_once_score_as_one_by_one() -> None:
+    """Clips drawn twice or never, classes that some draws lack, one that is only ever called."""
+    rng = np.random.default_rng(0)
+    truth = rng.choice([0, 1, 3, 7], 40, p=[0.5, 0.35, 0.1, 0.05]).tolist()
+    called = np.where(rng.random(40) < 0.5, truth, rng.choice([0, 1, 2, 3], 40)).tolist()
+    task, draws = Colors(), [rng.integers(0, 40, 40) for _ in range(30)]
+    assert any(len({truth[i] for i in draw}) < 4 for draw in draws)
+    together = task.resampled_scores(called, truth, draws)
+    for ours, theirs in zip(together, Task.resampled_scores(task, called, truth, draws), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-9)
+
+
+def test_whoever_scores_otherwise_resamples_otherwise() -> None:
+    class Hits(Colors):
+        def score(self, predictions, targets):
+            return {"hits": float(np.equal(predictions, targets).sum())}
+
+    assert Hits().resampled_scores([0, 1], [0, 2], [np.array([0, 0]), np.array([1, 1])]) == [{"hits": 2}, {"hits": 0}]
