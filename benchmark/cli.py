@@ -169,7 +169,10 @@ def report(
     export: Annotated[
         bool, typer.Option("--export", help="Also every table as CSV and LaTeX, every figure as SVG and PDF.")
     ] = False,
-    audio: Annotated[bool, typer.Option("--audio", help="With a few seconds of each corpus to listen to.")] = False,
+    audio: Annotated[
+        bool,
+        typer.Option("--audio", help="With a few seconds of each corpus to listen to, augmented and corrupted too."),
+    ] = False,
     data_dir: Data = None,
     plugin: Plugins = None,
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,14 @@ class Batch:
     crops: Tensor
     active: Tensor
     labels: Tensor
+
+
+@runtime_checkable
+class Augmentation(Protocol):
+    """Options of a strategy that say how crops are augmented, so that the page can let people hear it."""
+
+    def heard(self, crops: Tensor, sample_rate: int, generator: torch.Generator) -> Tensor:
+        """(B, T) waveforms as they sound once augmented, each example with its own draw."""
 
 
 class Encoder(nn.Module):

@@ -58,6 +58,17 @@ class ViewConfig(Config):
         """Whether views differ in pitch."""
         return self.can_shift_pitch and self.pitch_shift is not False
 
+    def heard(self, crops: Tensor, sample_rate: int, generator: torch.Generator) -> Tensor:
+        """(B, T) waveforms as they sound once augmented, each example with its own draw."""
+        if self.preset == "clmr":
+            return _through(crops, _clmr(sample_rate, generator), self, generator)
+        if self.preset == "semisupcon":
+            chain = _semisupcon(sample_rate, generator)
+            return augment.sometimes(crops, 0.8, lambda x: _through(x, chain, self, generator), generator)
+        if self.preset == "choi":
+            return _choi(crops, sample_rate, self, generator)
+        return _pretext(crops, sample_rate, self, generator) if self.preset == "pretext" else crops
+
     @model_validator(mode="after")
     def _no_option_is_ignored(self) -> Self:
         if self.preset != "pretext":
@@ -79,33 +90,21 @@ def augmented(crops: Tensor, encoder: Encoder, config: ViewConfig, generator: to
 
     Features are masked by the `pretext` preset alone, and only where they are a spectrogram.
     """
-    rate = encoder.sample_rate
-    if config.preset == "clmr":
-        return encoder.features(_through(crops, _clmr(rate, generator), config, generator))
-    if config.preset == "semisupcon":
-        chain = _semisupcon(rate, generator)
-        heard = augment.sometimes(crops, 0.8, lambda x: _through(x, chain, config, generator), generator)
-        return encoder.features(heard)
-    if config.preset == "choi":
-        return encoder.features(_choi(crops, rate, config, generator))
-    if config.preset == "pretext":
-        return _pretext(crops, encoder, config, generator)
-    return encoder.features(crops)
+    features = encoder.features(config.heard(crops, encoder.sample_rate, generator))
+    if config.preset != "pretext" or "mel" not in encoder.offers:
+        return features
+    features = augment.mask_bands(features, 1, config.mask_frequency, generator)
+    return augment.mask_bands(features, 2, config.mask_time, generator)
 
 
-def _pretext(crops: Tensor, encoder: Encoder, config: ViewConfig, generator: torch.Generator) -> Tensor:
+def _pretext(crops: Tensor, sample_rate: int, config: ViewConfig, generator: torch.Generator) -> Tensor:
     x = augment.gain(crops, -config.gain_db, config.gain_db, generator)
     x = augment.polarity(x, 0.5, generator)
     if config.shifts_pitch:
         cents = config.pitch_shift_cents
-        x = stretch.pitch_shift(x, -cents, cents, encoder.sample_rate, generator)
+        x = stretch.pitch_shift(x, -cents, cents, sample_rate, generator)
     x = augment.noise(x, config.noise_p, 10, 40, generator)
-    x = filters.pass_filter(x, config.filter_p, encoder.sample_rate, generator)
-    features = encoder.features(x)
-    if "mel" not in encoder.offers:
-        return features
-    features = augment.mask_bands(features, 1, config.mask_frequency, generator)
-    return augment.mask_bands(features, 2, config.mask_time, generator)
+    return filters.pass_filter(x, config.filter_p, sample_rate, generator)
 
 
 def _through(x: Tensor, chain: Chain, config: ViewConfig, generator: torch.Generator) -> Tensor:

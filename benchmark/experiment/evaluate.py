@@ -63,15 +63,18 @@ class Trial:
     test: NDArray[np.int64]
 
     @classmethod
-    def of(cls, task: Task, tracks: pd.DataFrame, fractions: dict[float, int], shuffle_labels: bool) -> Trial:
+    def of(
+        cls, task: Task, tracks: pd.DataFrame, fractions: dict[float, int], shuffle_labels: bool, shuffle: int = 0
+    ) -> Trial:
         """Draw the subsets; they depend on the corpus alone, so that every strategy sees the same labels.
 
         Args:
             fractions: number of resamples by label fraction.
             shuffle_labels: the control: labels are permuted among the training and validation tracks.
+            shuffle: which of the permutations.
         """
         truth = task.targets(tracks)
-        labels = _shuffled(truth, tracks) if shuffle_labels else truth
+        labels = _shuffled(truth, tracks, shuffle) if shuffle_labels else truth
         subsets = draw_subsets(_strata(task, labels), tracks["split"].to_numpy(str), fractions, seed=0)
         labelled = np.array([y is not None for y in truth])
         test = np.flatnonzero(np.any(list(task.test_sets(tracks).values()), axis=0) & labelled)
@@ -189,11 +192,11 @@ def _strata(task: Task, labels: list[Any]) -> NDArray[Any]:
     return np.where(known, np.searchsorted(edges, scale), -1)
 
 
-def _shuffled(truth: list[Any], tracks: pd.DataFrame) -> list[Any]:
+def _shuffled(truth: list[Any], tracks: pd.DataFrame, shuffle: int) -> list[Any]:
     labels = list(truth)
     for split in ("train", "val"):
         rows = np.flatnonzero(tracks["split"] == split)
-        for i, j in zip(rows, np.random.default_rng(0).permutation(rows), strict=True):
+        for i, j in zip(rows, np.random.default_rng(shuffle).permutation(rows), strict=True):
             labels[i] = truth[j]
     return labels
 

@@ -97,15 +97,19 @@ class Environment(BaseModel):
 
 
 class Control(BaseModel):
-    """The score of a probe that learned shuffled labels, and its own predictions' on permuted targets: chance."""
+    """The mean score of probes that learned shuffled labels, and their own predictions' on permuted targets: chance.
+
+    `stderr` is that of the difference, from shuffle to shuffle.
+    """
 
     task: str
     strategy: str = ""
     probe: str = ""
     metric: str = ""
+    shuffles: int = 0
     value: float | None = None
-    test_stderr: float | None = None
     chance: float | None = None
+    stderr: float | None = None
 
 
 class Run(BaseModel):

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import stdtrit
 
 from benchmark.leaderboard.compare import LEVEL
 from benchmark.leaderboard.record import Control, Run, percent
 
+#: a probe that answers always the same is exactly at chance, but for the order of additions
+ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Checked:
-    """A control's score beside chance; `leaks`: it is better by more than `half`, what test sampling may add."""
+    """A control's score beside chance; `leaks`: it is better by more than `half`, what other shuffles may add."""
 
     control: Control
     half: float
@@ -70,9 +73,9 @@ def trust(scores: pd.DataFrame, table: pd.DataFrame, run: Run, taus: Mapping[tup
 
 
 def _check(control: Control, run: Run) -> Checked:
-    known = [np.nan if x is None else float(x) for x in (control.value, control.test_stderr, control.chance)]
+    known = [np.nan if x is None else float(x) for x in (control.value, control.stderr, control.chance)]
     value, stderr, chance = known
     # one-sided, at 5 % over all controls together
-    half = float(ndtri(1 - LEVEL / len(run.control))) * stderr
+    half = float(stdtrit(control.shuffles - 1, 1 - LEVEL / len(run.control))) * stderr
     sign = 1 if run.task(control.task).higher_is_better else -1
-    return Checked(control, half, chance, bool(sign * (value - chance) > half))
+    return Checked(control, half, chance, bool(sign * (value - chance) > half + ROUNDING))

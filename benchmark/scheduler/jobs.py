@@ -215,11 +215,11 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     (draft.path / "embedding.json").write_text(json.dumps(info))
 
 
-def _trial(job: Job, tracks: Any) -> Any:
+def _trial(job: Job, tracks: Any, shuffle: int = 0) -> Any:
     from benchmark.experiment.evaluate import Trial
 
     fractions = {float(f): int(n) for f, n in job.spec["fractions"]}
-    return Trial.of(registry.tasks.get(job.spec["task"])(), tracks, fractions, job.spec["shuffle_labels"])
+    return Trial.of(registry.tasks.get(job.spec["task"])(), tracks, fractions, job.spec["shuffle_labels"], shuffle)
 
 
 def _probe(job: Job, stores: Stores, draft: Draft) -> None:
@@ -243,15 +243,12 @@ def _probe(job: Job, stores: Stores, draft: Draft) -> None:
         features = Features.open(stores.out.open("embed", next(others)), frame_level)
         heard[Condition(*condition)] = Heard(features, rows)
     info = json.loads((embedded / "embedding.json").read_text())
-    scores, predictions = evaluate(
-        _trial(job, tracks),
-        Features.open(embedded, frame_level),
-        info["frame_rate"],
-        spec["probes"],
-        spec["seed"],
-        device,
-        heard,
-    )
+    features, rate = Features.open(embedded, frame_level), info["frame_rate"]
+    results = [
+        evaluate(_trial(job, tracks, shuffle), features, rate, spec["probes"], spec["seed"], device, heard)
+        for shuffle in range(spec.get("shuffles", 1))
+    ]
+    scores, predictions = (pd.concat(tables, ignore_index=True) for tables in zip(*results, strict=True))
     _write_scores(job, draft, scores, predictions, info.get("crops"))
 
 

@@ -32,6 +32,8 @@ ENGINE = {
 #: bump when a corruption sounds different
 CORRUPTION_VERSION = 1
 TRACKS_PER_SHARD = 50
+#: permutations of the labels in the control: a probe makes use of what a single one agrees with the truth by luck
+SHUFFLES = 10
 #: jobs whose artefacts belong to the data folder: shared by all grids
 DATA_KINDS = ("catalog", "shard", "waveforms")
 
@@ -272,7 +274,8 @@ class _Planner:
             others += self._heard(task, {**spec, "reads": reads}, checkpoint, what, *condition)
         probe = {**spec, "strategy": row.name, **self._reading(name), "pretrain_corpus": self._pretrained_on(row)}
         probe |= {"conditions": [list(condition) for condition in conditions]} if conditions else {}
-        probe |= {"fractions": [[max(self.grid.fractions), 1]], "shuffle_labels": True} if control else {}
+        fractions = [[max(self.grid.fractions), 1]]
+        probe |= {"fractions": fractions, "shuffle_labels": True, "shuffles": SHUFFLES} if control else {}
         kind, needs = "control" if control else "probe", (embedded, tracks, *others)
         self.plan.add(kind, f"{kind} {label} on {name}", probe, needs, (self.tried[name],))
 

@@ -46,7 +46,7 @@ def sound(jobs: dict[str, Job]) -> dict[str, str]:
 
 
 def control(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
-    """Scores of probes that learned shuffled labels: each task's main metric, with its standard error."""
+    """Scores of probes that learned shuffled labels: each task's main metric, on average over the shuffles."""
     done = [job for job in jobs.values() if job.kind == "control" and stores.done(job)]
     return [row for job in done for row in _scores(stores.out.open("control", job.key), job.spec["task"])]
 
@@ -54,10 +54,18 @@ def control(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
 def _scores(folder: Path, task: str) -> list[dict[str, Any]]:
     import pandas as pd
 
-    names = ["task", "strategy", "probe", "metric", "value", "test_stderr", "chance"]
     scores = pd.read_parquet(folder / "scores.parquet")
-    main = scores.loc[scores["metric"] == registry.tasks.get(task).metric, names]
-    return [dict(zip(names, row, strict=True)) for row in main.itertuples(index=False)]
+    main = scores[scores["metric"] == registry.tasks.get(task).metric]
+    return [
+        {
+            **dict(zip(("task", "strategy", "probe", "metric"), name, strict=True)),
+            "shuffles": len(rows),
+            "value": rows["value"].mean(),
+            "chance": rows["chance"].mean(),
+            "stderr": (rows["value"] - rows["chance"]).sem(),
+        }
+        for name, rows in main.groupby(["task", "strategy", "probe", "metric"], sort=False)
+    ]
 
 
 def _commit() -> dict[str, Any]:

@@ -62,9 +62,10 @@ def test_filters_offer_what_there_is_a_choice_of(tmp_path):
 
 
 def test_a_leak_is_told_from_chance(tmp_path):
-    """Two controls with a standard error of .01 may lie .0196 above chance, one-sided: .21 does, .23 is more."""
+    """Two controls with a standard error of .01 of ten shuffles may lie .0226 above chance, one-sided; .03 is more."""
     record = planted.run([*planted.LEVELS])
-    about = {"strategy": "random", "probe": "linear", "metric": "weighted_score", "test_stderr": 0.01, "chance": 0.2}
+    about = {"strategy": "random", "probe": "linear", "metric": "weighted_score", "shuffles": 10}
+    about |= {"stderr": 0.01, "chance": 0.2}
     record["control"] = [{"task": "key", **about, "value": value} for value in (0.21, 0.23)]
     assert [checked.leaks for checked in gathered(tmp_path / "up", record).trust.control] == [False, True]
     record["tasks"]["key"]["higher_is_better"] = False

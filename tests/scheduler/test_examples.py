@@ -48,6 +48,30 @@ def test_a_test_clip_is_heard_clean_and_under_each_corruption(run: tuple[Path, P
     assert sum(path.stat().st_size for path in (out / "audio").iterdir()) < 60_000 * len(examples)
 
 
+def test_each_augmentation_is_heard_once(run: tuple[Path, Path]) -> None:
+    """Rows with the same chain share their examples; who hears the crop as it is has none; pitch is where it went."""
+    out, data = run
+    shifted = {"pitch_shift_cents": 500, "noise_p": 0, "filter_p": 0}
+    rows = {"byol": ("byol", shifted), "simclr": ("simclr", shifted), "vicreg": ("vicreg", {}), "cola": ("cola", {})}
+    notes = {name: {"method": method, "options": options} for name, (method, options) in rows.items()}
+    notes |= {"random": {"method": "random"}, "gone": {"method": "no_such_plugin"}}
+    notes |= {"old": {"method": "dino", "options": {"an option of": "last year"}}}
+    (out / "run.json").write_text(json.dumps({"sound": {"rendered_scores": KEY}, "strategies": notes}))
+    write_examples(out, data)
+    examples = json.loads((out / "audio" / "index.json").read_text())
+    titles = [e["title"].removeprefix("rendered_scores as ") for e in examples if " as " in e["title"]]
+    assert titles == ["byol hears it, 1", "byol hears it, 2", "vicreg hears it, 1", "vicreg hears it, 2"]
+    assert "augmented for byol, simclr, on" in examples[1]["text"]
+    found = []
+    for example in examples[1:3]:
+        heard, rate = soundfile.read(out / "audio" / example["file"])
+        found.append(np.abs(np.fft.rfft(heard)).argmax() * rate / len(heard))
+    cents = 1200 * np.log2(np.array(found) / HZ)
+    assert (np.abs(cents) < 510).all()
+    assert (np.abs(cents) > 20).any(), cents
+    assert found[0] != pytest.approx(found[1], rel=0.005), "each draw is another"
+
+
 def test_old_examples_do_not_stay(run: tuple[Path, Path]) -> None:
     out, data = run
     (out / "audio").mkdir()

@@ -282,6 +282,8 @@ def test_a_control_learns_shuffled_labels_of_all_tracks_once_per_task() -> None:
         ("control", "key", 3),
     ]
     assert all(job.spec["shuffle_labels"] and job.spec["fractions"] == [[1.0, 1]] for job in more)
+    assert all(job.spec["shuffles"] > 1 for job in more)
+    assert not any("shuffles" in job.spec for job in plain.values())
     assert all(job.needs[0] in plain for job in more), "embeddings are those of the probes"
     assert narrow(grid(control=["simclr"]), strategies=["random"]).control == []
     with pytest.raises(ValidationError, match="byol is not among the strategies"):
