@@ -221,7 +221,7 @@ def bench(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads; by default all cores.")] = os.cpu_count() or 1,
 ) -> None:
-    """Measure each stage of pre-training, and the probe, in one run."""
+    """Measure each stage of pre-training, the probe and the report, in one run."""
     if device not in ("cpu", "cuda"):
         raise UserError(f"--device {device}: cpu or cuda")
     from benchmark.bench import measure, table
