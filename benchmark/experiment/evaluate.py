@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
@@ -162,13 +162,18 @@ def evaluate(
     def select(outputs: Outputs, rows: NDArray[np.int64]) -> float:
         return trial.select(outputs, rows, frame_rate)
 
+    def probed(targets: Targets) -> list[tuple[str, ProbeResult]]:
+        learned = (features, targets, trial.subsets, trial.test, select, device, seed, others)
+        return [(probe, result) for probe in probes for result in run_probe(probe, *learned)]
+
     targets = trial.targets(features, frame_rate)
-    results = [
-        (probe, result)
-        for probe in probes
-        for result in run_probe(probe, features, targets, trial.subsets, trial.test, select, device, seed, others)
-    ]
-    return trial.scored(results, frame_rate, conditions)
+    scores, predictions = trial.scored(probed(targets), frame_rate, conditions)
+    if trial.labels is not trial.truth and trial.task.output == "frame_activation":
+        # Peaks of any function of the sound fall on its events, whatever was learned: chance is to learn noise.
+        noise = np.random.default_rng(seed).permutation(targets.rows)
+        aimless = trial.scored(probed(replace(targets, rows=noise)), frame_rate, conditions)[0]
+        scores["chance"] = aimless["value"].to_numpy()
+    return scores, predictions
 
 
 def _clip_targets(task: Task, labels: list[Any]) -> NDArray[Any]:
@@ -241,7 +246,7 @@ def _score_rows(
 def chance(task: Task, predictions: list[Any], targets: list[Any]) -> dict[str, float]:
     """What predictions score that have nothing to do with the targets: on average over permuted ones.
 
-    The constant predictor does not say it of every metric: guesses have a higher macro F1, and events hit some others.
+    The constant predictor does not say it of every metric: guesses have a higher macro F1.
     """
     rng = np.random.default_rng(0)
     orders = [rng.permutation(len(targets)) for _ in range(PERMUTATIONS)]

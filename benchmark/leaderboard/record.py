@@ -97,8 +97,9 @@ class Environment(BaseModel):
 
 
 class Control(BaseModel):
-    """The mean score of probes that learned shuffled labels, and their own predictions' on permuted targets: chance.
+    """The mean score of probes that learned shuffled labels, beside chance.
 
+    Chance is what their own predictions score on permuted targets or, for events, what probes that learned noise score.
     `stderr` is that of the difference, from shuffle to shuffle.
     """
 

@@ -25,7 +25,7 @@ ENGINE = {
     "pretrain": 3,
     "embed": 4,
     "probe": 6,
-    "control": 7,
+    "control": 8,
     "supervised": 5,
     "preflight": 1,
 }
