@@ -80,6 +80,16 @@ class Trial:
         test = np.flatnonzero(np.any(list(task.test_sets(tracks).values()), axis=0) & labelled)
         return cls(task, tracks, truth, labels, subsets, test)
 
+    @property
+    def shuffled(self) -> bool:
+        """Whether this is the control."""
+        return self.labels is not self.truth
+
+    @property
+    def of_events(self) -> bool:
+        """Whether times are decoded from an activation."""
+        return self.task.output == "frame_activation"
+
     def targets(self, features: Features, frame_rate: float) -> Targets:
         """What each row of `features` should say."""
         task, counts = self.task, np.diff(features.offsets)
@@ -168,7 +178,7 @@ def evaluate(
 
     targets = trial.targets(features, frame_rate)
     scores, predictions = trial.scored(probed(targets), frame_rate, conditions)
-    if trial.labels is not trial.truth and trial.task.output == "frame_activation":
+    if trial.shuffled and trial.of_events:
         # Peaks of any function of the sound fall on its events, whatever was learned: chance is to learn noise.
         noise = np.random.default_rng(seed).permutation(targets.rows)
         aimless = trial.scored(probed(replace(targets, rows=noise)), frame_rate, conditions)[0]
@@ -218,7 +228,7 @@ def _score_rows(
         predicted, true = [decoded[i] for i in at], [trial.truth[heard[i]] for i in at]
         groups = trial.tracks["group"].to_numpy()[heard[at]]
         errors, draws = sampling_error(task, predicted, true, groups)
-        guessed = chance(task, predicted, true) if trial.labels is not trial.truth else {}
+        guessed = chance(task, predicted, true) if trial.shuffled and not trial.of_events else {}
         for metric, value in task.score(predicted, true).items():
             rows.append(
                 {
