@@ -104,6 +104,7 @@ def run(
         budget,
     )
     _check_names(chosen)
+    registry.executors.describe(executor)
     settings = Settings(
         (out or Path("results") / chosen.name).absolute(),
         data_folder(data_dir),

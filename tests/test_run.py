@@ -203,6 +203,14 @@ def test_a_users_mistake_is_named(change: tuple[str, str], message: str, tmp_pat
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_an_unknown_executor_is_named_before_anything_runs(verb: str, tmp_path: Path) -> None:
+    done = command(verb, "--executor", "slrum", "--data-dir", str(tmp_path / "d"), "--out", str(tmp_path / "o"))
+    assert done.returncode == 2
+    assert "'slrum' among the executors; known: local" in " ".join(done.stderr.split())
+    assert not (tmp_path / "o").exists()
+
+
 def test_an_unwritable_data_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = command("run", "--data-dir", str(tmp_path / "file" / "below"), "--out", str(tmp_path / "o"))
