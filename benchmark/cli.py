@@ -103,8 +103,7 @@ def run(
         numbers(fractions, "--fractions", float),
         budget,
     )
-    _check_names(chosen)
-    registry.executors.describe(executor)
+    _check_names(chosen, executor)
     settings = Settings(
         (out or Path("results") / chosen.name).absolute(),
         data_folder(data_dir),
@@ -248,13 +247,14 @@ def main() -> None:
         sys.exit(2)
 
 
-def _check_names(grid: Any) -> None:
+def _check_names(grid: Any, executor: str) -> None:
     """Find an unknown name before anything is imported."""
     for axis, wanted in (
         ("corpora", [grid.corpus, *grid.sizes]),
         ("strategies", [str(options.get("strategy", name)) for name, options in grid.strategies.items()]),
         ("encoders", grid.encoders),
         ("tasks", grid.tasks),
+        ("executors", [executor]),
     ):
         for entry in wanted:
             getattr(registry, axis).describe(entry)
