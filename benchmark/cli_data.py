@@ -32,7 +32,7 @@ data = typer.Typer(no_args_is_help=True, help="List, check and prepare the corpo
 @data.command("list")
 def data_list(data_home: Home = None) -> None:
     """Which data sets there are, and which of them are on this disk."""
-    from benchmark.corpora.dataset import DataSet
+    from benchmark.corpora.datasets.dataset import DataSet
 
     _prepare(data_home, None)
     for name in registry.corpora.names():
@@ -55,7 +55,7 @@ def data_check(
 
     Compares what is here with a complete copy, too, where that is documented: some indices are made of the files.
     """
-    from benchmark.corpora.dataset import DataSet
+    from benchmark.corpora.datasets.dataset import DataSet
 
     _prepare(data_home, None)
     cls = registry.corpora.get(corpus)
@@ -109,9 +109,9 @@ def data_pack(
     folder: Annotated[Path, typer.Argument(help="Where to: a data folder, for --data-dir on the other machine.")],
 ) -> None:
     """Write scores as note tables (2 MB): machines without music21 and symusic render the same clips from them."""
-    from benchmark.corpora.rendered_scores import RenderedScores
-    from benchmark.corpora.rendered_scores.catalog import read_works
-    from benchmark.corpora.rendered_scores.pack import pack
+    from benchmark.corpora.rendered.scores import RenderedScores
+    from benchmark.corpora.rendered.works.pack import pack
+    from benchmark.corpora.rendered.works.reading import read_works
 
     if not issubclass(registry.corpora.get(corpus), RenderedScores):
         raise UserError(f"{corpus} is not made from scores; a data set is copied as it is, all else needs no packing")

@@ -84,7 +84,7 @@ def data_folder(data_dir: Path | None) -> Path:
     """Where corpora are kept; workers are told as well."""
     from platformdirs import user_cache_path
 
-    from benchmark.corpora.rendered_scores.pack import DATA_FOLDER
+    from benchmark.corpora.rendered.works.pack import DATA_FOLDER
 
     folder = (data_dir or user_cache_path("mir-pretext")).absolute()
     os.environ[DATA_FOLDER] = str(folder)  # packed scores are found there
@@ -93,7 +93,7 @@ def data_folder(data_dir: Path | None) -> Path:
 
 def set_home(home: Path | None) -> None:
     """Say where data sets are, here and to workers."""
-    from benchmark.corpora.dataset import DATA_HOME
+    from benchmark.corpora.datasets.dataset import DATA_HOME
 
     if home is not None:
         os.environ[DATA_HOME] = str(home.absolute())

@@ -15,7 +15,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.corpora.dataset import SPLITS, DataSet, held_out
+from benchmark.corpora.datasets.dataset import SPLITS, DataSet, held_out
 from benchmark.interfaces import Info, Task, UserError
 from tasks.kinds.classification import Classification
 from tasks.kinds.regression import Regression

@@ -14,7 +14,7 @@ its contents, its faults", 2013.
 
 from __future__ import annotations
 
-from benchmark.corpora.gtzan import GENRES
+from benchmark.corpora.datasets.tags.gtzan import GENRES
 from benchmark.interfaces import Info
 from tasks.kinds.classification import Classification
 

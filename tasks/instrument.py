@@ -13,7 +13,7 @@ Metric: accuracy over clips; and macro-F1.
 
 from __future__ import annotations
 
-from benchmark.corpora.rendered_scores.palette import FAMILIES
+from benchmark.corpora.rendered.palette import FAMILIES
 from benchmark.interfaces import Info
 from tasks.kinds.classification import Classification
 

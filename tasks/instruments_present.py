@@ -16,7 +16,7 @@ Metric: mean average precision over tags (scikit-learn); chance is the mean prev
 
 from __future__ import annotations
 
-from benchmark.corpora.rendered_scores.palette import FAMILIES
+from benchmark.corpora.rendered.palette import FAMILIES
 from benchmark.interfaces import Info
 from tasks.kinds.tagging import Tagging
 

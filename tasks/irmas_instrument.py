@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark.corpora.irmas import INSTRUMENTS
+from benchmark.corpora.datasets.instruments.irmas import INSTRUMENTS
 from benchmark.interfaces import Info
 from tasks.kinds.tagging import Tagging
 

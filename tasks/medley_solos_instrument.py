@@ -12,7 +12,7 @@ Paper: Lostanlen & Cella 2016.
 
 from __future__ import annotations
 
-from benchmark.corpora.medley_solos_db import INSTRUMENTS
+from benchmark.corpora.datasets.instruments.medley_solos_db import INSTRUMENTS
 from benchmark.interfaces import Info
 from tasks.kinds.classification import Classification
 

@@ -12,7 +12,7 @@ Metric: accuracy over notes; and macro-F1 (the families are unbalanced). Paper: 
 
 from __future__ import annotations
 
-from benchmark.corpora.nsynth import FAMILIES
+from benchmark.corpora.datasets.instruments.nsynth import FAMILIES
 from benchmark.interfaces import Info
 from tasks.kinds.classification import Classification
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmark.corpora.openmic import INSTRUMENTS
+from benchmark.corpora.datasets.instruments.openmic import INSTRUMENTS
 from benchmark.interfaces import Info
 from tasks.kinds.tagging import Tagging
 

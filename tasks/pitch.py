@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchmark.corpora.rendered_notes import PITCHES
+from benchmark.corpora.rendered.notes import PITCHES
 from benchmark.interfaces import Info
 from tasks.kinds.classification import Classification
 

@@ -12,7 +12,7 @@ Metric: accuracy over notes; and macro-F1 (the classes are unbalanced). Paper: C
 
 from __future__ import annotations
 
-from benchmark.corpora.tinysol import INSTRUMENTS
+from benchmark.corpora.datasets.instruments.tinysol import INSTRUMENTS
 from benchmark.interfaces import Info
 from tasks.kinds.classification import Classification
 

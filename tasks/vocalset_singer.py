@@ -12,7 +12,7 @@ Metric: accuracy over recordings; and macro-F1. Paper: Wilkins et al. 2018.
 
 from __future__ import annotations
 
-from benchmark.corpora.vocalset import SINGERS
+from benchmark.corpora.datasets.instruments.vocalset import SINGERS
 from benchmark.interfaces import Info
 from tasks.kinds.classification import Classification
 

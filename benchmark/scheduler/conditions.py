@@ -47,7 +47,7 @@ def _labels_hold(corruption: Any, task: Any) -> bool:
 def all_corruptions() -> dict[str, list[int]]:
     """Every condition at every severity; the second font where the system has one."""
     from benchmark.audio.corrupt import CORRUPTIONS
-    from benchmark.corpora.rendered_scores.soundfonts import second_font
+    from benchmark.corpora.rendered.soundfonts import second_font
 
     font = {SECOND_FONT: [1]} if second_font() else {}
     return {name: list(SEVERITIES) for name in CORRUPTIONS} | font

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from benchmark.audio.waveforms import Waveforms
-from benchmark.corpora.rendered_scores import RenderedScores
-from benchmark.corpora.rendered_scores.arrange import Arrangement, arrange
-from benchmark.corpora.rendered_scores.catalog import load_notes
-from benchmark.corpora.rendered_scores.sound import SAMPLE_RATE, play
+from benchmark.corpora.rendered.arrange import Arrangement, arrange
+from benchmark.corpora.rendered.scores import RenderedScores
+from benchmark.corpora.rendered.synthesis import SAMPLE_RATE, play
+from benchmark.corpora.rendered.works.note_tables import load_notes
 from benchmark.experiment.evaluate import Trial, evaluate
 from benchmark.experiment.features import Features
 from benchmark.interfaces import Task

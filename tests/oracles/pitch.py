@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import medfilt
 
-from benchmark.corpora.rendered_notes import PITCHES, RenderedNotes
-from benchmark.corpora.rendered_scores.palette import TONICS
-from benchmark.corpora.rendered_scores.sound import SAMPLE_RATE
+from benchmark.corpora.rendered.notes import PITCHES, RenderedNotes
+from benchmark.corpora.rendered.palette import TONICS
+from benchmark.corpora.rendered.synthesis import SAMPLE_RATE
 from oracles.listening import HOP, Exam
 from tasks.kinds.chords import CHORDS, chord_class
 

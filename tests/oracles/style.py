@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmark.corpora.rendered_scores.palette import TONICS
+from benchmark.corpora.rendered.palette import TONICS
 from oracles.listening import Exam
 from oracles.time import rhythm
 

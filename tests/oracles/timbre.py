@@ -6,7 +6,7 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmark.corpora.rendered_scores.sound import SAMPLE_RATE
+from benchmark.corpora.rendered.synthesis import SAMPLE_RATE
 from oracles.listening import Exam
 
 

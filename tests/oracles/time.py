@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmark.corpora.rendered_scores.grid import CLIP_SECONDS
-from benchmark.corpora.rendered_scores.sound import SAMPLE_RATE
+from benchmark.corpora.rendered.beat_grid import CLIP_SECONDS
+from benchmark.corpora.rendered.synthesis import SAMPLE_RATE
 from oracles.listening import FRAME_RATE, HOP, Exam
 
 #: multiples of the beat whose autocorrelation tells how beats divide and group

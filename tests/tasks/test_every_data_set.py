@@ -16,7 +16,7 @@ from trees import TREES, write_all
 from typer.testing import CliRunner
 
 from benchmark import cli, registry
-from benchmark.corpora.dataset import DATA_HOME, DataSet
+from benchmark.corpora.datasets.dataset import DATA_HOME, DataSet
 from benchmark.experiment.evaluate import Trial
 from benchmark.interfaces import Task
 from benchmark.testing import check_task

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from benchmark.corpora.emomusic import EmoMusic
-from benchmark.corpora.irmas import IRMAS
-from benchmark.corpora.medley_solos_db import MedleySolosDB
-from benchmark.corpora.nsynth import NSynth
-from benchmark.corpora.openmic import OpenMIC
-from benchmark.corpora.tinysol import TinySOL
-from benchmark.corpora.vocalset import VocalSet, VocalSetUnseenSingers
+from benchmark.corpora.datasets.instruments.irmas import IRMAS
+from benchmark.corpora.datasets.instruments.medley_solos_db import MedleySolosDB
+from benchmark.corpora.datasets.instruments.nsynth import NSynth
+from benchmark.corpora.datasets.instruments.openmic import OpenMIC
+from benchmark.corpora.datasets.instruments.tinysol import TinySOL
+from benchmark.corpora.datasets.instruments.vocalset import VocalSet, VocalSetUnseenSingers
+from benchmark.corpora.datasets.tags.emomusic import EmoMusic
 from benchmark.interfaces import Task
 from tasks.emomusic_emotion import EmoMusicEmotion
 from tasks.irmas_instrument import IRMASInstrument

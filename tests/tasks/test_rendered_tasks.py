@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.corpora.rendered_scores.palette import FAMILIES, FAMILY_OF, TRAINING_PROGRAMS
+from benchmark.corpora.rendered.palette import FAMILIES, FAMILY_OF, TRAINING_PROGRAMS
 from benchmark.interfaces import Task
 from tasks.chord import Chord
 from tasks.collection import Collection

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from torchaudio.datasets import gtzan as lists
 
-from benchmark.corpora.gtzan import GENRES
+from benchmark.corpora.datasets.tags.gtzan import GENRES
 from trees.files import linked, music, parts, pick
 
 #: one bar of four and the next downbeat, as in the files: time, position

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmark.corpora.mtg_jamendo import FIELDS, MTGJamendo
+from benchmark.corpora.datasets.tags.mtg_jamendo import FIELDS, MTGJamendo
 from tasks.mtat_tags import MTATTags
 from trees.files import music, parts, pick, written
 

@@ -1,0 +1,61 @@
+"""NSynth: single notes of 1,006 instruments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.interfaces import Info
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: in the order of the data set's own `instrument_family`, 0 to 10
+FAMILIES = (
+    "bass", "brass", "flute", "guitar", "keyboard", "mallet", "organ", "reed", "string", "synth_lead", "vocal",
+)  # fmt: skip
+_SPLITS = {"train": "train", "valid": "val", "test": "test"}
+
+
+class NSynth(DataSet):
+    """305,979 notes of 4 s, 16 kHz mono, from commercial sample libraries.
+
+    Layout: `nsynth-{train,valid,test}/{examples.json,audio/NOTE.wav}` (the "json/wav" archives).
+    Split: official, 289,205 / 12,678 / 4,096 notes. The instruments of training are in neither other part; validation
+    and test share theirs, so that a choice made on validation knows the instruments of the test.
+    Group: the instrument. Labels: `pitch` (MIDI number), `family`.
+    """
+
+    info = Info("nsynth", "NSynth", "Engel et al. 2017, Neural audio synthesis of musical notes", version=1)
+    licence = "CC BY 4.0"
+    folder = "nsynth"
+    get = (
+        "Get nsynth-train, nsynth-valid and nsynth-test as .jsonwav.tar.gz from Google Magenta's page on NSynth, "
+        "and unpack the three into this folder."
+    )
+    disk = "about 25 GB packed, 40 GB unpacked"
+    expected = {"train": 289_205, "val": 12_678, "test": 4_096}
+
+    def index(self, home: Path) -> pd.DataFrame:
+        """The notes in the order of the three files."""
+        import pandas as pd
+
+        return pd.concat([_part(home, name, split) for name, split in _SPLITS.items()], ignore_index=True)
+
+
+def _part(home: Path, name: str, split: str) -> pd.DataFrame:
+    import pandas as pd
+
+    notes = json.loads((home / f"nsynth-{name}" / "examples.json").read_text(encoding="utf-8"))
+    return pd.DataFrame(
+        {
+            "id": list(notes),
+            "path": [f"nsynth-{name}/audio/{note}.wav" for note in notes],
+            "group": [note["instrument_str"] for note in notes.values()],
+            "split": split,
+            "pitch": [int(note["pitch"]) for note in notes.values()],
+            "family": [note["instrument_family_str"] for note in notes.values()],
+        }
+    )

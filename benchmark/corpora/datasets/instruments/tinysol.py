@@ -1,0 +1,62 @@
+"""TinySOL: single notes of 14 orchestral instruments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.corpora.datasets.layout import located, read_table
+from benchmark.interfaces import Info
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: the data set's abbreviations and names
+INSTRUMENTS = {
+    "BTb": "Bass Tuba", "Hn": "French Horn", "Tbn": "Trombone", "TpC": "Trumpet in C", "Acc": "Accordion",
+    "Cb": "Contrabass", "Vn": "Violin", "Va": "Viola", "Vc": "Violoncello", "Bn": "Bassoon",
+    "ClBb": "Clarinet in B-flat", "Fl": "Flute", "Ob": "Oboe", "ASax": "Alto Saxophone",
+}  # fmt: skip
+_SPLITS = {0: "test", 1: "val", 2: "train", 3: "train", 4: "train"}
+
+
+class TinySOL(DataSet):
+    """2,913 notes in ordinary technique, recorded at Ircam between 1996 and 1999, 44.1 kHz mono.
+
+    Layout: `TinySOL_metadata.csv` beside the unpacked archive, whose paths are
+    `Family/Instrument/ordinario/Fl-ord-C4-mf-N-T14d.wav`; a folder around them (`TinySOL2020`, `audio`) is found.
+    Split: of the official five folds, which are balanced in instrument, pitch and dynamics, fold 0 is the test, fold 1
+    the validation, the others training. Notes that were missing have been made from the recording of a neighbor, a
+    semitone away (`R100u`, `R100d` in the name): they follow that recording, whatever fold the list gives them.
+    Group: the recording. The player and the instrument are the same in all folds. Labels: `instrument`.
+    """
+
+    info = Info("tinysol", "TinySOL", "Cella et al. 2020, OrchideaSOL (ICMC); TinySOL 6.0", version=1)
+    licence = "CC BY 4.0"
+    folder = "tinysol"
+    get = (
+        "Get TinySOL.tar.gz and TinySOL_metadata.csv from Zenodo, record 3685367; unpack the archive into this folder."
+    )
+    disk = "1.0 GB packed, somewhat more unpacked"
+    expected = {"train+val+test": 2_913}
+
+    def index(self, home: Path) -> pd.DataFrame:
+        """The notes in the order of the list."""
+        notes = read_table(located(home, "TinySOL_metadata.csv"))
+        unknown = set(notes["Instrument (abbr.)"]) - INSTRUMENTS.keys()
+        if unknown:
+            raise ValueError(f"TinySOL_metadata.csv: instruments that are not of this data set: {sorted(unknown)}")
+        base = located(home, "Winds").parent.relative_to(home)
+        table = notes[["Path"]].rename(columns={"Path": "id"})
+        table["path"] = [(base / path).as_posix() for path in notes["Path"]]
+        table["id"] = table["id"].str.split("/").str[-1].str.removesuffix(".wav")
+        steps = table["id"].str.extract(r"R100([ud])$")[0].map({"u": 1, "d": -1}).fillna(0).astype(int)
+        recorded = (notes["Pitch ID"].astype(int) - steps).astype(str)
+        table["group"] = notes["Instrument (abbr.)"] + " " + recorded
+        table["group"] += " " + notes["Dynamics"] + " " + notes["Instance ID"]
+        recordings_first = steps.abs().sort_values(kind="stable").index
+        folds = notes["Fold"].astype(int).loc[recordings_first].groupby(table["group"]).first()
+        table["split"] = table["group"].map(folds).map(_SPLITS)
+        table["instrument"] = notes["Instrument (abbr.)"].map(INSTRUMENTS)
+        return table

@@ -1,0 +1,1 @@
+"""What whole tracks are called: genre, mood, tags."""

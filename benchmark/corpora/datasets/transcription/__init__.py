@@ -1,0 +1,1 @@
+"""What is played when: beats, tempo, key, chords, melody."""

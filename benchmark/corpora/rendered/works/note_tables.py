@@ -1,0 +1,33 @@
+"""Works as two Parquet tables: what is kept of them between reading and rendering, and what a pack is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from benchmark.corpora.rendered.works.work import Work
+
+
+def save_notes(works: list[Work], folder: Path) -> None:
+    """Write the works needed to render, as two Parquet tables."""
+    notes = pd.concat([w.notes.assign(work=w.work) for w in works])
+    notes.to_parquet(folder / "notes.parquet", index=False)
+    heads = [{k: v for k, v in vars(w).items() if k != "notes"} for w in works]
+    pd.DataFrame(heads).to_parquet(folder / "works.parquet", index=False)
+
+
+def load_notes(folder: Path, names: set[str]) -> dict[str, Work]:
+    """Read the works called `names` back."""
+    heads: list[dict[str, Any]] = pq.read_table(folder / "works.parquet").to_pylist()  # pandas turns None into NaN
+    notes = dict(iter(pd.read_parquet(folder / "notes.parquet", filters=[("work", "in", names)]).groupby("work")))
+    return {
+        head["work"]: Work(
+            **{**head, "signature": tuple(int(n) for n in head["signature"])},
+            notes=notes[head["work"]].drop(columns="work"),
+        )
+        for head in heads
+        if head["work"] in names
+    }

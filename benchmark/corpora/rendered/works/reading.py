@@ -1,0 +1,43 @@
+"""All works there are: read from music21's scores, or from a pack of them where no reader is installed."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import importlib.util
+import multiprocessing
+from pathlib import Path
+
+from benchmark.corpora.rendered.works.chorales import read_chorales
+from benchmark.corpora.rendered.works.folk import read_folk
+from benchmark.corpora.rendered.works.pack import is_needed, packed_works
+from benchmark.corpora.rendered.works.work import Work
+
+#: more than processes, so that neither waits long for the other
+CHORALE_PARTS = 6
+
+
+def corpus_folder() -> Path:
+    """Where music21 keeps its scores (found without importing it)."""
+    spec = importlib.util.find_spec("music21")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "corpus"
+
+
+def read_works() -> list[Work]:
+    """All works, folk first; parsing is the slow part, so two processes share it (the order stays)."""
+    if is_needed():
+        return packed_works()
+    folder = corpus_folder()
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+        parts = [pool.submit(_folk, folder), *(pool.submit(_chorales, folder, i) for i in range(CHORALE_PARTS))]
+        return [work for part in parts for work in part.result()]
+
+
+def _folk(folder: Path) -> list[Work]:
+    return list(read_folk(folder))
+
+
+def _chorales(folder: Path, part: int) -> list[Work]:
+    return list(read_chorales(folder, part, CHORALE_PARTS))
