@@ -15,12 +15,12 @@ import pandas as pd
 import torch
 
 from benchmark.audio.waveforms import Waveforms
-from benchmark.experiment.budget import PretrainConfig
-from benchmark.experiment.crops import CropStream, to_batch
-from benchmark.experiment.evaluate import BOOTSTRAP_DRAWS
-from benchmark.experiment.probe import bench_probe
-from benchmark.experiment.train import Pretraining, fit
 from benchmark.modules import Crops, Strategy
+from benchmark.pretraining.budget import PretrainConfig
+from benchmark.pretraining.crops import CropStream, to_batch
+from benchmark.pretraining.train import Pretraining, fit
+from benchmark.probing.evaluate import BOOTSTRAP_DRAWS
+from benchmark.probing.probe import bench_probe
 from benchmark.registry import encoders, strategies
 
 STEPS, ROUNDS, SAMPLE_RATE = 10, 3, 16_000

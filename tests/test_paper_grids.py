@@ -9,7 +9,7 @@ import torch
 
 from benchmark import registry
 from benchmark.audio.waveforms import Waveforms
-from benchmark.experiment.train import pretrain
+from benchmark.pretraining.train import pretrain
 from benchmark.scheduler.grid import load
 from benchmark.scheduler.plan import rows
 

@@ -14,8 +14,8 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from benchmark import registry
-from benchmark.experiment.budget import PretrainConfig
 from benchmark.interfaces import Config, UserError
+from benchmark.pretraining.budget import PretrainConfig
 
 
 class Audio(Config):

@@ -136,7 +136,7 @@ def open_waveforms(data: Store, key: str, corpus: str) -> Any:
 
 
 def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
-    from benchmark.experiment.ranks import on_ranks
+    from benchmark.pretraining.ranks import on_ranks
 
     device, spec = _device(), job.spec
     count = spec["budget"]["devices"] if "budget" in spec else 1
@@ -149,17 +149,17 @@ def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
 
 def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
     """Train (or only initialize) and write the encoder's weights, and `info.json` for the manifest."""
-    from benchmark.experiment.ranks import is_first
-    from benchmark.experiment.snapshots import save_encoder, weights_file
+    from benchmark.pretraining.ranks import is_first
+    from benchmark.pretraining.snapshots import save_encoder, weights_file
 
     spec = job.spec
     shares = spec.get("snapshots", [])
     strategy = _strategy(spec, spec["seed"])
     info: dict[str, Any] = {}
     if strategy.trains:
-        from benchmark.experiment.budget import PretrainConfig
-        from benchmark.experiment.checkpoint import SAVE_EVERY
-        from benchmark.experiment.train import pretrain
+        from benchmark.pretraining.budget import PretrainConfig
+        from benchmark.pretraining.checkpoint import SAVE_EVERY
+        from benchmark.pretraining.train import pretrain
 
         waves = open_waveforms(stores.data, job.needs[0], spec["corpus"])
         budget, scratch = PretrainConfig.model_validate(spec["budget"]), stores.out.scratch("pretrain", job.key)
@@ -173,7 +173,7 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
 
 
 def _preflight(job: Job, stores: Stores, draft: Draft) -> None:
-    from benchmark.experiment.preflight import try_strategy, try_task
+    from benchmark.scheduler.preflight import try_strategy, try_task
 
     device, spec = _device(), job.spec
     if "task" in spec:
@@ -198,8 +198,8 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     import numpy as np
     from safetensors.torch import load_file
 
-    from benchmark.experiment.embed import embed
-    from benchmark.experiment.snapshots import weights_file
+    from benchmark.pretraining.snapshots import weights_file
+    from benchmark.probing.embed import embed
 
     device, spec = _device(), job.spec
     share = spec.get("share", 1.0)
@@ -216,7 +216,7 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
 
 
 def _trial(job: Job, tracks: Any, shuffle: int = 0) -> Any:
-    from benchmark.experiment.evaluate import Trial
+    from benchmark.probing.evaluate import Trial
 
     fractions = {float(f): int(n) for f, n in job.spec["fractions"]}
     return Trial.of(registry.tasks.get(job.spec["task"])(), tracks, fractions, job.spec["shuffle_labels"], shuffle)
@@ -226,8 +226,8 @@ def _probe(job: Job, stores: Stores, draft: Draft) -> None:
     import numpy as np
     import pandas as pd
 
-    from benchmark.experiment.evaluate import Condition, Heard, evaluate, rows_of
-    from benchmark.experiment.features import Features
+    from benchmark.probing.evaluate import Condition, Heard, evaluate, rows_of
+    from benchmark.probing.features import Features
 
     device, spec = _device(), job.spec
     embedded = stores.out.open("embed", job.needs[0])
@@ -257,8 +257,8 @@ def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
     import torch
     from safetensors.torch import load_file
 
-    from benchmark.experiment.evaluate import Condition, rows_of
-    from benchmark.experiment.supervised import FINETUNE_RATE, SCRATCH_RATE, Audible, train_supervised
+    from benchmark.probing.evaluate import Condition, rows_of
+    from benchmark.probing.supervised import FINETUNE_RATE, SCRATCH_RATE, Audible, train_supervised
 
     device, spec = _device(), job.spec
     waves = open_waveforms(stores.data, job.needs[0], spec["corpus"])

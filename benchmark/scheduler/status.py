@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchmark.experiment.budget import PROGRESS
 from benchmark.files import host_name, replacing
+from benchmark.pretraining.budget import PROGRESS
 from benchmark.scheduler.locks import STALE, born
 from benchmark.scheduler.store import Store
 from benchmark.scheduler.walk import Event, Job

@@ -17,9 +17,9 @@ from benchmark.corpora.rendered.arrange import Arrangement, arrange
 from benchmark.corpora.rendered.scores import RenderedScores
 from benchmark.corpora.rendered.synthesis import SAMPLE_RATE, play
 from benchmark.corpora.rendered.works.note_tables import load_notes
-from benchmark.experiment.evaluate import Trial, evaluate
-from benchmark.experiment.features import Features
 from benchmark.interfaces import Task
+from benchmark.probing.evaluate import Trial, evaluate
+from benchmark.probing.features import Features
 
 HOP = 160
 FRAME_RATE = SAMPLE_RATE / HOP

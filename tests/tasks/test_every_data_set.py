@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from benchmark import cli, registry
 from benchmark.corpora.datasets.dataset import DATA_HOME, DataSet
-from benchmark.experiment.evaluate import Trial
 from benchmark.interfaces import Task
+from benchmark.probing.evaluate import Trial
 from benchmark.testing import check_task
 
 CORPORA = [name for name in registry.corpora.names() if issubclass(registry.corpora.get(name), DataSet)]

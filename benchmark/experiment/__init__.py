@@ -1,1 +1,0 @@
-"""One strategy on one task: train, embed, draw fractions, probe, score."""

@@ -1,0 +1,145 @@
+"""Which crops a pre-training step hears: batch t is a pure function of (seed, t), and the CPU only slices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from benchmark.audio.waveforms import MIX, Waveforms
+from benchmark.interfaces import UserError
+from benchmark.modules import Batch, Crops
+from benchmark.pretraining.budget import PretrainConfig
+
+#: the budget counts crops of this length: a strategy that asks for longer ones takes fewer steps
+CROP_SECONDS = 3.0
+
+Rows = NDArray[np.int64]
+
+
+class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
+    """Steps from `start`: (t, what `Batch` holds, the crops still int16) of different training tracks.
+
+    Raises:
+        UserError: the crops fit into no track (those that are too short are not heard), or the corpus lacks a stem or a
+            tag.
+    """
+
+    def __init__(
+        self,
+        waves: Waveforms,
+        spec: Crops,
+        config: PretrainConfig,
+        seed: int,
+        start: int = 0,
+        targets: NDArray[np.float32] | None = None,
+        rows: Rows | None = None,
+    ) -> None:
+        """Prepare the draws.
+
+        Args:
+            start: the first step.
+            targets: (N, C) given as labels of every track that is heard, in place of tags.
+            rows: tracks to draw from; by default all training tracks: a test track is never heard.
+        """
+        self.waves, self.spec, self.seed, self.start = waves, spec, seed, start
+        self.count, self.length = spec.count, round(spec.seconds * waves.sample_rate)
+        pool = np.flatnonzero(waves.tracks["split"].to_numpy() == "train") if rows is None else rows
+        self.rows = self._long_enough(pool)
+        self.batch = min(config.batch_size, len(self.rows))
+        heard = self.batch * self.count * spec.seconds / CROP_SECONDS
+        self.steps = max(1, int(config.crops / heard))
+        self._check_stems()
+        self.labels = _labels(waves, self.rows, spec, seed) if targets is None else targets
+        self.labelled = np.flatnonzero(self.labels.any(axis=1)) if spec.tags else self.rows[:0]
+
+    def _long_enough(self, rows: Rows) -> Rows:
+        """The tracks that the crops fit into."""
+        apart = self.count if self.spec.placement in ("adjacent", "disjoint") else 1
+        length = self.waves.tracks["length"].to_numpy()[rows]
+        if (length >= apart * self.length).sum() < min(2, len(rows)):
+            raise UserError(
+                f"{apart} x {self.spec.seconds} s do not fit into the tracks, which last "
+                f"{length.max(initial=0) / self.waves.sample_rate:.1f} s at most: ask for shorter crops, or place them "
+                "at random"
+            )
+        return rows[length >= apart * self.length]
+
+    def _check_stems(self) -> None:
+        absent = set(self.spec.sources) - self.waves.stems.keys()
+        if absent:
+            raise UserError(f"the corpus has no stem {', '.join(sorted(absent))}; it has {', '.join(self.waves.stems)}")
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, Tensor]]]:
+        return ((t, self.step(t)) for t in range(self.start, self.steps))
+
+    def step(self, t: int) -> dict[str, Tensor]:
+        """What step t hears."""
+        rng = np.random.default_rng((self.seed, t))
+        source = str(rng.choice(self.spec.sources)) if self.spec.sources else MIX
+        active = self.waves.active(source)
+        rows, known = self._draw(rng, active)
+        crops = np.empty((self.batch, self.count, self.length), np.int16)
+        for i, starts in enumerate(self._starts(rng, rows)):
+            stem = source if i == self.count - 1 else MIX
+            crops[:, i] = self.waves.crops(rows, starts, self.length, stem)
+        return {
+            "crops": torch.from_numpy(crops),
+            "active": torch.from_numpy(active[rows]),
+            "labels": torch.from_numpy(self.labels[rows] * known[:, None]),
+        }
+
+    def _draw(self, rng: np.random.Generator, active: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.float32]]:
+        """Rows of the batch, all different, and for which of them the labels are known."""
+        pool = self.rows
+        if self.spec.sources and rng.random() < 0.5:  # half of the batches hear the drawn source everywhere
+            pool = pool[active[pool]] if active[pool].sum() >= self.batch else pool
+        share = round(self.spec.batch_share * self.batch) if len(self.labelled) else 0
+        first = rng.choice(self.labelled, min(share, len(self.labelled)), replace=False) if share else pool[:0]
+        rest = np.setdiff1d(pool, first, assume_unique=True) if share else pool
+        rows = np.concatenate([first, rng.choice(rest, self.batch - len(first), replace=False)])
+        known = np.arange(self.batch) < len(first) if self.spec.tags else np.ones(self.batch)
+        return rows, known.astype(np.float32)
+
+    def _starts(self, rng: np.random.Generator, rows: Rows) -> list[Rows]:
+        """Where each of the `count` crops starts, (B,) each."""
+        room = self.waves.tracks["length"].to_numpy()[rows][:, None] - self.length
+        if self.spec.placement == "random":
+            starts = rng.integers(0, room + 1, (len(rows), self.count))
+        elif self.spec.placement == "same":
+            starts = np.repeat(rng.integers(0, room + 1), self.count, axis=1)
+        else:
+            free = room - (self.count - 1) * self.length
+            draws = 1 if self.spec.placement == "adjacent" else self.count
+            gaps = np.sort(rng.integers(0, free + 1, (len(rows), draws)), axis=1)
+            starts = rng.permuted(gaps + np.arange(self.count) * self.length, axis=1)
+        if self.spec.sources:
+            starts[:, -1] = rng.integers(0, room[:, 0] + 1)
+        return list(starts.T)
+
+
+def to_batch(heard: dict[str, Tensor]) -> Batch:
+    """Crops as float32 in [-1, 1), on the device where they are."""
+    return Batch(heard["crops"].float() / 32768, heard["active"], heard["labels"])
+
+
+def _labels(waves: Waveforms, rows: Rows, spec: Crops, seed: int) -> NDArray[np.float32]:
+    """Multi-hot labels (N, C) of the share of the training tracks whose labels may be used; zeros elsewhere."""
+    absent = [tag for tag in spec.tags if tag not in waves.tracks]
+    if absent:
+        raise UserError(f"the corpus has no tag {', '.join(absent)}")
+    columns = []
+    for tag in spec.tags:
+        values = waves.tracks[tag]
+        known = values.notna().to_numpy()
+        named = values.astype(str).to_numpy()
+        classes = np.unique(named[rows][known[rows]])
+        columns.append((named[:, None] == classes) & known[:, None])
+    labels = np.concatenate([np.zeros((len(waves.tracks), 0), bool), *columns], axis=1).astype(np.float32)
+    order = np.random.default_rng((seed, 0xD1CE)).permutation(rows)
+    labels[np.setdiff1d(np.arange(len(labels)), order[: round(spec.label_share * len(rows))])] = 0
+    return labels

@@ -1,0 +1,262 @@
+"""Pre-training: crops to views to loss under Lightning's loop, and what is recorded of it."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from benchmark.audio.waveforms import Waveforms
+from benchmark.modules import Encoder, Strategy
+from benchmark.pretraining.budget import PretrainConfig
+from benchmark.pretraining.checkpoint import SAVE_EVERY, Checkpoints
+from benchmark.pretraining.crops import CROP_SECONDS, CropStream, to_batch
+from benchmark.pretraining.distributed import gather, shard, world_size
+from benchmark.pretraining.lars import LARS
+from benchmark.pretraining.memory import forget_peak, free, peak_mb
+from benchmark.pretraining.micro_batch import MicroBatches
+from benchmark.pretraining.monitor import monitors
+from benchmark.pretraining.snapshots import Snapshots
+from benchmark.pretraining.tell import Tell
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is not finite."""
+
+
+class Pretraining(L.LightningModule):
+    """A strategy under its optimizer with warm-up and cosine decay.
+
+    Args:
+        steps: of the whole training, of which `start` are behind it.
+        parts: micro-batches in which each batch is embedded.
+    """
+
+    def __init__(
+        self, strategy: Strategy, config: PretrainConfig, seed: int, steps: int, start: int = 0, parts: int = 1
+    ) -> None:
+        super().__init__()
+        self.strategy, self.config, self.seed = strategy, config, seed
+        self.steps, self.start, self.parts = steps, start, parts
+        self.curve: list[Tensor] = []
+
+    def training_step(self, batch: tuple[int, dict[str, Tensor]], _: int) -> Tensor:
+        """Crops to views to loss; views are float32, the network runs in the trainer's precision."""
+        t, heard = batch
+        device = heard["crops"].device
+        with torch.autocast(device.type, enabled=False):
+            generator = torch.Generator(device).manual_seed(self.seed * 1_000_003 + t)
+            views = self.strategy.views(to_batch(heard), generator)
+        loss = self.strategy.loss(gather(self._embed(shard(views))))["loss"]
+        self.curve.append(loss.detach())  # read after training: reading it here would wait for the device
+        if t % 50 == 49 and not torch.isfinite(loss):
+            raise TrainingDiverged(f"the loss is {loss.item()} at step {t} of {self.steps}")
+        return loss
+
+    def _embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        if self.parts == 1:
+            return self.strategy.embed(views)
+        self.micro_batches = MicroBatches(self.strategy.embed, views, self.parts)
+        return self.micro_batches.embeddings
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """The gradient of the loss; with micro-batches it stops at their embeddings, and goes on part by part."""
+        super().backward(loss, *args, **kwargs)
+        if self.parts > 1:
+            with self.trainer.precision_plugin.forward_context():
+                self.micro_batches.backward(self.strategy.embed)
+            del self.micro_batches  # the views, which the next step would find in its way
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """EMA teachers move after the optimizer."""
+        self.strategy.after_step(self.start + self.global_step, self.steps)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW or LARS; weight decay spares norms and biases."""
+        parameters = [p for p in self.strategy.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.config.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        rate = self.config.learning_rate or self.strategy.learning_rate
+        optimizer: torch.optim.Optimizer = (
+            LARS(groups, lr=rate) if self.config.optimizer == "lars" else torch.optim.AdamW(groups, lr=rate)
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._rate(self.start + step))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        warmup = max(1, round(self.config.warmup * self.steps))
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.steps - warmup)))
+
+
+def pretrain(
+    strategy: Strategy,
+    waves: Waveforms,
+    config: PretrainConfig,
+    seed: int,
+    device: str,
+    folder: Path | None = None,
+    every: float = SAVE_EVERY,
+    shares: Sequence[float] = (),
+) -> dict[str, Any]:
+    """Train `strategy` (and so its encoder) in place; on from the last checkpoint, if there is one.
+
+    If a GPU's memory does not suffice, training goes on with the batch embedded in two halves (`MicroBatches`).
+
+    Args:
+        strategy: initialized.
+        waves: the corpus.
+        config: the budget.
+        seed: of crops and views.
+        device: `cpu` or `cuda:N`.
+        folder: for checkpoints, of this very training (same strategy, options and corpus); without one there are none.
+        every: seconds between two of them.
+        shares: of the training after which the encoder is kept besides, in `folder` as `weights_file` says.
+
+    Returns:
+        What the record keeps: crops heard, steps, seconds, how often it was resumed, how many rows were embedded at
+        once on each device, loss curve (at most 100 points) and collapse monitors.
+
+    Raises:
+        TrainingDiverged: the loss became NaN or infinite.
+        torch.OutOfMemoryError: half a batch does not fit either, or ranks share the batch.
+    """
+    stream = CropStream(waves, strategy.crops(strategy.config), config, seed)
+    if config.compile:  # the network alone: views draw from generators, and the loss is small
+        strategy.embed = torch.compile(strategy.embed)  # type: ignore[method-assign]
+    training = {"config": config.model_dump(mode="json"), "seed": seed, "steps": stream.steps, "shares": list(shares)}
+    checkpoints = Checkpoints(strategy, training, folder, every)
+    peak_is_ours = forget_peak(device)
+    told = partial(held_out_embeddings, strategy.encoder, waves, device, 64)
+    tell = [Tell(folder, stream.steps, told)] if folder else []
+    kept = [Snapshots(folder, shares, stream.steps)] if folder else []
+    module = _Training(strategy, stream, config, device, checkpoints, [*tell, *kept]).run()
+    settle = partial(settle_statistics, stream=stream, device=device)
+    settle(strategy.encoder)
+    for snapshots in kept:
+        snapshots.settle(strategy.encoder, settle)
+    seconds = checkpoints.seconds()
+    curve = torch.stack(module.curve).float().cpu()
+    bad = (~torch.isfinite(curve)).nonzero()
+    if len(bad):
+        raise TrainingDiverged(f"the loss is {float(curve[bad[0, 0]])} at step {int(bad[0, 0])} of {stream.steps}")
+    points = torch.linspace(0, len(curve) - 1, min(100, len(curve))).long()
+    return {
+        "crops": round(stream.steps * stream.batch * stream.count * stream.spec.seconds / CROP_SECONDS),
+        "steps": stream.steps,
+        "seconds": round(seconds, 1),
+        "resumed": checkpoints.begin.resumed,
+        "micro_batch": -(-stream.batch // (world_size() * module.parts)),
+        "parameters": sum(p.numel() for p in strategy.parameters() if p.requires_grad),
+        "peak_mb": peak_mb(device) if peak_is_ours else None,
+        "loss": float(curve[-min(20, len(curve)) :].mean()),
+        "curve": [round(float(v), 4) for v in curve[points]],
+        **monitors(held_out_embeddings(strategy.encoder, waves, device)),
+    }
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A training that can be begun again from its last checkpoint."""
+
+    strategy: Strategy
+    stream: CropStream
+    config: PretrainConfig
+    device: str
+    checkpoints: Checkpoints
+    callbacks: list[L.Callback]
+
+    def run(self) -> Pretraining:
+        """Train; where the memory does not suffice, once more, from the last checkpoint on, in halves."""
+        try:
+            return self._go_on(parts=1)
+        except torch.OutOfMemoryError as error:
+            if self.checkpoints.begin.parts > 1:
+                raise
+            if world_size() > 1:  # the other ranks are waiting for this one's rows
+                error.add_note("devices that share a batch do not halve it further: take more, or a smaller batch_size")
+                raise
+        # out of the handler, since the error's traceback holds on to all that is to be freed
+        logging.getLogger(__name__).warning("out of memory on %s: going on with half the micro-batch", self.device)
+        self.strategy.zero_grad()
+        free(self.device)
+        forget_peak(self.device)
+        return self._go_on(parts=2)
+
+    def _go_on(self, parts: int) -> Pretraining:
+        begin = self.checkpoints.go_on(parts)
+        self.stream.start = begin.step
+        module = Pretraining(self.strategy, self.config, self.stream.seed, self.stream.steps, begin.step, begin.parts)
+        fit(module, self.stream, self.device, [self.checkpoints, *self.callbacks])
+        return module
+
+
+def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.Callback] | None = None) -> None:
+    """Run Lightning's loop, silently: the driver shows progress. Among `ranks`, all of them run it together."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    world, on_gpu = world_size(), device.startswith("cuda")
+    trainer = L.Trainer(
+        accelerator="gpu" if on_gpu else "cpu",
+        devices=world,
+        strategy="ddp" if world > 1 else "auto",
+        sync_batchnorm=world > 1 and on_gpu,  # torch has none for the CPU: there each rank normalizes its part
+        use_distributed_sampler=False,
+        max_epochs=1,
+        max_steps=stream.steps - stream.start,
+        precision=module.config.precision,
+        gradient_clip_val=1.0,
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning advises more loader workers; slicing needs none
+        trainer.fit(module, DataLoader(stream, batch_size=None))
+
+
+@torch.no_grad()
+def settle_statistics(encoder: Encoder, stream: CropStream, device: str, batches: int = 20) -> None:
+    """Estimate BatchNorm's running statistics anew, on crops as they are.
+
+    They are what an encoder is read out with. After training they describe augmented, masked or separated views, some
+    strategies' far more than others' (masked ones: variances five times off), which would be compared as well.
+    """
+    norms = [m for m in encoder.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain average over all batches
+    encoder.to(device).train()
+    for t in range(batches if norms else 0):
+        encoder(to_batch(stream.step(t)).crops[:, 0].to(device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+@torch.no_grad()
+def held_out_embeddings(encoder: Encoder, waves: Waveforms, device: str, limit: int = 256) -> Tensor:
+    """Clip embeddings of the first validation tracks, (N, D)."""
+    encoder.to(device).eval()
+    rows = np.flatnonzero(waves.tracks["split"].to_numpy() == "val")[:limit]
+    length = int(waves.tracks["length"].to_numpy()[rows].min())
+    chunks = []
+    for part in np.array_split(rows, max(1, len(rows) // 32)):
+        audio = torch.from_numpy(waves.crops(part, np.zeros(len(part), np.int64), length)).to(device)
+        chunks.append(encoder(audio.float() / 32768).float().mean(dim=1).cpu())
+    return torch.cat(chunks)

@@ -1,0 +1,255 @@
+"""Frozen-embedding probes: all resamples and all regularisations of a label fraction are solved at once.
+
+Conventions: a probe is a list of layers, each (S, H, in + 1, out) with the bias as its last row, for S
+subsets and H hyper-parameters; a linear probe has one layer, an MLP two with a ReLU between. It learns from single
+rows (windows or frames); the outputs of a track's windows are averaged, as logits, before anything is decoded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from benchmark.interfaces import OutputKind
+from benchmark.probing.features import Features
+from benchmark.probing.fractions import Subset, draw_subsets
+from benchmark.probing.layers import Loss, forward
+from benchmark.probing.linear_probe import fit_linear
+from benchmark.probing.mlp_probe import fit_mlp
+
+#: mean loss + l2 / 2 * |W|^2 on standardised features; strongest first, so that ties go to it
+L2S = (10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+#: (learning rate, decoupled weight decay), strongest regularisation first
+MLP_GRID = ((1e-3, 10.0), (1e-3, 1e-2))
+#: neighbouring frames say nearly the same: half as many cost melody 0.02 and chord 0.02, beat and downbeat nothing
+TRAIN_ROWS = 20_000
+#: enough to see when an MLP starts to overfit
+STOP_ROWS = 2_000
+#: rows in memory at once while predicting (32 MB at 512 dimensions)
+CHUNK_ROWS = 16_384
+
+#: by output kind of a task; activations and classes of frames need no rule of their own
+LOSSES: dict[OutputKind, Loss] = {
+    "multiclass": "softmax",
+    "multilabel": "sigmoid",
+    "regression": "squares",
+    "frame_activation": "sigmoid",
+    "frame_multiclass": "softmax",
+}
+
+Outputs = list[NDArray[np.float32]]
+Select = Callable[[Outputs, NDArray[np.int64]], float]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the rows of `Features` should say.
+
+    Attributes:
+        rows: (R,) class indices, -1 for rows to leave out; or (R, C) float32, NaN for what is unknown.
+        columns: C.
+        loss: how outputs compare with them.
+    """
+
+    rows: NDArray[Any]
+    columns: int
+    loss: Loss
+
+    def usable(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of some rows that a probe can learn from."""
+        return rows[self.rows[rows] >= 0] if self.loss == "softmax" else rows
+
+    def read(self, rows: NDArray[np.int64]) -> Tensor:
+        """(n, C) float32, one-hot for classes."""
+        y = torch.from_numpy(self.rows[rows])
+        return functional.one_hot(y.long(), self.columns).float() if self.loss == "softmax" else y.float()
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """A probe's outputs for each test track, as it is and corrupted, and how it was chosen on validation."""
+
+    subset: Subset
+    outputs: Outputs
+    chosen: dict[str, float]
+    val_score: float
+    corrupted: list[Outputs] = field(default_factory=list)
+
+
+def run_probe(
+    kind: Literal["linear", "mlp"],
+    features: Features,
+    targets: Targets,
+    subsets: list[Subset],
+    test: NDArray[np.int64],
+    select: Select,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    corrupted: Sequence[Features] = (),
+) -> list[ProbeResult]:
+    """Fit on each subset's training tracks, choose on its validation tracks, then read the test tracks once.
+
+    Subsets with equally many rows are solved in one batch, which they share nothing in but the arithmetic: a result
+    depends on the others only through the rounding of batched matrix products.
+
+    Args:
+        kind: `linear` (logistic or ridge regression, L2) or `mlp` (one hidden layer of 512).
+        features: embeddings of all tracks.
+        targets: of their rows; only those of tracks in `subsets` are read.
+        subsets: labelled tracks, at least one for training and one for validation in each.
+        test: indices of the test tracks.
+        select: `select(outputs on val, val indices)`: the task's main metric, higher is better.
+        device: where to compute.
+        seed: of frame samples, MLP initialisation and minibatches.
+        corrupted: test tracks once more, in other conditions: read, never learned from.
+
+    Raises:
+        ValueError: a training embedding is NaN or infinite.
+    """
+    problem = _Problem(kind, features, targets, torch.device(device), seed)
+    drawn = [_Draw(s, problem.sample(s, s.train, TRAIN_ROWS), problem.sample(s, s.val, STOP_ROWS)) for s in subsets]
+    results: list[ProbeResult | None] = [None] * len(subsets)
+    for size in dict.fromkeys(d.size for d in drawn):
+        members = [i for i, d in enumerate(drawn) if d.size == size]
+        for i, probe in zip(members, problem.fit([drawn[i] for i in members]), strict=True):
+            results[i] = problem.choose(subsets[i], probe, test, select, corrupted)
+    return [r for r in results if r is not None]
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """The rows that a subset learns from, and those that it stops early by."""
+
+    subset: Subset
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return len(self.train), len(self.val)
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """All candidates for one subset: layers (H, in + 1, out) and the subset's own scaler, each (D,)."""
+
+    layers: list[Tensor]
+    mean: Tensor
+    std: Tensor
+    hypers: list[dict[str, float]]
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """What all subsets share."""
+
+    kind: str
+    features: Features
+    targets: Targets
+    device: torch.device
+    seed: int
+
+    def fit(self, draws: list[_Draw]) -> Iterator[_Probe]:
+        """Fit all candidates of subsets of equal size."""
+        x, y = self._read([d.train for d in draws])
+        if not torch.isfinite(x).all():
+            raise ValueError("probe: embeddings of training tracks are NaN or infinite; the encoder diverged")
+        mean, std = _scaler(x)
+        x = (x - mean) / std
+        scale = _scaler(y) if self.targets.loss == "squares" else None
+        if scale:  # so that a regularisation means the same whatever the unit
+            y = (y - scale[0]) / scale[1]
+        if self.kind == "linear":
+            layers = [fit_linear(x, y, list(L2S), self.targets.loss)]
+            hypers = [{"l2": l2} for l2 in L2S]
+        else:
+            x_val, y_val = self._read([d.val for d in draws])
+            y_val = (y_val - scale[0]) / scale[1] if scale else y_val
+            seeds, stop = [self._seed(d.subset) for d in draws], (x_val - mean) / std
+            layers = list(fit_mlp(x, y, stop, y_val, list(MLP_GRID), seeds, self.targets.loss))
+            hypers = [{"lr": lr, "weight_decay": decay} for lr, decay in MLP_GRID]
+        if scale:
+            layers[-1] = layers[-1] * scale[1][:, None]
+            layers[-1][..., -1:, :] += scale[0][:, None]
+        for i in range(len(draws)):
+            yield _Probe([layer[i] for layer in layers], mean[i], std[i], hypers)
+
+    def choose(
+        self,
+        subset: Subset,
+        probe: _Probe,
+        test: NDArray[np.int64],
+        select: Select,
+        corrupted: Sequence[Features],
+    ) -> ProbeResult:
+        """Choose among the candidates on validation, and only then read test."""
+        every = self._predict(probe, probe.layers, self.features, subset.val)
+        scores = [select(outputs, subset.val) for outputs in every]
+        best = int(np.argmax(np.nan_to_num(scores, nan=-np.inf)))
+        chosen = [layer[best : best + 1] for layer in probe.layers]
+        outputs = self._predict(probe, chosen, self.features, test)[0]
+        others = [self._predict(probe, chosen, other, np.arange(len(other.offsets) - 1))[0] for other in corrupted]
+        return ProbeResult(subset, outputs, probe.hypers[best], float(scores[best]), others)
+
+    def _predict(
+        self, probe: _Probe, layers: list[Tensor], features: Features, tracks: NDArray[np.int64]
+    ) -> list[Outputs]:
+        """Outputs of H candidates for some tracks."""
+        rows, chunks = features.rows(tracks), []
+        for start in range(0, len(rows), CHUNK_ROWS):
+            x = features.read(rows[start : start + CHUNK_ROWS]).to(self.device)
+            chunks.append(forward(layers, (x - probe.mean) / probe.std).cpu().numpy())
+        return [features.by_track(outputs, tracks) for outputs in np.concatenate(chunks, axis=1)]
+
+    def _read(self, rows: list[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
+        """Equally many rows per subset: x (S, n, D), y (S, n, C)."""
+        x = torch.stack([self.features.read(r) for r in rows])
+        return x.to(self.device), torch.stack([self.targets.read(r) for r in rows]).to(self.device)
+
+    def sample(self, subset: Subset, tracks: NDArray[np.int64], cap: int) -> NDArray[np.int64]:
+        """The usable rows of some tracks, at most `cap`."""
+        rows = self.targets.usable(self.features.rows(tracks))
+        if len(rows) <= cap:
+            return rows
+        rng = np.random.default_rng(self._seed(subset))
+        # Sorted, so that a memory map is read in order.
+        return np.sort(rng.choice(rows, cap, replace=False))
+
+    def _seed(self, subset: Subset) -> int:
+        """Randomness follows from the subset's name alone, not from its neighbours in the batch."""
+        entropy = [self.seed, subset.resample, round(subset.fraction * 1_000_000)]
+        return int(np.random.SeedSequence(entropy).generate_state(1)[0])
+
+
+def _scaler(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each training subset, (S, 1, D); a constant dimension is left at scale 1."""
+    mean = x.mean(1, keepdim=True)
+    std = (x - mean).square().mean(1, keepdim=True).sqrt()
+    return mean, torch.where(std > 1e-6 * (1e-6 + mean.abs()), std, torch.ones_like(std))
+
+
+def bench_probe(n: int = 5000, dim: int = 512, classes: int = 10) -> float:
+    """Seconds to fit, choose and score one linear probe: decaying spectrum, 70/10/20 % split, all l2."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(classes, size=n)
+    x = rng.normal(size=(classes, dim))[labels] + 3 * rng.normal(size=(n, dim))
+    x = (x / np.arange(1, dim + 1)) @ np.linalg.qr(rng.normal(size=(dim, dim)))[0]
+    splits = np.repeat(["train", "val", "test"], [n - n // 10 - n // 5, n // 10, n // 5])
+    subsets = draw_subsets(labels, splits, {1.0: 1}, seed=0)
+
+    def accuracy(outputs: Outputs, tracks: NDArray[np.int64]) -> float:
+        return float(np.mean(np.stack(outputs).argmax(1) == labels[tracks]))
+
+    test, start = np.flatnonzero(splits == "test"), time.perf_counter()
+    targets = Targets(labels, classes, "softmax")
+    result = run_probe("linear", Features.of(x.astype(np.float32)), targets, subsets, test, accuracy)[0]
+    accuracy(result.outputs, test)
+    return time.perf_counter() - start

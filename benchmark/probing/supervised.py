@@ -1,0 +1,203 @@
+"""End to end: encoder and head learn a task's labels, from scratch or from a checkpoint, subset by subset."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+
+import lightning as L
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from benchmark.audio.corrupt import CORRUPTIONS
+from benchmark.audio.waveforms import Waveforms
+from benchmark.modules import Batch, Crops, Encoder, Strategy
+from benchmark.pretraining.budget import PretrainConfig
+from benchmark.pretraining.crops import CropStream
+from benchmark.pretraining.train import Pretraining, fit
+from benchmark.probing.embed import WINDOW_SECONDS, read, summary
+from benchmark.probing.evaluate import CLEAN, Condition, Trial
+from benchmark.probing.features import Features
+from benchmark.probing.fractions import Subset
+from benchmark.probing.layers import Loss, row_loss
+from benchmark.probing.probe import LOSSES, Outputs, ProbeResult, Targets
+
+#: epochs over the labelled tracks, but this many steps at least; validation is looked at so many times
+EPOCHS, MIN_STEPS, CHECKS = 60, 100, 10
+HIDDEN = 512
+#: from scratch, and on from a pre-trained encoder
+SCRATCH_RATE, FINETUNE_RATE = 1e-3, 3e-4
+
+
+class Classifier(Strategy):
+    """An encoder with a head, trained end to end: a strategy like others, whose loss compares with labels."""
+
+    def __init__(self, encoder: Encoder, outputs: int, frames: bool, probe: str, kind: Loss) -> None:
+        super().__init__(encoder, None)
+        inside = encoder.embedding_dim * (1 if frames else 2)
+        hidden = [nn.Linear(inside, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, outputs)]
+        self.frames, self.kind = frames, kind
+        self.head = nn.Sequential(nn.LayerNorm(inside), *(hidden if probe == "mlp" else [nn.Linear(inside, outputs)]))
+
+    def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Features as they are, and targets."""
+        return {"features": self.encoder.features(batch.crops[:, 0]), "targets": batch.labels}
+
+    def logits(self, features: Tensor) -> Tensor:
+        """(B, C) from mean and deviation over frames, as probes see them, or (B, F, C) of a frame-level task."""
+        embedded = self.encoder.body(features).float()
+        outputs: Tensor = self.head(embedded if self.frames else summary(embedded))
+        return outputs
+
+    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Logits beside their targets."""
+        return {"logits": self.logits(views["features"]), "targets": views["targets"]}
+
+    def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The loss that probes minimise, without their penalty; targets that are not known count for nothing."""
+        logits, targets = embeddings["logits"].float(), embeddings["targets"]
+        targets = targets.view(len(targets), -1, logits.shape[-1]) if self.frames else targets
+        logits = logits[:, : targets.shape[1]] if self.frames else logits
+        known = ~targets.isnan().all(dim=-1)
+        total = row_loss(logits[known], targets[known], self.kind).sum()
+        return {"loss": total / known.sum().clamp_min(1)}  # a batch may know nothing
+
+
+class _KeepBest(L.Callback):
+    """Scores validation a few times in training, and keeps the best moment."""
+
+    def __init__(self, every: int, score: Any) -> None:
+        self.every, self.score = every, score
+        self.best = -np.inf
+        self.state: dict[str, Tensor] = {}
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: Any, *_: Any) -> None:
+        if trainer.global_step % self.every == 0:
+            score = float(np.nan_to_num(self.score(module.strategy), nan=-np.inf))
+            if score > self.best or not self.state:  # a score may be undefined throughout: some moment must stay
+                self.best, self.state = score, copy.deepcopy(module.strategy.state_dict())
+
+
+class Audible(NamedTuple):
+    """Test tracks under a condition: `at` in `waves`, which are `rows` of the catalog."""
+
+    waves: Waveforms
+    at: NDArray[np.int64]
+    rows: NDArray[np.int64]
+
+
+def train_supervised(
+    trial: Trial,
+    waves: Waveforms,
+    encoder: Encoder,
+    subset: Subset,
+    probe: Literal["linear", "mlp"],
+    seed: int,
+    device: str,
+    learning_rate: float = SCRATCH_RATE,
+    conditions: Mapping[Condition, Audible] = MappingProxyType({}),
+) -> ProbeResult:
+    """Train on the subset's training tracks, keep the best moment on its validation tracks, read test once.
+
+    Args:
+        encoder: untrained or pre-trained; changed in place.
+        probe: the head on top: one layer, or two.
+        learning_rate: AdamW's, after warm-up.
+        conditions: under which test tracks are read as well.
+    """
+    task, columns, kind = trial.task, max(1, len(trial.task.classes)), LOSSES[trial.task.output]
+    model = Classifier(encoder, columns, task.frame_level, probe, kind)
+    lesson = _frames if task.frame_level else _clips
+    heard, targets, spec, scale = lesson(trial, waves, encoder, subset)
+    batch = 16 if task.frame_level else 64
+    steps = max(MIN_STEPS, EPOCHS * len(subset.train) // batch)
+    precision: Literal["32-true", "bf16-mixed"] = "32-true" if device == "cpu" else "bf16-mixed"
+    config = PretrainConfig(crops=10**9, batch_size=batch, precision=precision, learning_rate=learning_rate)
+    stream = CropStream(heard, spec, config, seed, targets=targets, rows=np.arange(len(heard.tracks)))
+    stream.steps = steps
+
+    def score(current: Classifier) -> float:
+        outputs = predict(current, waves, subset.val, scale, device)
+        return trial.select(outputs, subset.val, encoder.frame_rate)
+
+    best = _KeepBest(max(1, steps // CHECKS), score)
+    fit(Pretraining(model, config, seed, steps), stream, device, [best])
+    model.load_state_dict(best.state)
+    clean = predict(model, waves, trial.test, scale, device)
+    corrupted = [predict(model, heard.waves, heard.at, scale, device, how) for how, heard in conditions.items()]
+    return ProbeResult(subset, clean, {}, float(best.best), corrupted)
+
+
+#: mean and deviation of the numbers that are regressed on
+Scale = tuple[NDArray[np.float32], NDArray[np.float32]]
+#: tracks to hear, their targets (N, ...), crops, scale
+Lesson = tuple[Waveforms, NDArray[np.float32], Crops, Scale | None]
+
+
+def _clips(trial: Trial, waves: Waveforms, encoder: Encoder, subset: Subset) -> Lesson:
+    """Crops of 3 s from anywhere in a track have its label."""
+    heard = waves.select(subset.train)
+    targets = trial.targets(Features.of(np.zeros((len(trial.tracks), 1))), encoder.frame_rate)
+    table = targets.read(subset.train).numpy()
+    spec = Crops(count=1, seconds=min(3.0, float(heard.tracks["length"].min()) / waves.sample_rate))
+    if targets.loss != "squares":
+        return heard, table, spec, None
+    mean, std = (moment.astype(np.float32) for moment in (table.mean(axis=0), table.std(axis=0) + 1e-6))
+    return heard, ((table - mean) / std).astype(np.float32), spec, (mean, std)
+
+
+def _frames(trial: Trial, waves: Waveforms, encoder: Encoder, subset: Subset) -> Lesson:
+    """Whole windows, cut to the shortest, have a target for each frame."""
+    rate = encoder.frame_rate
+    seconds = waves.tracks["length"].to_numpy() / waves.sample_rate
+    offsets = np.concatenate([[0], np.cumsum(np.maximum(1, np.floor(seconds * rate)))]).astype(np.int64)
+    targets = trial.targets(Features(np.zeros((int(offsets[-1]), 0)), offsets, frame_level=True), rate)
+    windows = waves.windows(WINDOW_SECONDS)
+    windows = windows.select(np.flatnonzero(np.isin(windows.tracks["track"], subset.train)))
+    shortest = int(windows.tracks["length"].min())
+    owner = windows.tracks["track"].to_numpy()
+    first = offsets[owner] + np.round(
+        (windows.tracks["offset"].to_numpy() - waves.tracks["offset"].to_numpy()[owner]) / waves.sample_rate * rate
+    ).astype(np.int64)
+    count = int(shortest / waves.sample_rate * rate)
+    rows = np.minimum(first[:, None] + np.arange(count), offsets[owner + 1][:, None] - 1)
+    table = np.stack([_known(targets, row) for row in rows]).reshape(len(rows), -1)
+    windows.tracks["length"] = shortest  # so that every crop starts where its window does
+    return windows, table, Crops(count=1, seconds=shortest / waves.sample_rate), None
+
+
+def _known(targets: Targets, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(F, C) targets, NaN for frames to ignore."""
+    if targets.loss != "softmax":
+        return targets.read(rows).numpy()
+    ignored = targets.rows[rows] < 0
+    table: NDArray[np.float32] = np.eye(targets.columns, dtype=np.float32)[np.maximum(targets.rows[rows], 0)]
+    table[ignored] = np.nan
+    return table
+
+
+def predict(
+    model: Classifier,
+    waves: Waveforms,
+    rows: NDArray[np.int64],
+    scale: Scale | None,
+    device: str,
+    condition: Condition = CLEAN,
+) -> Outputs:
+    """Outputs of some tracks, as probes give them."""
+    model.to(device).eval()
+
+    def network(audio: Tensor) -> Tensor:
+        return model.logits(model.encoder.features(audio)).float()
+
+    columns = int(model.head[-1].out_features)  # type: ignore[arg-type]
+    heard, rate = waves.select(rows), model.encoder.frame_rate if model.frames else None
+    corruption = condition if condition.corruption in CORRUPTIONS else None
+    features = read(network, heard, rate, lambda n: np.zeros((n, columns), np.float32), device, corruption)
+    model.train()
+    outputs = features.by_track(features.data, np.arange(len(rows)))
+    return [scale[0] + scale[1] * numbers for numbers in outputs] if scale else outputs

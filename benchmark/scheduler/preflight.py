@@ -1,0 +1,59 @@
+"""One step before hours of them: a strategy on its encoder, a task with its probe, on made-up input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmark.interfaces import Task
+from benchmark.modules import Batch, Strategy
+from benchmark.probing.evaluate import Trial, evaluate
+from benchmark.probing.features import Features
+from benchmark.testing import random_batch
+
+#: tracks of the step: whether a whole batch fits into a GPU is the training's affair, which can halve it
+FEW = 8
+_FRAMES, _FRAME_RATE = 16, 25.0
+
+
+def try_strategy(strategy: Strategy, precision: str, device: str) -> None:
+    """Take one training step without its update.
+
+    Raises:
+        ValueError: the encoder cannot take the views (too short for its strides, say), the loss is not finite, or no
+            gradient reaches the encoder.
+    """
+    strategy.to(device).train()
+    spec = strategy.crops(strategy.config)
+    batch = _to(random_batch(spec, strategy.encoder.sample_rate, FEW), device)
+    views = strategy.views(batch, torch.Generator(device).manual_seed(0))
+    try:
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16-mixed"):
+            loss = strategy.loss(strategy.embed(views))["loss"]
+    except RuntimeError as error:
+        name, shapes = strategy.encoder.info.name, {view: tuple(value.shape) for view, value in views.items()}
+        raise ValueError(
+            f"{name} cannot take the views of {strategy.info.name}, {shapes}, from crops of {spec.seconds} s: {error}"
+        ) from error
+    loss.backward()  # type: ignore[no-untyped-call]
+    if not torch.isfinite(loss):
+        raise ValueError(f"the loss of the first step is {loss.item()}")
+    if all(p.grad is None for p in strategy.encoder.parameters()):
+        raise ValueError("no gradient reaches the encoder")
+
+
+def _to(batch: Batch, device: str) -> Batch:
+    return Batch(batch.crops.to(device), batch.active.to(device), batch.labels.to(device))
+
+
+def try_task(task: Task, tracks: pd.DataFrame, fraction: float) -> None:
+    """Probe noise at one fraction: targets, draws, decoding and metrics all run.
+
+    Raises:
+        Exception: whatever the task raises.
+    """
+    rng = np.random.default_rng(0)
+    shape = (len(tracks), _FRAMES, 4) if task.frame_level else (len(tracks), 4)
+    features = Features.of(rng.normal(size=shape).astype(np.float32))
+    evaluate(Trial.of(task, tracks, {fraction: 1}, False), features, _FRAME_RATE, ["linear"], 0, "cpu")

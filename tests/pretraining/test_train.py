@@ -1,0 +1,94 @@
+"""What training leaves behind: an encoder that is read out with statistics of sound as it is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from benchmark.audio.waveforms import Waveforms
+from benchmark.encoders.cnn_small import CNNSmall
+from benchmark.modules import Crops
+from benchmark.pretraining.budget import PretrainConfig
+from benchmark.pretraining.crops import CropStream, to_batch
+from benchmark.pretraining.train import pretrain, settle_statistics
+from strategies.simclr import SimCLR, SimCLRConfig
+
+RATE, LENGTH, TRACKS = 16_000, 16_000, 48
+
+
+@pytest.fixture
+def waves() -> Waveforms:
+    rng = np.random.default_rng(0)
+    levels = rng.uniform(100, 6000, (TRACKS, 1))
+    samples = (levels * rng.standard_normal((TRACKS, LENGTH))).clip(-32000, 32000).astype(np.int16)
+    split = ["train"] * 40 + ["val"] * 8
+    tracks = pd.DataFrame({"split": split, "offset": np.arange(TRACKS) * LENGTH, "length": LENGTH})
+    return Waveforms(tracks, {"mix": samples.reshape(-1)}, RATE)
+
+
+@pytest.fixture
+def stream(waves: Waveforms) -> CropStream:
+    return CropStream(waves, Crops(count=1, seconds=0.5), PretrainConfig(crops=1000, batch_size=48), seed=0)
+
+
+def test_statistics_are_those_of_crops_as_they_are(stream: CropStream) -> None:
+    """The first BatchNorm's own definition, on all crops at once; whatever training had left there is gone."""
+    encoder = CNNSmall()
+    norm = encoder.stem[1]
+    assert isinstance(norm, nn.BatchNorm2d)
+    norm.running_mean.fill_(17.0)
+    settle_statistics(encoder, stream, "cpu", batches=4)
+    crops = torch.cat([to_batch(stream.step(t)).crops[:, 0] for t in range(4)])
+    with torch.no_grad():
+        seen = encoder.stem[0](encoder.features(crops).unsqueeze(1))
+    torch.testing.assert_close(norm.running_mean, seen.mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(norm.running_var, seen.var(dim=(0, 2, 3)), rtol=0.05, atol=1e-4)
+    assert norm.momentum == 0.1
+
+
+def test_weights_stay(stream: CropStream) -> None:
+    encoder = CNNSmall()
+    before = {name: p.clone() for name, p in encoder.named_parameters()}
+    settle_statistics(encoder, stream, "cpu", batches=2)
+    assert all(torch.equal(p, before[name]) for name, p in encoder.named_parameters())
+
+
+PEAK = """
+import torch
+from benchmark.pretraining.memory import forget_peak, peak_mb
+large = torch.ones(400 * 2**18)  # 400 MB
+del large
+print(forget_peak("cpu"))
+before = peak_mb("cpu")
+small = torch.ones(100 * 2**18)
+print(peak_mb("cpu") - before)
+"""
+
+
+def test_the_peak_is_of_the_job_not_of_what_its_worker_did_before() -> None:
+    """In a process of its own: what other tests have freed here may be taken again without any growth."""
+    told = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True).stdout.split()
+    if told[0] == "False":
+        pytest.skip("this system does not let a process reset its high-water mark")
+    assert 80 < int(told[1]) < 200
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # of the compiler's own code
+def test_a_compiled_network_learns_the_same(waves: Waveforms) -> None:
+    def curve(compiled: bool) -> list[float]:
+        torch.manual_seed(0)
+        strategy = SimCLR(CNNSmall(), SimCLRConfig(seconds=0.5))
+        config = PretrainConfig(crops=6, batch_size=8, precision="32-true", compile=compiled)
+        found: list[float] = pretrain(strategy, waves, config, 0, "cpu")["curve"]
+        return found
+
+    compiled = curve(True)
+    assert len(compiled) == 2, "the second step tells whether the first one's gradient was right"
+    assert compiled == pytest.approx(curve(False), rel=1e-3)

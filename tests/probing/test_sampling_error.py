@@ -1,0 +1,67 @@
+"""How far a score would move with other test groups: against closed forms, scikit-learn, and between strategies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from benchmark.probing import evaluate as evaluation
+from benchmark.probing.evaluate import chance, sampling_error
+from tasks.instrument import Instrument
+from tasks.metre import Metre
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "BOOTSTRAP_DRAWS", 2000)
+
+
+def test_independent_items_give_the_binomial_error(many: None) -> None:
+    rng = np.random.default_rng(0)
+    truth: list[Any] = rng.integers(0, 8, 400).tolist()
+    guesses: list[Any] = [y if rng.random() < 0.7 else (y + 1) % 8 for y in truth]
+    p = np.equal(guesses, truth).mean()
+    errors, draws = sampling_error(Instrument(), guesses, truth, np.arange(400))
+    expected = np.sqrt(p * (1 - p) / 400)
+    assert errors["accuracy"] == pytest.approx(expected)
+    assert np.std(draws) == pytest.approx(expected, rel=0.06)
+    assert np.mean(draws) == pytest.approx(p, abs=3 * expected / np.sqrt(2000))
+
+
+def test_items_of_one_group_count_as_one(many: None) -> None:
+    rng = np.random.default_rng(1)
+    right = np.repeat(rng.random(50) < 0.6, 8)
+    truth: list[Any] = [0] * 400
+    guesses: list[Any] = np.where(right, 0, 1).tolist()
+    errors, draws = sampling_error(Instrument(), guesses, truth, np.repeat(np.arange(50), 8))
+    expected = np.sqrt(right.mean() * (1 - right.mean()) / 50)
+    assert errors["accuracy"] == pytest.approx(expected)
+    assert np.std(draws) == pytest.approx(expected, rel=0.06)
+
+
+def test_draws_are_the_metric_on_resampled_items_and_the_same_for_every_strategy() -> None:
+    """A twin that knows more is ahead on every draw in which the two differ: differences are paired."""
+    rng = np.random.default_rng(2)
+    task, groups = Metre(), np.repeat(np.arange(30), 3)
+    truth: list[Any] = rng.integers(0, len(task.classes), 90).tolist()
+    weak: list[Any] = rng.integers(0, len(task.classes), 90).tolist()
+    strong: list[Any] = [y if rng.random() < 0.5 else w for y, w in zip(truth, weak, strict=True)]
+    _, of_weak = sampling_error(task, weak, truth, groups)
+    _, of_strong = sampling_error(task, strong, truth, groups)
+    paired = np.subtract(of_strong, of_weak)
+    assert (paired > 0).all()
+    assert np.std(paired) < np.hypot(np.std(of_strong), np.std(of_weak))
+    chosen = np.random.default_rng(0).integers(0, 30, (evaluation.BOOTSTRAP_DRAWS, 30))[7]
+    items = np.concatenate([np.flatnonzero(groups == g) for g in chosen])
+    theirs = f1_score(np.array(truth)[items], np.array(weak)[items], average="macro", labels=range(len(task.classes)))
+    assert of_weak[7] == pytest.approx(theirs, abs=0.02)
+
+
+def test_chance_is_what_guesses_with_the_same_shares_score() -> None:
+    """Permuted labels of shares p agree with predictions of these shares with probability sum p^2, however right."""
+    shares = np.array([0.6, 0.3, 0.1])
+    labels: list[Any] = np.random.default_rng(0).choice(3, size=3000, p=shares).tolist()
+    assert chance(Instrument(), labels, labels)["accuracy"] == pytest.approx(np.square(shares).sum(), abs=0.01)

@@ -1,0 +1,163 @@
+"""The supervised baseline on a planted problem: it learns what labels say, and nothing from shuffled ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from benchmark.audio.waveforms import Waveforms
+from benchmark.encoders.cnn_small import CNNSmall
+from benchmark.interfaces import Info, Task
+from benchmark.probing import supervised
+from benchmark.probing.evaluate import Condition, Trial
+from tasks.kinds.regression import Regression
+from tasks.kinds.tagging import Tagging
+
+RATE, SECONDS, TRACKS = 16_000, 3.2, 60
+SPLITS = np.array(["train"] * 24 + ["val"] * 12 + ["test"] * 24)
+
+
+class Octave(Task):
+    """Is the tone at 440 or at 880 Hz?"""
+
+    info = Info("octave", "Octave", "planted")
+    level = "pitch"
+    corpus = "planted"
+    output = "multiclass"
+    metric = "accuracy"
+    classes = ("low", "high")
+
+    def targets(self, tracks: pd.DataFrame) -> list[Any]:
+        return tracks["octave"].tolist()
+
+    def decode(self, outputs: list[np.ndarray], frame_rate: float) -> list[Any]:
+        return [int(logits.argmax()) for logits in outputs]
+
+    def item_scores(self, predictions: list[Any], targets: list[Any]) -> dict[str, np.ndarray]:
+        return {"accuracy": np.equal(predictions, targets).astype(float)}
+
+
+@pytest.fixture
+def waves() -> Waveforms:
+    rng = np.random.default_rng(0)
+    n = int(RATE * SECONDS)
+    octave = np.arange(TRACKS) % 2
+    t = np.arange(n) / RATE
+    tone = np.sin(2 * np.pi * 440 * (1 + octave[:, None]) * t + rng.uniform(0, 6, (TRACKS, 1)))
+    audio = rng.uniform(0.05, 0.3, (TRACKS, 1)) * (tone + 0.3 * rng.standard_normal((TRACKS, n)))
+    tracks = pd.DataFrame(
+        {
+            "id": [f"t{i}" for i in range(TRACKS)],
+            "group": np.arange(TRACKS),
+            "split": SPLITS,
+            "octave": octave,
+            "offset": np.arange(TRACKS) * n,
+            "length": n,
+        }
+    )
+    return Waveforms(tracks, {"mix": (audio * 32767).astype(np.int16).reshape(-1)}, RATE)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_it_learns_the_labels_and_only_them(waves: Waveforms, shuffled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "MIN_STEPS", 25)
+    trial = Trial.of(Octave(), waves.tracks, {1.0: 1}, shuffle_labels=shuffled)
+    torch.manual_seed(0)
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu")
+    assert np.stack(result.outputs).shape == (24, 2)
+    scores, predictions = trial.scored([("linear", result)], CNNSmall.frame_rate)
+    accuracy = float(scores["value"].iloc[0])
+    assert accuracy < 0.8 if shuffled else accuracy > 0.9
+    assert scores["n_train"].iloc[0] == 24
+    assert len(predictions) == 24
+
+
+def test_corrupted_test_tracks_are_read_by_the_model_that_learned_from_clean_ones(
+    waves: Waveforms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A steady tone played backwards stays itself; under heavy noise the outputs move, and more than under light."""
+    monkeypatch.setattr(supervised, "MIN_STEPS", 25)
+    trial = Trial.of(Octave(), waves.tracks, {1.0: 1}, shuffle_labels=False)
+    conditions = {
+        Condition(*how): supervised.Audible(waves, trial.test, trial.test)
+        for how in (("reverse", 4), ("noise", 1), ("noise", 4))
+    }
+    torch.manual_seed(0)
+    result = supervised.train_supervised(
+        trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu", conditions=conditions
+    )
+    scores, predictions = trial.scored(
+        [("linear", result)], CNNSmall.frame_rate, {c: a.rows for c, a in conditions.items()}
+    )
+    by = scores.set_index(["corruption", "severity"])["value"]
+    assert by["reverse", 4] == by["", 0] > 0.9
+    clean = np.stack(result.outputs)
+    light, heavy = (np.abs(np.stack(outputs) - clean).mean() for outputs in result.corrupted[1:])
+    assert 0 < light < heavy
+    assert len(predictions) == 24
+
+
+class OctaveTags(Tagging):
+    """The same as a tag, beside one that no validation clip has: its scores there are undefined."""
+
+    info = Info("octave_tags", "Octave as tags", "planted")
+    level = "pitch"
+    corpus = "planted"
+    labels = ("tags",)
+    classes = ("high", "never")
+
+    def targets(self, tracks: pd.DataFrame) -> list[Any]:
+        return [np.array([octave, np.nan], np.float32) for octave in tracks["octave"]]
+
+
+class OctaveNumber(Regression):
+    """The same as a number far from zero."""
+
+    info = Info("octave_number", "Octave as a number", "planted")
+    level = "pitch"
+    corpus = "planted"
+    labels = ("hertz",)
+    classes = ("hertz",)
+
+    def targets(self, tracks: pd.DataFrame) -> list[Any]:
+        return [np.array([440 * (1 + octave)], np.float32) for octave in tracks["octave"]]
+
+
+class OctaveFrames(Octave):
+    """The same in each frame of the first second; the rest is not scored."""
+
+    output = "frame_multiclass"
+
+    def frame_targets(self, target: Any, n_frames: int, frame_rate: float) -> np.ndarray:
+        return np.where(np.arange(n_frames) < frame_rate, target, -1)
+
+    def decode(self, outputs: list[np.ndarray], frame_rate: float) -> list[Any]:
+        return [int(logits[: int(frame_rate)].mean(axis=0).argmax()) for logits in outputs]
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "least"),
+    [(OctaveTags, "roc_auc", 0.95), (OctaveNumber, "r2", 0.7), (OctaveFrames, "accuracy", 0.9)],
+)
+def test_it_learns_every_kind_of_target(
+    task: type[Task], metric: str, least: float, waves: Waveforms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervised, "MIN_STEPS", 40)
+    trial = Trial.of(task(), waves.tracks, {1.0: 1}, shuffle_labels=False)
+    torch.manual_seed(0)
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu")
+    scores, _ = trial.scored([("linear", result)], CNNSmall.frame_rate)
+    assert scores.set_index("metric")["value"][metric] > least
+
+
+def test_a_score_that_is_never_defined_keeps_a_moment(waves: Waveforms, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "MIN_STEPS", 10)
+    monkeypatch.setattr(supervised, "EPOCHS", 1)
+    trial = Trial.of(OctaveTags(), waves.tracks, {1.0: 1}, shuffle_labels=False)
+    monkeypatch.setattr(Trial, "select", lambda *_: float("nan"))
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu")
+    assert np.isfinite(np.stack(result.outputs)).all()
