@@ -83,9 +83,9 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and stop, as 'plan' does.")] = False,
 ) -> None:
     """Run what is missing of a grid and write its leaderboard."""
+    from benchmark.drive import drive
     from benchmark.scheduler import grid as grids
     from benchmark.scheduler.conditions import all_corruptions
-    from benchmark.scheduler.drive import drive
     from benchmark.scheduler.settings import Settings
 
     set_home(data_home)
@@ -178,16 +178,16 @@ def report(
 ) -> None:
     """Rebuild the leaderboard from a scores table, or from what `store import` has brought."""
     registry.load_plugins(plugin or [])
+    from benchmark.bookkeeping.collect import gather
     from benchmark.leaderboard import export as exports
     from benchmark.leaderboard import page
     from benchmark.leaderboard import report as leaderboard
-    from benchmark.scheduler.collect import gather
 
     whole = all((folder / name).is_file() for name in ("scores.parquet", "run.json"))
     if folder.is_dir() and not whole:  # no run has said what belongs together
         gather(folder)
     if audio:
-        from benchmark.scheduler.examples import write_examples
+        from benchmark.bookkeeping.audio_examples import write_examples
 
         write_examples(folder, data_folder(data_dir))
     found = leaderboard.gather(folder)
@@ -203,8 +203,8 @@ def status(folder: Annotated[Path, typer.Argument(help="A results folder.")]) ->
     """Show how far the run is that is at work on a folder, perhaps in another terminal."""
     from rich.console import Console
 
+    from benchmark.bookkeeping.status import Status
     from benchmark.progress import view
-    from benchmark.scheduler.status import Status
 
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
@@ -232,7 +232,7 @@ def bench(
 
 def main() -> None:
     """Run the command line: 2 for the user's mistake, 1 for failed jobs, never a traceback for either."""
-    from benchmark.scheduler.store import CorruptArtefact
+    from benchmark.store.artefacts import CorruptArtefact
 
     try:
         app()

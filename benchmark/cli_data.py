@@ -147,8 +147,8 @@ def data_separate(
 def _store_audio(
     corpus: str, size: str, stems: list[str], allow_missing: bool, data: Path, workers: int | None, threads: int
 ) -> Path:
+    from benchmark.drive import store_audio
     from benchmark.progress import Progress
-    from benchmark.scheduler.drive import store_audio
     from benchmark.scheduler.grid import Audio
     from benchmark.scheduler.settings import Settings
 

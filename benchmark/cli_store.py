@@ -12,7 +12,7 @@ from benchmark.interfaces import UserError
 from benchmark.options import Data, Home, Plugins, data_folder, set_home, split_names
 
 if TYPE_CHECKING:
-    from benchmark.scheduler.upkeep import Damage
+    from benchmark.bookkeeping.upkeep import Damage
 
 store = typer.Typer(no_args_is_help=True, help="Verify, clean, export and merge results folders and data folders.")
 
@@ -25,7 +25,7 @@ def store_verify(
     repair: Annotated[bool, typer.Option("--repair", help="Discard what is damaged: the next run remakes it.")] = False,
 ) -> None:
     """Read every byte of every artefact; exit code 1 if any is damaged."""
-    from benchmark.scheduler.upkeep import artefacts, damaged, existing, strangers
+    from benchmark.bookkeeping.upkeep import artefacts, damaged, existing, strangers
 
     found = existing(folder)
     count, faulty = len(artefacts(found)), list(damaged(found))
@@ -53,8 +53,8 @@ def store_gc(
     data_dir: Data = None,
 ) -> None:
     """Remove what none of the grids needs, nor the last run into FOLDER."""
-    from benchmark.scheduler.store import human_bytes
-    from benchmark.scheduler.upkeep import artefacts, existing, garbage, is_in_use, needed_by, remove, strangers
+    from benchmark.bookkeeping.upkeep import artefacts, existing, garbage, is_in_use, needed_by, remove, strangers
+    from benchmark.store.artefacts import human_bytes
 
     set_home(data_home)
     data_folder(data_dir)
@@ -89,10 +89,10 @@ def store_export(
     ] = False,
 ) -> None:
     """Write all complete artefacts into one archive; exit code 1 if damaged ones were left out."""
-    from benchmark.scheduler.archive import export
-    from benchmark.scheduler.record import SCORED
-    from benchmark.scheduler.store import human_bytes
-    from benchmark.scheduler.upkeep import artefacts, existing
+    from benchmark.bookkeeping.archive import export
+    from benchmark.bookkeeping.record import SCORED
+    from benchmark.bookkeeping.upkeep import artefacts, existing
+    from benchmark.store.artefacts import human_bytes
 
     if kinds and scores_only:
         raise UserError("--kinds and --scores-only: give one of them")
@@ -113,8 +113,8 @@ def store_import(
     folder: Annotated[Path, typer.Argument(help="A results folder, or a data folder; it may be a new one.")],
 ) -> None:
     """Merge an archive into a folder: what is there stays; exit code 1 if damaged artefacts were left out."""
-    from benchmark.scheduler.archive import merge
-    from benchmark.scheduler.store import Store
+    from benchmark.bookkeeping.archive import merge
+    from benchmark.store.artefacts import Store
 
     outcome = merge(archive, Store(folder))
     _print_damage(outcome.damaged)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark.scheduler.store import MANIFEST
+from benchmark.store.artefacts import MANIFEST
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from conftest import ROOT, command
 
-from benchmark.scheduler.store import MANIFEST
+from benchmark.store.artefacts import MANIFEST
 
 GRID = """
 name: small

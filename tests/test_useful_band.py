@@ -13,7 +13,7 @@ from oracles import ORACLES, Exam, Music, pulse
 
 from benchmark import registry
 from benchmark.audio.waveforms import Waveforms
-from benchmark.scheduler.store import MANIFEST
+from benchmark.store.artefacts import MANIFEST
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 

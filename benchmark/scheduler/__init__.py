@@ -1,1 +1,1 @@
-"""Many experiments: grid, plan, jobs, walk, store."""
+"""From a grid to finished jobs: plan, estimate, try out, walk, and the executors that run them."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.files import read_json, replacing
-from benchmark.scheduler.walk import Job
+from benchmark.store.job import Job
 
 #: jobs of a kind that agree in these fields of their specification cost about the same
 _ALIKE = {

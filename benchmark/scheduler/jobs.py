@@ -16,9 +16,8 @@ from benchmark import registry
 from benchmark.interfaces import Unreadable, UserError
 from benchmark.scheduler.conditions import FONT_CORPORA, SECOND_FONT
 from benchmark.scheduler.executors.slots import DEVICE_VARIABLE
-from benchmark.scheduler.plan import DATA_KINDS
-from benchmark.scheduler.store import Draft, Store
-from benchmark.scheduler.walk import Job
+from benchmark.store.artefacts import Draft, Store
+from benchmark.store.job import Job, Stores
 
 UNREADABLE = "unreadable.json"
 #: columns of the table that says how the main metrics would move with other test groups
@@ -26,21 +25,6 @@ DRAWS = ["strategy", "encoder", "pretrain_corpus", "seed", "task", "fraction", "
 DRAWS += ["draws", "groups"]
 #: more unreadable files than this share stop a data set, unless the user allows it
 ALLOWED_UNREADABLE = 0.02
-
-
-class Stores:
-    """The data folder's store and the results folder's: which one a kind lives in."""
-
-    def __init__(self, data: Path, out: Path) -> None:
-        self.data, self.out = Store(data), Store(out)
-
-    def of(self, kind: str) -> Store:
-        """The store of a kind's artefacts."""
-        return self.data if kind in DATA_KINDS else self.out
-
-    def done(self, job: Job) -> bool:
-        """Whether the job's artefact is there."""
-        return self.of(job.kind).is_done(job.kind, job.key)
 
 
 def run_job(job: Job, data: Path, out: Path) -> None:

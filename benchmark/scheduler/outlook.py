@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from benchmark.interfaces import UserError
 from benchmark.scheduler.estimate import Timings, human
 from benchmark.scheduler.grid import Grid
-from benchmark.scheduler.jobs import Stores
 from benchmark.scheduler.plan import plan, select
 from benchmark.scheduler.settings import Settings
-from benchmark.scheduler.store import human_bytes
-from benchmark.scheduler.walk import Job, missing
+from benchmark.scheduler.walk import missing
+from benchmark.store.artefacts import human_bytes
+from benchmark.store.job import Job, Stores
 
 
 @dataclass(frozen=True)

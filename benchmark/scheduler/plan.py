@@ -14,8 +14,8 @@ from benchmark import registry
 from benchmark.interfaces import UserError
 from benchmark.scheduler.conditions import FONT_CORPORA, SECOND_FONT, conditions_of
 from benchmark.scheduler.grid import Audio, Grid
-from benchmark.scheduler.store import content_key
-from benchmark.scheduler.walk import Job
+from benchmark.store.artefacts import content_key
+from benchmark.store.job import DATA_KINDS, Job
 
 #: what each kind of job computes: bump it when that changes; what builds on it follows by its key
 ENGINE = {
@@ -34,8 +34,6 @@ CORRUPTION_VERSION = 1
 TRACKS_PER_SHARD = 50
 #: permutations of the labels in the control: a probe makes use of what a single one agrees with the truth by luck
 SHUFFLES = 10
-#: jobs whose artefacts belong to the data folder: shared by all grids
-DATA_KINDS = ("catalog", "shard", "waveforms")
 
 
 class Plan:

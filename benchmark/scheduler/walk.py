@@ -16,32 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from benchmark.interfaces import Executor, WorkerDied, one_line
-from benchmark.scheduler.store import CorruptArtefact
+from benchmark.store.artefacts import CorruptArtefact
+from benchmark.store.job import Job
 
 _LOG_LINES = 20
 #: how often to look whether another driver is done with a job, seconds
 _LOOK = 0.5
-
-
-@dataclass(frozen=True)
-class Job:
-    """A step of the benchmark.
-
-    Args:
-        key: content key of `spec`; the artefact's address.
-        kind: which function runs it, and the store's folder.
-        name: for people, such as `pretrain simclr cnn_small seed 0`.
-        spec: all that its result depends on.
-        needs: keys of the jobs that have to be done first; it reads the artefacts of those that `spec` names.
-        on_cpu: whether it computes nothing on a GPU.
-    """
-
-    key: str
-    kind: str
-    name: str
-    spec: dict[str, Any]
-    needs: tuple[str, ...] = ()
-    on_cpu: bool = False
 
 
 class Locks(Protocol):

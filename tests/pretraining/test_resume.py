@@ -26,8 +26,8 @@ from benchmark.pretraining.checkpoint import FILE, load, save
 from benchmark.pretraining.ranks import on_ranks
 from benchmark.pretraining.train import pretrain
 from benchmark.scheduler.jobs import run_job
-from benchmark.scheduler.store import Store, content_key
-from benchmark.scheduler.walk import Job
+from benchmark.store.artefacts import Store, content_key
+from benchmark.store.job import Job
 from strategies.simclr import SimCLR
 
 CASES = [(name, "tiny", {}) for name in TRAINED] + [

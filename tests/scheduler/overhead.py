@@ -12,7 +12,8 @@ from benchmark.interfaces import Resources
 from benchmark.scheduler.executors.local import LocalExecutor
 from benchmark.scheduler.executors.ray import RayExecutor
 from benchmark.scheduler.executors.slots import Slot
-from benchmark.scheduler.walk import Job, walk
+from benchmark.scheduler.walk import walk
+from benchmark.store.job import Job
 
 WORKERS = 2
 

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import psutil
-from scheduler_jobs import is_gone, note_pid_and_sleep, run_job, wait_for
+from helpers.processes import is_gone, wait_for
+from scheduler_jobs import note_pid_and_sleep, run_job
 
 from benchmark.interfaces import Resources, UserError
 from benchmark.scheduler.executors.ray import RayExecutor

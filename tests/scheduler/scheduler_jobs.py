@@ -8,12 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
-
 from benchmark.scheduler.executors.local import LocalExecutor
 from benchmark.scheduler.executors.slots import Slot
-from benchmark.scheduler.store import Store, content_key
-from benchmark.scheduler.walk import Job, walk
+from benchmark.scheduler.walk import walk
+from benchmark.store.artefacts import Store, content_key
+from benchmark.store.job import Job
 
 
 def make_job(kind, name, root, needs=(), **spec):
@@ -153,23 +152,6 @@ def note_pid_and_sleep(path):
 def forget_to_shut_down():
     executor = LocalExecutor([Slot("cpu")], threads=1)
     print(executor.submit(pid).result(), flush=True)
-
-
-def wait_for(condition, seconds=30.0):
-    """Poll until the condition holds; whether it did."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def is_gone(process_id):
-    try:
-        return psutil.Process(process_id).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def numpy_threads():

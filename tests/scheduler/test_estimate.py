@@ -1,7 +1,7 @@
 """Costs of jobs, by earlier ones of known cost."""
 
 from benchmark.scheduler.estimate import Cost, Timings, human
-from benchmark.scheduler.walk import Job
+from benchmark.store.job import Job
 
 
 def job(kind, **spec):

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 import scheduler_jobs
-from scheduler_jobs import is_gone, make_job, wait_for
+from helpers.processes import is_gone, wait_for
+from scheduler_jobs import make_job
 
 from benchmark.interfaces import Resources, UserError, WorkerDied
 from benchmark.scheduler.executors.local import LocalExecutor

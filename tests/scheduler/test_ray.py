@@ -11,17 +11,18 @@ from pathlib import Path
 import pytest
 import ray_jobs
 import scheduler_jobs
+from helpers.processes import is_gone, wait_for
 from overhead import diamond, overhead
 from ray_jobs import MARK, marked
-from scheduler_jobs import is_gone, make_job, run_job, wait_for
+from scheduler_jobs import make_job, run_job
 
 from benchmark.interfaces import Resources, UserError, WorkerDied
 from benchmark.scheduler.executors.local import LocalExecutor
 from benchmark.scheduler.executors.ray import RayExecutor
 from benchmark.scheduler.executors.ray_cluster import Share
 from benchmark.scheduler.executors.slots import Slot
-from benchmark.scheduler.store import Store
 from benchmark.scheduler.walk import walk
+from benchmark.store.artefacts import Store
 
 pytest.importorskip("ray")
 

@@ -9,13 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import ray_jobs
+from helpers.processes import is_gone, wait_for
 from ray_jobs import MARK, marked
-from scheduler_jobs import is_gone, make_job, wait_for
+from scheduler_jobs import make_job
 
 from benchmark.interfaces import Resources
 from benchmark.scheduler.executors.ray import RayExecutor
-from benchmark.scheduler.store import Store
 from benchmark.scheduler.walk import walk
+from benchmark.store.artefacts import Store
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.long

@@ -10,12 +10,14 @@ from collections import Counter
 from concurrent.futures import Future
 
 import pytest
-from scheduler_jobs import is_gone, make_job, noop, run_job, wait_for
+from helpers.processes import is_gone, wait_for
+from scheduler_jobs import make_job, noop, run_job
 
 from benchmark.scheduler.executors.local import LocalExecutor
 from benchmark.scheduler.executors.slots import Slot
-from benchmark.scheduler.store import Store
-from benchmark.scheduler.walk import Job, missing, walk
+from benchmark.scheduler.walk import missing, walk
+from benchmark.store.artefacts import Store
+from benchmark.store.job import Job
 
 
 class Pipeline:

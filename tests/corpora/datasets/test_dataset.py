@@ -20,7 +20,7 @@ from benchmark.interfaces import Info
 from benchmark.scheduler.grid import Audio
 from benchmark.scheduler.jobs import run_job
 from benchmark.scheduler.plan import Plan, prepare
-from benchmark.scheduler.store import Store
+from benchmark.store.artefacts import Store
 
 DATA_SETS = [cls for cls in map(registry.corpora.get, registry.corpora.names()) if issubclass(cls, DataSet)]
 

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from stores import call, filled, flip, of, put, tree
 
+from benchmark.bookkeeping.upkeep import Address, about, artefacts, damaged, garbage, needed_by, remove, strangers
 from benchmark.files import host_name
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.plan import plan
-from benchmark.scheduler.store import MANIFEST, Store, content_key
-from benchmark.scheduler.upkeep import Address, about, artefacts, damaged, garbage, needed_by, remove, strangers
+from benchmark.store.artefacts import MANIFEST, Store, content_key
 
 GRID = {
     "name": "toy",
@@ -235,7 +235,7 @@ def test_gc_waits_for_a_run_but_not_for_a_dead_one(planned: Store, grid: Path) -
     put(planned, "probe", 7)
     claim = f"""
 from pathlib import Path
-from benchmark.scheduler.locks import Locks
+from benchmark.store.locks import Locks
 assert Locks().take(Path({str(planned.root)!r}) / "locks" / {"4" * 64!r})
 print("taken", flush=True)
 input()

@@ -21,11 +21,11 @@ import pandas as pd
 import pytest
 import typer
 
+from benchmark.bookkeeping.tracking import Mirror
 from benchmark.cli_track import track_rebuild
 from benchmark.interfaces import UserError
-from benchmark.scheduler.store import Store, content_key
-from benchmark.scheduler.tracking import Mirror
-from benchmark.scheduler.walk import Job
+from benchmark.store.artefacts import Store, content_key
+from benchmark.store.job import Job
 
 # MLflow's own use of SQLAlchemy is behind SQLAlchemy
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
@@ -207,9 +207,9 @@ def python(code, *args, **env):
 COMPLETE = """
 import sys
 from pathlib import Path
-from benchmark.scheduler.store import Store
-from benchmark.scheduler.tracking import Mirror
-from benchmark.scheduler.walk import Job
+from benchmark.store.artefacts import Store
+from benchmark.bookkeeping.tracking import Mirror
+from benchmark.store.job import Job
 out = Path(sys.argv[1])
 with Mirror(out, "tiny", "run") as mirror:
     mirror.complete([Job(path.name, path.parts[-3], "", {}) for path in sorted(out.glob("*/??/*"))], Store(out))

@@ -11,9 +11,9 @@ import pytest
 import soundfile
 
 from benchmark.audio.corrupt import CORRUPTIONS
+from benchmark.bookkeeping.audio_examples import SECONDS, write_examples
 from benchmark.interfaces import UserError
-from benchmark.scheduler.examples import SECONDS, write_examples
-from benchmark.scheduler.store import Store, content_key
+from benchmark.store.artefacts import Store, content_key
 
 RATE, HZ = 16_000, 440.0
 KEY = content_key({"corpus": "a tone"})

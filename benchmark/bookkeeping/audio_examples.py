@@ -17,7 +17,7 @@ from benchmark.files import replacing
 from benchmark.interfaces import UserError
 from benchmark.leaderboard.record import Run, load_run
 from benchmark.scheduler.jobs import open_waveforms
-from benchmark.scheduler.store import Store
+from benchmark.store.artefacts import Store
 
 FOLDER, INDEX = "audio", "index.json"
 SECONDS, KBPS = 5.0, 48.0

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmark.bookkeeping.collect import COLLECTED
 from benchmark.files import is_orphan
 from benchmark.interfaces import UserError
-from benchmark.scheduler.collect import COLLECTED
 from benchmark.scheduler.grid import Grid, load
-from benchmark.scheduler.locks import Locks
 from benchmark.scheduler.plan import ENGINE, plan
-from benchmark.scheduler.store import CorruptArtefact, Store
+from benchmark.store.artefacts import CorruptArtefact, Store
+from benchmark.store.locks import Locks
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]*")
 _KEY = re.compile(r"[0-9a-f]{64}")

@@ -16,8 +16,7 @@ import psutil
 
 from benchmark.files import host_name
 from benchmark.interfaces import UserError
-from benchmark.scheduler.jobs import Stores
-from benchmark.scheduler.walk import Job
+from benchmark.store.job import Job, Stores
 
 #: a claim from another host that nobody renewed for so long is void, seconds
 STALE = 300.0

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from stores import call, filled, flip, of, put, tree
 
+from benchmark.bookkeeping.archive import export, merge
+from benchmark.bookkeeping.upkeep import Address, artefacts, damaged
 from benchmark.interfaces import UserError
-from benchmark.scheduler.archive import export, merge
-from benchmark.scheduler.store import MANIFEST, Store
-from benchmark.scheduler.upkeep import Address, artefacts, damaged
+from benchmark.store.artefacts import MANIFEST, Store
 
 
 @pytest.fixture

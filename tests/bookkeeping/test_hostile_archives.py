@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from stores import put
 
+from benchmark.bookkeeping.archive import merge
+from benchmark.bookkeeping.upkeep import Address
 from benchmark.interfaces import UserError
-from benchmark.scheduler.archive import merge
-from benchmark.scheduler.store import MANIFEST, Store, content_key
-from benchmark.scheduler.upkeep import Address
+from benchmark.store.artefacts import MANIFEST, Store, content_key
 
 KEY = content_key({"evil": 1})
 PLACE = f"probe/{KEY[:2]}/{KEY}"

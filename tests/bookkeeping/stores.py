@@ -7,9 +7,9 @@ from pathlib import Path
 
 from typer.testing import CliRunner, Result
 
+from benchmark.bookkeeping.upkeep import Address, artefacts
 from benchmark.cli_store import store as commands
-from benchmark.scheduler.store import Store, content_key
-from benchmark.scheduler.upkeep import Address, artefacts
+from benchmark.store.artefacts import Store, content_key
 
 
 def put(store: Store, kind: str, seed: int, key: str | None = None) -> Address:

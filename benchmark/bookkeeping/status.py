@@ -18,9 +18,10 @@ from typing import Any
 
 from benchmark.files import host_name, replacing
 from benchmark.pretraining.budget import PROGRESS
-from benchmark.scheduler.locks import STALE, born
-from benchmark.scheduler.store import Store
-from benchmark.scheduler.walk import Event, Job
+from benchmark.scheduler.walk import Event
+from benchmark.store.artefacts import Store
+from benchmark.store.job import Job
+from benchmark.store.locks import STALE, born
 
 _EVERY = 2.0
 FILE = "status.json"

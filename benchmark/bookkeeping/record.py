@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from benchmark import __version__, registry
-from benchmark.scheduler import provenance
+from benchmark.bookkeeping import provenance
 from benchmark.scheduler.grid import Grid
-from benchmark.scheduler.jobs import Stores
 from benchmark.scheduler.plan import Row, rows
-from benchmark.scheduler.walk import Job, Report
+from benchmark.scheduler.walk import Report
+from benchmark.store.job import Job, Stores
 
 #: jobs that leave scores
 SCORED = ("probe", "supervised")

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scheduler_jobs import wait_for
+from helpers.processes import wait_for
 
 from benchmark.interfaces import UserError
-from benchmark.scheduler import store as store_module
-from benchmark.scheduler.store import CorruptArtefact, DiskFull, Store, content_key
+from benchmark.store import artefacts as store_module
+from benchmark.store.artefacts import CorruptArtefact, DiskFull, Store, content_key
 
 KEY = content_key({"a": 1})
 

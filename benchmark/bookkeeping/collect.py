@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.bookkeeping.record import SCORED, record
 from benchmark.files import read_json, replacing
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
-from benchmark.scheduler.jobs import Stores
-from benchmark.scheduler.record import SCORED, record
-from benchmark.scheduler.store import MANIFEST, Store
-from benchmark.scheduler.walk import Job, Report
+from benchmark.scheduler.walk import Report
+from benchmark.store.artefacts import MANIFEST, Store
+from benchmark.store.job import Job, Stores
 
 if TYPE_CHECKING:
     import pandas as pd

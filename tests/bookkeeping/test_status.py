@@ -6,11 +6,12 @@ from dataclasses import asdict
 
 from rich.console import Console
 
+from benchmark.bookkeeping.status import FILE, Reporter, Status
 from benchmark.files import host_name
 from benchmark.progress import view
-from benchmark.scheduler.status import FILE, Reporter, Status
-from benchmark.scheduler.store import Store, content_key
-from benchmark.scheduler.walk import Event, Job
+from benchmark.scheduler.walk import Event
+from benchmark.store.artefacts import Store, content_key
+from benchmark.store.job import Job
 
 
 def job(kind, number):

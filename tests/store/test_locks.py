@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 
 from benchmark.files import host_name
-from benchmark.scheduler.locks import STALE, Locks
+from benchmark.store.locks import STALE, Locks
 
 TAKE = """
 import sys
 from pathlib import Path
-from benchmark.scheduler.locks import Locks
+from benchmark.store.locks import Locks
 locks, won = Locks(), []
 sys.stdin.readline()
 for number in range(300):

@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmark import registry
-from benchmark.scheduler.collect import collect
+from benchmark.bookkeeping.collect import collect
+from benchmark.bookkeeping.record import command_line
+from benchmark.bookkeeping.status import Reporter, Status
+from benchmark.bookkeeping.tracking import Mirror
 from benchmark.scheduler.estimate import Timings
 from benchmark.scheduler.grid import Audio, Grid
-from benchmark.scheduler.jobs import Stores, run_job
-from benchmark.scheduler.locks import StoreLocks
+from benchmark.scheduler.jobs import run_job
 from benchmark.scheduler.outlook import check_space
 from benchmark.scheduler.plan import Plan, plan, prepare, select
-from benchmark.scheduler.record import command_line
 from benchmark.scheduler.settings import Settings
-from benchmark.scheduler.status import Reporter, Status
-from benchmark.scheduler.tracking import Mirror
-from benchmark.scheduler.walk import Event, Job, Report, missing, walk
+from benchmark.scheduler.walk import Event, Report, missing, walk
+from benchmark.store.job import Job, Stores
+from benchmark.store.locks import StoreLocks
 
 
 class Show(Protocol):

@@ -20,12 +20,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from benchmark.bookkeeping.mlflow_entries import MIRRORED, Entry, entry
 from benchmark.files import read_json, replacing
 from benchmark.interfaces import UserError
-from benchmark.scheduler.entries import MIRRORED, Entry, entry
-from benchmark.scheduler.locks import Locks
-from benchmark.scheduler.store import Store
-from benchmark.scheduler.walk import Job
+from benchmark.store.artefacts import Store
+from benchmark.store.job import Job
+from benchmark.store.locks import Locks
 
 DATABASE, LOCK = "mlflow.db", "mlflow.lock"
 #: the keys that the mirror had when it was last closed: a run with nothing to do needs no MLflow to know it

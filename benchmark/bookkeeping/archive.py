@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from benchmark.bookkeeping.upkeep import Address, Damage, about, artefacts
 from benchmark.files import replacing
 from benchmark.interfaces import UserError
-from benchmark.scheduler.store import MANIFEST, CorruptArtefact, DiskFull, Store, content_key
-from benchmark.scheduler.upkeep import Address, Damage, about, artefacts
+from benchmark.store.artefacts import MANIFEST, CorruptArtefact, DiskFull, Store, content_key
 
 _MODES: dict[str, Literal["w", "w:gz", "w:xz"]] = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.xz": "w:xz"}
 _NAME = re.compile(r"([a-z][a-z0-9_-]*)/([0-9a-f]{2})/(\2[0-9a-f]{62})/(.+)")

@@ -14,8 +14,7 @@ from typing import Any
 import psutil
 
 from benchmark import registry
-from benchmark.scheduler.jobs import Stores
-from benchmark.scheduler.walk import Job
+from benchmark.store.job import Job, Stores
 
 _SOURCE = Path(__file__).parents[2]
 

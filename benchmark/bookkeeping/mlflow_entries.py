@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.scheduler.record import SCORED
-from benchmark.scheduler.store import MANIFEST, Store
+from benchmark.bookkeeping.record import SCORED
+from benchmark.store.artefacts import MANIFEST, Store
 
 MIRRORED = ("pretrain", *SCORED)
 #: longer values are cut: some servers take no more

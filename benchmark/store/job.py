@@ -1,0 +1,48 @@
+"""A job is plain data: what to make, under which key, from what; and which of the two stores its artefact is in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmark.store.artefacts import Store
+
+#: jobs whose artefacts belong to the data folder: shared by all grids
+DATA_KINDS = ("catalog", "shard", "waveforms")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A step of the benchmark.
+
+    Args:
+        key: content key of `spec`; the artefact's address.
+        kind: which function runs it, and the store's folder.
+        name: for people, such as `pretrain simclr cnn_small seed 0`.
+        spec: all that its result depends on.
+        needs: keys of the jobs that have to be done first; it reads the artefacts of those that `spec` names.
+        on_cpu: whether it computes nothing on a GPU.
+    """
+
+    key: str
+    kind: str
+    name: str
+    spec: dict[str, Any]
+    needs: tuple[str, ...] = ()
+    on_cpu: bool = False
+
+
+class Stores:
+    """The data folder's store and the results folder's: which one a kind lives in."""
+
+    def __init__(self, data: Path, out: Path) -> None:
+        self.data, self.out = Store(data), Store(out)
+
+    def of(self, kind: str) -> Store:
+        """The store of a kind's artefacts."""
+        return self.data if kind in DATA_KINDS else self.out
+
+    def done(self, job: Job) -> bool:
+        """Whether the job's artefact is there."""
+        return self.of(job.kind).is_done(job.kind, job.key)
