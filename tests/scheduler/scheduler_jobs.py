@@ -1,6 +1,5 @@
 """Jobs for the scheduler's tests: importable by name, so that a worker process finds them."""
 
-import itertools
 import os
 import signal
 import subprocess
@@ -103,26 +102,6 @@ def with_child(pid_file):
     child = subprocess.Popen(["sleep", "600"])
     pid_file.write_text(f"{os.getpid()} {child.pid}")
     time.sleep(600)
-
-
-def write_slowly(root, key, started):
-    """Be in the midst of an artefact until killed."""
-    with Store(root).writing("toy", key, {}) as draft:
-        (draft.path / "half.bin").write_bytes(b"x" * 1000)
-        started.touch()
-        time.sleep(600)
-
-
-def write_and_discard_for_ever(root, started):
-    store = Store(root)
-    for number in itertools.count():
-        key = content_key({"number": number % 7})
-        with store.writing("toy", key, {}) as draft:
-            for name in "abc":
-                (draft.path / name).write_bytes(os.urandom(100_000))
-        if number % 3 == 0:
-            store.discard("toy", key)
-        started.touch()
 
 
 def drive(folder):

@@ -181,7 +181,7 @@ def test_discard_of_nothing_is_nothing(store):
 
 
 def process(call):
-    imports = f"import sys; sys.path[:] = {sys.path!r}; from pathlib import Path; from scheduler_jobs import *"
+    imports = f"import sys; sys.path[:] = {sys.path!r}; from pathlib import Path; from slow_writers import *"
     return subprocess.Popen([sys.executable, "-c", f"{imports}; {call}"])
 
 
