@@ -56,7 +56,8 @@ def measure(device: str, threads: int) -> dict[str, float]:
 
 def report_seconds(strategies: int = 20, tasks: int = 25, seeds: int = 5) -> float:
     """Seconds to gather and write the page of a grid of noise: three fractions, nine label draws, bootstrap draws."""
-    from benchmark.leaderboard import page, report
+    from benchmark.leaderboard.page import html as page
+    from benchmark.leaderboard.page import report
 
     rng, resamples = np.random.default_rng(0), {0.01: 5, 0.1: 3, 1.0: 1}
     names = [f"strategy_{i}" for i in range(strategies)], [f"task_{i}" for i in range(tasks)]

@@ -179,9 +179,9 @@ def report(
     """Rebuild the leaderboard from a scores table, or from what `store import` has brought."""
     registry.load_plugins(plugin or [])
     from benchmark.bookkeeping.collect import gather
-    from benchmark.leaderboard import export as exports
-    from benchmark.leaderboard import page
-    from benchmark.leaderboard import report as leaderboard
+    from benchmark.leaderboard.page import export as exports
+    from benchmark.leaderboard.page import html as page
+    from benchmark.leaderboard.page import report as leaderboard
 
     whole = all((folder / name).is_file() for name in ("scores.parquet", "run.json"))
     if folder.is_dir() and not whole:  # no run has said what belongs together
@@ -304,8 +304,8 @@ def _print_leaderboard(folder: Path) -> None:
     import pandas as pd
     from rich.console import Console
 
+    from benchmark.leaderboard.drawing.terminal import terminal
     from benchmark.leaderboard.record import load_run
-    from benchmark.leaderboard.terminal import terminal
 
     width = None if sys.stdout.isatty() else 110  # a pipe has no width of its own, and 80 would cut names
     Console(width=width).print(terminal(pd.read_parquet(folder / "scores.parquet"), load_run(folder)))

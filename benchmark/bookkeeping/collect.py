@@ -70,7 +70,7 @@ def gather(out: Path) -> None:
 def _page(out: Path) -> bool:
     """Build the page, unless this machine lacks what draws it."""
     try:
-        from benchmark.leaderboard.page import build
+        from benchmark.leaderboard.page.html import build
 
         build(out)
     except ModuleNotFoundError as error:

@@ -1,6 +1,7 @@
 """Processes that write artefacts until they are killed."""
 
 import itertools
+import os
 import time
 
 from benchmark.store.artefacts import Store, content_key

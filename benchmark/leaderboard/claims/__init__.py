@@ -1,0 +1,1 @@
+"""Published findings, held against a grid's own scores."""

@@ -1,0 +1,1 @@
+"""The leaderboard page, part by part, and all that it shows as files."""

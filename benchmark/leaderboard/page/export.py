@@ -1,0 +1,204 @@
+"""For a paper: every table as CSV and LaTeX (booktabs), every drawing as SVG and PDF, in files that stand alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from benchmark.files import replacing
+from benchmark.leaderboard.claims import claim
+from benchmark.leaderboard.drawing import draw
+from benchmark.leaderboard.drawing.draw import Drawing
+from benchmark.leaderboard.drawing.typeset import Table, escape, latex, plain
+from benchmark.leaderboard.page.report import Report, gather
+from benchmark.leaderboard.record import percent
+from benchmark.leaderboard.statistics.order import Field, Matrix, Order
+from benchmark.leaderboard.statistics.robustness import Robustness
+from benchmark.leaderboard.statistics.tables import Column, Row, Score, Standing
+
+#: files that belong to the exporter: those of an earlier export are deleted
+KINDS: tuple[Literal["svg", "pdf"], ...] = ("svg", "pdf")
+OWN = ["tables/*.csv", "tables/*.tex", "figures/*.svg", "figures/*.pdf"]
+
+
+def build(folder: Path) -> Path:
+    """Export what the page of a run shows.
+
+    Args:
+        folder: a run's output: `scores.parquet`, and `run.json` if there is one.
+
+    Returns:
+        `folder/export`.
+
+    Raises:
+        UserError: the scores are absent or unusable.
+    """
+    return write(folder, gather(folder))
+
+
+def write(folder: Path, report: Report) -> Path:
+    """Write what `report` holds below `folder/export`; see `build`."""
+    shown = [
+        *(scores_table(panel.main, ranked=True) for panel in report.panels),
+        *(scores_table(panel.others, ranked=False) for panel in report.panels),
+        *(order_table(panel.order, panel.main) for panel in report.panels),
+        *(matrix_table(duel) for task in report.tasks for duel in task.duels),
+        *(robustness_table(damage) for task in report.tasks for damage in task.robustness),
+        claims_table(claim.frame(report.verdicts)),
+        plain(
+            "pretraining", "Pre-trained checkpoints", pd.DataFrame(job.model_dump() for job in report.run.pretraining)
+        ),
+    ]
+    return write_files(folder, shown, report.drawings)
+
+
+def write_files(folder: Path, tables: Iterable[Table], drawings: Sequence[Drawing]) -> Path:
+    """Write `folder/export/tables` and `folder/export/figures`; what an earlier export left there is deleted.
+
+    Args:
+        folder: a run's output.
+        tables: those without a row are left out; those behind the drawings are added.
+        drawings: the page's drawings.
+
+    Returns:
+        `folder/export`.
+    """
+    out, written = folder / "export", set()
+    for name in ("tables", "figures"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    behind = [plain(drawing.id, drawing.title, drawing.table) for drawing in drawings]
+    for table in (table for table in [*tables, *behind] if len(table.frame)):
+        path = out / "tables" / f"{table.id}.csv"
+        with replacing(path) as draft:
+            table.frame.to_csv(draft, index=False, lineterminator="\n", encoding="utf-8")
+        with replacing(path.with_suffix(".tex")) as draft:
+            draft.write_text(latex(table), encoding="utf-8", errors="replace", newline="\n")
+        written |= {path, path.with_suffix(".tex")}
+    for drawing in drawings:
+        for kind in KINDS:
+            path = out / "figures" / f"{drawing.id}.{kind}"
+            with replacing(path) as draft:
+                draw.save(drawing, draft, kind)
+            written.add(path)
+    for stale in {path for pattern in OWN for path in out.glob(pattern)} - written:
+        stale.unlink()
+    return out
+
+
+def scores_table(standing: Standing, ranked: bool) -> Table:
+    """The main table at one fraction under one probe, or that of the other metrics: best in bold, ties marked."""
+    names = draw.names([row.entry for row in standing.rows])
+    what = "Main metric of each task" if ranked else "Other metrics, not ranked"
+    title = (
+        f"{what}, {standing.percent} of the labels, {standing.probe} probe: mean ± 95% interval, runs per score: "
+        f"{standing.runs}. Bold: best; ≈: its interval overlaps that of the best; †: one run, test sampling only; "
+        "‡: trained on labels of this task."
+    )
+    records = [_record(row, standing.columns) for row in standing.rows]
+    head = ["strategy", "mean rank", *(_head(column, ranked) for column in standing.columns)]
+    rows = [
+        [escape(names[row.entry]), "--" if row.mean_rank is None else f"{row.mean_rank:.2f}", *map(_score, row.scores)]
+        for row in standing.rows
+    ]
+    ident = _ident("scores" if ranked else "other_metrics", standing)
+    return Table(ident, title, pd.DataFrame(records), head, rows, "l" + "r" * (len(head) - 1))
+
+
+def _ident(kind: str, shown: Standing | Matrix) -> str:
+    return draw.slug(f"{kind}_{shown.probe}_{_safe(shown.fraction)}")
+
+
+def _record(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
+    record = {**row.entry._asdict(), "mean rank": row.mean_rank}
+    for column, score in zip(columns, row.scores, strict=True):
+        name = f"{column.task}: {column.metric}"
+        record |= {name: score.mean, f"± {name}": score.half, f"mark {name}": score.mark, f"runs {name}": score.runs}
+    return record
+
+
+def _head(column: Column, ranked: bool) -> str:
+    arrow = "" if not ranked else r" $\uparrow$" if column.higher_is_better else r" $\downarrow$"
+    return f"{escape(column.task)}\n{escape(column.metric)}{arrow}"
+
+
+def _score(score: Score) -> str:
+    if score.mark == "missing":
+        return "--"
+    mean, half = score.texts
+    shown = rf"\textbf{{{mean}}}" if score.mark == "best" else mean
+    signs = [r"\approx"] * (score.mark == "tied") + [r"\dagger"] * (score.runs == 1) + [r"\ddagger"] * score.heard
+    return rf"{shown} $\pm$ {half}" + (f"$^{{{' '.join(signs)}}}$" if signs else "")
+
+
+def order_table(order: Order, standing: Standing) -> Table:
+    """The order over all tasks."""
+    names = draw.names([place.entry for place in order.places])
+    frame = pd.DataFrame(
+        {
+            "strategy": names[place.entry],
+            "mean rank": place.mean_rank,
+            "Borda": place.borda,
+            "interquartile mean": place.iqm,
+            "low": place.low,
+            "high": place.high,
+        }
+        for place in order.places
+    )
+    title = f"Order over all tasks, {standing.percent} of the labels, {standing.probe} probe"
+    return plain(_ident("order", standing), title, frame)
+
+
+def matrix_table(matrix: Matrix) -> Table:
+    """Every pair on one task: the row's score minus the column's; bold where different after Holm's correction."""
+    of = draw.names(matrix.entries)
+    names = [of[entry] for entry in matrix.entries]
+    values = [[field.difference for field in fields] for fields in matrix.fields]
+    frame = pd.DataFrame(values, columns=names)
+    frame.insert(0, "row minus column", names, allow_duplicates=True)
+    rows = [[escape(name), *map(_field, fields)] for name, fields in zip(names, matrix.fields, strict=True)]
+    title = (
+        f"{matrix.task}, {percent(matrix.fraction)} of the labels, {matrix.probe} probe: the row's score minus the "
+        "column's. Bold: different after Holm's correction over this table."
+    )
+    ident = draw.slug(f"pairs_{matrix.task}_{matrix.probe}_{_safe(matrix.fraction)}")
+    head = ["row minus column", *map(escape, names)]
+    return Table(ident, title, frame, head, rows, "l" + "r" * len(names))
+
+
+def _field(field: Field) -> str:
+    if not np.isfinite(field.difference):
+        return "" if field.wins == "itself" else "--"
+    shown = f"${field.difference:+.2f}$"
+    return rf"\boldmath\textbf{{{shown}}}" if field.wins in ("first", "second") else shown
+
+
+def robustness_table(shown: Robustness) -> Table:
+    """One task's scores under corruptions, by severity."""
+    names = draw.names([row.entry for row in shown.rows])
+    conditions = [f"{name} {severity}" for name, severities in shown.corruptions for severity in severities]
+    frame = pd.DataFrame(
+        {"strategy": names[row.entry], "clean": row.clean}
+        | dict(zip(conditions, itertools.chain(*row.corrupted), strict=True))
+        for row in shown.rows
+    )
+    title = (
+        f"{shown.task} under corruptions: {shown.metric} at {percent(shown.fraction)} of the labels, {shown.probe} "
+        "probe; the number behind each corruption is its severity"
+    )
+    return plain(draw.slug(f"robustness_{shown.task}"), title, frame)
+
+
+def claims_table(frame: pd.DataFrame) -> Table:
+    """Published findings, tested again; sentences are in the CSV only."""
+    short = plain("claims", "Published findings, tested again", frame[["claim", "verdict", "effect", "low", "high"]])
+    return replace(short, frame=frame)
+
+
+def _safe(fraction: float) -> str:
+    return percent(fraction).replace("%", "pct").replace(".", "p")

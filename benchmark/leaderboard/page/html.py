@@ -1,0 +1,122 @@
+"""The leaderboard page: one self-contained HTML file, and the CSV beside it.
+
+The page loads nothing: styles, script and drawings are inside, and its Content-Security-Policy forbids the
+rest. Same input, same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from benchmark.files import replacing
+from benchmark.leaderboard.claims.claim import EXPLANATION
+from benchmark.leaderboard.drawing import draw
+from benchmark.leaderboard.page.by_task import anchor
+from benchmark.leaderboard.page.report import Report, gather
+from benchmark.leaderboard.record import percent
+from benchmark.leaderboard.statistics import tables
+
+#: characters that HTML forbids even when escaped
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def build(folder: Path) -> Path:
+    """Write `leaderboard.html`, `leaderboard.csv` and, where there are draws to compare, `pairs.csv`.
+
+    Args:
+        folder: a run's output: `scores.parquet`, and `run.json` if there is one.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        UserError: the scores are absent or unusable; the message says what to do.
+    """
+    return write(folder, gather(folder))
+
+
+def write(folder: Path, report: Report) -> Path:
+    """Write what `report` holds into `folder`; see `build`."""
+    page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", render(report))
+    if report.pairs is not None:
+        with replacing(folder / "pairs.csv") as draft:
+            report.pairs.to_csv(draft, index=False, lineterminator="\n", encoding="utf-8")
+    with replacing(folder / "leaderboard.csv") as draft:
+        tables.write_csv(report.table, draft)
+    path = folder / "leaderboard.html"
+    with replacing(path) as draft:
+        draft.write_text(page, encoding="utf-8", errors="replace", newline="\n")
+    return path
+
+
+def render(report: Report) -> str:
+    """Render the page."""
+    main = report.table[report.table["main"]]
+    return _template().render(
+        report=report,
+        run=report.run,
+        palette=draw.PALETTE,
+        always=draw.GREY,
+        explanation=EXPLANATION,
+        planned=len(main),
+        missing=int((main["status"] == "missing").sum()),
+    )
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parents[1] / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.globals |= {"anchor": anchor}
+    environment.filters |= {
+        "percent": percent,
+        "plain": _plain,
+        "number": _number,
+        "known": _known,
+        "digest": _digest,
+        "breakable": _breakable,
+        "ticked": _ticked,
+    }
+    return environment.get_template("page.html.j2")
+
+
+def _plain(value: Any) -> str:
+    """A setting's value as text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    """A number with thousands separated; a dash where there is none."""
+    return f"{value:,.{digits}f}" if value is not None and _known(value) else "\N{EM DASH}"
+
+
+def _known(value: float) -> bool:
+    return not math.isnan(value)
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may be broken after its underscores."""
+    return escape(name).replace("_", Markup("_<wbr>"))
+
+
+def _ticked(text: str) -> Markup:
+    """A docstring's text, with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def _digest(script: Markup) -> str:
+    """The script's hash for the Content-Security-Policy, under which no other script runs."""
+    return base64.b64encode(hashlib.sha256(str(script).encode()).digest()).decode()

@@ -1,0 +1,188 @@
+"""At what price: score against the cost of pre-training, and with `convergence`, against how much of it was heard.
+
+Both look at the middle label fraction under one probe: enough labels to tell strategies apart, few enough for
+pre-training to matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from benchmark.leaderboard.drawing import draw
+from benchmark.leaderboard.drawing.draw import Drawing, Key
+from benchmark.leaderboard.drawing.figures import frame, name_at_edge
+from benchmark.leaderboard.drawing.terminal import shorten
+from benchmark.leaderboard.page.convergence import convergence
+from benchmark.leaderboard.record import Pretraining, Run, percent
+from benchmark.leaderboard.statistics import stats
+from benchmark.leaderboard.statistics.order import order_of
+from benchmark.leaderboard.statistics.tables import Entry, entries_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: of a name that fit into the width of the axes
+CHARACTERS = 52
+UNITS = [("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0)]
+
+
+@dataclass(frozen=True)
+class Priced:
+    """One strategy: its score over all tasks with its interval, and the medians over seeds of what it cost.
+
+    A cost is NaN where it is unknown; `seconds` is 0 without pre-training.
+    """
+
+    key: Key
+    score: float
+    low: float
+    high: float
+    seconds: float
+    crops: float
+    peak_mb: float
+
+
+def drawings(scores: pd.DataFrame, table: pd.DataFrame, run: Run, probe: str) -> list[Drawing]:
+    """All that is known of price; empty where no cost was recorded.
+
+    Args:
+        scores: `scores.parquet` as it is, snapshots included.
+        table: the result of `tables.cells`.
+        run: what pre-training cost.
+        probe: probe type.
+    """
+    fraction = middle_fraction(table)
+    return [*pareto(scores, table, run, fraction, probe), *convergence(scores, table, run, fraction, probe)]
+
+
+def middle_fraction(table: pd.DataFrame) -> float:
+    """The middle one of the label fractions; of two, the smaller."""
+    fractions = sorted(set(table["fraction"]))
+    return float(fractions[(len(fractions) - 1) // 2])
+
+
+def pareto(scores: pd.DataFrame, table: pd.DataFrame, run: Run, fraction: float, probe: str) -> list[Drawing]:
+    """Draw the score over all tasks against seconds of pre-training; nothing without a score and a cost."""
+    found = _priced(scores, table, run, fraction, probe)
+    bought = [one for one in found if one.seconds > 0]
+    if not bought:
+        return []
+    free = [one for one in found if one.seconds == 0]
+    front, unit = pareto_front(bought), _unit(bought)
+
+    def paint(axes: Axes, colors: Mapping[str, str]) -> None:
+        for i, one in enumerate(found):
+            if one.seconds > 0:
+                _paint_point(axes, one, unit[1], colors, f"series-{i}")
+            elif one.seconds == 0:
+                color = colors[one.key.style.color]
+                axes.axhline(one.score, color=color, linestyle=":", linewidth=1.3, zorder=1, gid=f"series-{i}")
+        _paint_front(axes, front, unit[1], colors["currentColor"])
+        axes.set_xlim(left=0)
+        axes.set_xlabel(f"{unit[0]} of pre-training per seed")
+        frame(axes, "score over all tasks", True, colors["currentColor"])
+        name_at_edge(axes, {one.key.name: one.score for one in free}, colors["currentColor"])
+
+    caption = (
+        "Interquartile mean over all tasks and seeds (0 is the constant predictor, 1 a perfect score; bars: what other "
+        f"seeds would change) at {percent(fraction)} of the labels, {probe} probe, against the time of pre-training, "
+        "the median over seeds. The seconds are those of this run's machine, with whatever else it did: compare "
+        "within this drawing only. Step line: the front, where no other scores higher for less. Dotted lines: "
+        "without pre-training. Only strategies that are scored on all tasks have a place; legend from the best down."
+    )
+    label = f"Scatter plot: score over all tasks by time of pre-training and strategy, {probe} probe"
+    keys = [one.key for one in found]
+    title = "Score against the cost of pre-training"
+    ident = draw.slug(f"price_{probe}")
+    return [draw.drawing(ident, title, label, caption, keys, _price_table(found, front, fraction), paint)]
+
+
+def _priced(scores: pd.DataFrame, table: pd.DataFrame, run: Run, fraction: float, probe: str) -> list[Priced]:
+    """All strategies with a score over all tasks, best first."""
+    entries = entries_of(table)
+    looks, names = draw.styles(entries), draw.names(entries)
+    found = []
+    for place in order_of(stats.prepare(scores), table, run, fraction, probe).places:
+        entry = place.entry
+        cost = {name: _cost(run, entry, name) for name in ("seconds", "crops", "peak_mb")}
+        note = "cost unknown" if np.isnan(cost["seconds"]) else ""
+        found.append(Priced(Key(looks[entry], names[entry], note), place.iqm, place.low, place.high, **cost))
+    scored = [one for one in found if np.isfinite(one.score)]
+    return sorted(scored, key=lambda one: -one.score)
+
+
+def _cost(run: Run, entry: Entry, name: str) -> float:
+    """A cost's median over seeds: 0 without pre-training, NaN where it was not recorded."""
+    jobs = [job for job in run.pretraining if (job.strategy, job.encoder) == (entry.strategy, entry.encoder)]
+    known = [value for job in jobs if (value := _value(job, name)) is not None]
+    if known:
+        return float(np.median(known))
+    note = run.strategies.get(entry.strategy)
+    return 0.0 if note and not note.trains else np.nan
+
+
+def _value(job: Pretraining, name: str) -> float | None:
+    return {"seconds": job.seconds, "crops": job.crops, "peak_mb": job.peak_mb}[name]
+
+
+def pareto_front(bought: Sequence[Priced]) -> list[Priced]:
+    """Those that nothing beats at their cost or less, cheapest first."""
+    front: list[Priced] = []
+    for one in sorted(bought, key=lambda one: (one.seconds, -one.score)):
+        if not front or one.score > front[-1].score:
+            front.append(one)
+    return front
+
+
+def _unit(bought: Sequence[Priced]) -> tuple[str, float]:
+    """The largest unit of which the dearest strategy took two."""
+    most = max(one.seconds for one in bought)
+    return next((unit for unit in UNITS if most >= 2 * unit[1]), UNITS[-1])
+
+
+def _paint_point(axes: Axes, one: Priced, unit: float, colors: Mapping[str, str], series: str) -> None:
+    color, x = colors[one.key.style.color], one.seconds / unit
+    axes.vlines([x], [one.low], [one.high], color=color, linewidth=1.0, alpha=0.45, zorder=2, gid=series)
+    axes.plot([x], [one.score], color=color, marker=one.key.style.marker, markersize=7, zorder=3, gid=series)
+
+
+def _paint_front(axes: Axes, front: Sequence[Priced], unit: float, ink: str) -> None:
+    x, y = [one.seconds / unit for one in front], [one.score for one in front]
+    axes.step([*x, axes.get_xlim()[1]], [*y, y[-1]], where="post", color=ink, linewidth=1.0, alpha=0.6, zorder=1.5)
+    right = axes.get_xlim()[1]
+    for one, at in zip(front, x, strict=True):
+        text = shorten(one.key.name, 20)
+        # Nothing scores higher for less, so the place above and left of a point on the front is free, if the name fits.
+        left = len(text) < CHARACTERS * at / right
+        axes.annotate(
+            text,
+            (at, one.score),
+            (-5, 5),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            size=9,
+            color=ink,
+            parse_math=False,
+        )
+
+
+def _price_table(found: Sequence[Priced], front: Sequence[Priced], fraction: float) -> pd.DataFrame:
+    rows = [
+        {
+            "strategy": one.key.name,
+            f"score at {percent(fraction)}": round(one.score, 4),
+            "low": round(one.low, 4),
+            "high": round(one.high, 4),
+            "seconds": round(one.seconds, 1),
+            "crops heard": round(one.crops, 0),
+            "peak MB": round(one.peak_mb, 0),
+            "on the front": "yes" if one in front else "no",
+        }
+        for one in found
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,1 @@
+"""What the scores say: cells with intervals, pairs that differ, one order over tasks, all as tables."""

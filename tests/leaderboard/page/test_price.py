@@ -1,0 +1,153 @@
+"""Price: planted costs and planted curves come out as planted, and what is unknown stays unknown."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import planted
+from scipy.stats import t as student
+
+from benchmark.leaderboard.drawing import figures
+from benchmark.leaderboard.drawing.draw import Key, Style
+from benchmark.leaderboard.page import convergence, price
+from benchmark.leaderboard.record import Run
+from benchmark.leaderboard.statistics import stats, tables
+from benchmark.leaderboard.statistics.order import order_of
+
+STYLE = Style("var(--s0)", "o", "●", "-")
+SHARES = [0.25, 0.5, 1.0]
+
+
+def record(*changes):
+    run = planted.run(list(planted.LEVELS))
+    run["pretraining"] = [{**job, **dict(changes)} for job in run["pretraining"]]
+    return Run.model_validate(run)
+
+
+def with_snapshots(scores, slope=0.1, names=("simclr", "byol")):
+    """Every octave of crops adds `slope`, up to the final scores; 12,800 crops in all."""
+    trained = scores["strategy"].isin(names)
+    final = scores.assign(share=1.0, crops=np.where(trained, 12800.0, np.nan))
+    early = [
+        final[trained].assign(share=share, crops=12800 * share, value=scores["value"] + slope * np.log2(share))
+        for share in SHARES[:-1]
+    ]
+    return pd.concat([final, *early], ignore_index=True)
+
+
+def drawings(scores, run=None):
+    run = run or record()
+    return {d.id: d for d in price.drawings(scores, tables.cells(scores, run), run, "linear")}
+
+
+def priced(name, seconds, score):
+    return price.Priced(Key(STYLE, name), score, np.nan, np.nan, seconds, 0.0, 0.0)
+
+
+def test_the_front_is_what_nothing_beats():
+    """Against the definition, point by point."""
+    rng = np.random.default_rng(0)
+    points = [priced(str(i), *row) for i, row in enumerate(rng.integers(1, 8, (30, 2)).astype(float))]
+    beaten = {
+        one.key.name
+        for one in points
+        if any(
+            (other.seconds <= one.seconds and other.score > one.score)
+            or (other.seconds < one.seconds and other.score >= one.score)
+            for other in points
+        )
+    }
+    front = price.pareto_front(points)
+    places = {(one.seconds, one.score) for one in front}
+    assert places == {(one.seconds, one.score) for one in points if one.key.name not in beaten}
+    assert [one.seconds for one in front] == sorted(one.seconds for one in front)
+
+
+def test_costs_are_medians_over_seeds_and_scores_those_of_the_order():
+    scores, run = planted.scores(), record()
+    table = drawings(scores)["price-linear"].table.set_index("strategy")
+    places = order_of(stats.prepare(scores), tables.cells(scores, run), run, 0.1, "linear").places
+    assert table["score at 10%"].to_dict() == {p.entry.strategy: pytest.approx(p.iqm, abs=1e-4) for p in places}
+    assert list(table.index) == ["simclr", "byol", "mfcc", "random", "constant"]
+    assert table["seconds"].to_dict() == {"simclr": 42.2, "byol": 42.2, "mfcc": 0, "random": 0, "constant": 0}
+    assert table["on the front"].to_dict() == dict.fromkeys(table.index, "no") | {"simclr": "yes"}
+
+
+def test_an_unknown_cost_is_said_and_not_drawn():
+    run = record()
+    run.pretraining = [job for job in run.pretraining if job.strategy != "byol"]
+    drawing = drawings(planted.scores(), run)["price-linear"]
+    assert {key.name: key.note for key in drawing.keys if key.note} == {"byol": "cost unknown"}
+    assert np.isnan(drawing.table.set_index("strategy").loc["byol", "seconds"])
+
+
+def test_no_cost_no_drawing():
+    assert drawings(planted.scores(), record(("seconds", None))) == {}
+    no_floor = planted.scores({name: level for name, level in planted.LEVELS.items() if name != "constant"})
+    assert drawings(no_floor) == {}
+
+
+@pytest.mark.parametrize(("fractions", "middle"), [([1.0], 1.0), ([0.1, 1.0], 0.1), ([1.0, 0.01, 0.1], 0.1)])
+def test_the_middle_fraction(fractions, middle):
+    assert price.middle_fraction(pd.DataFrame({"fraction": fractions})) == middle
+
+
+def test_curves_are_as_planted():
+    found = drawings(with_snapshots(planted.scores()))
+    assert set(found) == {"price-linear", *(f"convergence-{task}-linear" for task in planted.TASKS)}
+    table = found["convergence-key-linear"].table.set_index("strategy")
+    assert table.loc["simclr", ["after 25%", "after 50%", "after 100%"]].tolist() == pytest.approx([0.49, 0.59, 0.69])
+    assert table.loc["random", "after 0%"] == pytest.approx(0.33)
+    assert "mfcc" not in table.index
+    assert [key.name for key in found["convergence-key-linear"].keys] == ["simclr", "byol", "random"]
+    assert "3,200" in found["convergence-key-linear"].svg
+
+
+def test_the_band_is_student_s_over_seeds():
+    scores = with_snapshots(planted.scores())
+    table = drawings(scores)["convergence-key-linear"].table.set_index("strategy")
+    own = scores.query(
+        "strategy == 'byol' and task == 'key' and fraction == 0.1 and probe == 'linear' and share == 0.5"
+    )
+    seeds = own.groupby("seed")["value"].mean()
+    low, high = student.interval(0.95, len(seeds) - 1, seeds.mean(), seeds.sem())
+    assert table.loc["byol", "± after 50%"] == pytest.approx((high - low) / 2, abs=1e-4)
+    one_seed = drawings(scores[scores["seed"] == 0])["convergence-key-linear"]
+    assert one_seed.table["± after 50%"].isna().all()
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_point_with_a_missing_run_is_a_gap(lost):
+    scores = with_snapshots(planted.scores())
+    first = scores.query(
+        "strategy == 'byol' and task == 'key' and fraction == 0.1 and probe == 'linear' and share == 0.5"
+    ).index[0]
+    scores = scores.drop(index=first) if lost else scores.assign(value=scores["value"].where(scores.index != first))
+    drawing = drawings(scores)["convergence-key-linear"]
+    assert {key.name: key.note for key in drawing.keys if key.note} == {"byol": "missing after 50%"}
+    assert np.isnan(drawing.table.set_index("strategy").loc["byol", "after 50%"])
+
+
+def test_snapshots_move_nothing_else():
+    scores = planted.scores()
+    cells = [tables.cells(table, record()) for table in (scores, with_snapshots(scores))]
+    column = tables.standings(cells[0], record())[0].columns[0]
+    svgs = [figures.label_efficiency(table, column, "linear").svg for table in cells]
+    assert svgs[0] == svgs[1]
+    assert drawings(scores)["price-linear"].svg == drawings(with_snapshots(scores))["price-linear"].svg
+
+
+def test_without_snapshots_there_is_no_curve():
+    scores = planted.scores()
+    final_only = with_snapshots(scores).query("share == 1")
+    for table in (scores, final_only):
+        cells = tables.cells(table, record())
+        assert convergence.convergence(table, cells, record(), 0.1, "linear") == []
+
+
+def test_corrupted_audio_is_another_question():
+    scores = with_snapshots(planted.scores().query("task == 'key'"))
+    noisy = scores.assign(severity=3, corruption="noise", value=0.0)
+    both = pd.concat([scores.assign(severity=0, corruption=""), noisy], ignore_index=True)
+    assert {name: d.svg for name, d in drawings(both).items()} == {name: d.svg for name, d in drawings(scores).items()}

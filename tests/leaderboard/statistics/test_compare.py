@@ -1,0 +1,227 @@
+"""Pairs of strategies: the closed forms by scipy, Holm by hand, planted answers, and the error rates by simulation."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import t as student
+from scipy.stats import ttest_rel
+
+from benchmark.leaderboard.statistics import compare, stats
+
+B = 200
+
+
+def world(truths, tasks=1, seeds=3, label_draws=1, by_seed=0.0, by_label=0.0, groups=40, by_item=0.1, rng=None):
+    """Runs on a made test set: group scores share each group's difficulty, and every task is another test set."""
+    rng = rng or np.random.default_rng(3)
+    rows = []
+    for task in range(tasks):
+        weights = rng.multinomial(groups, np.full(groups, 1 / groups), size=B) / groups
+        difficulty = 0.2 * rng.normal(size=groups)
+        shared = 0.3 * rng.normal(size=label_draws)  # a lucky label draw helps everyone alike
+        for name, truth in truths.items():
+            own = truth + difficulty + by_item * rng.normal(size=groups)
+            seed_effects, draw_effects = by_seed * rng.normal(size=seeds), by_label * rng.normal(size=label_draws)
+            for seed, draw in itertools.product(range(seeds), range(label_draws)):
+                items = own + seed_effects[seed] + shared[draw] + draw_effects[draw]
+                rows.append([name, f"t{task}", draw, seed, items.mean(), list(weights @ items)])
+    table = pd.DataFrame(rows, columns=["strategy", "task", "resample", "seed", "value", "draws"])
+    return table.assign(encoder="cnn", pretrain_corpus="", fraction=0.1, probe="linear", groups=groups)
+
+
+def compared(table, higher=None):
+    """The pairs of one matrix by (first, second)."""
+    pairs = compare.pairwise(table, higher or {})
+    return {(row.first_strategy, row.second_strategy): row for row in pairs.itertuples()}
+
+
+def only(table):
+    (row,) = compared(table).values()
+    return row
+
+
+def test_one_run_each_is_the_paired_bootstrap():
+    table = world({"a": 0.7, "b": 0.5}, seeds=1).drop(columns="groups")
+    row = only(table)
+    a, b = (np.array(draws) for draws in table["draws"])
+    stderr = np.std(a - b, ddof=1)
+    assert row.difference == pytest.approx(table["value"][0] - table["value"][1])
+    assert row.stderr == pytest.approx(stderr)
+    assert row.p == pytest.approx(2 * student.sf(row.difference / stderr, B - 1))
+    assert row.half_width == pytest.approx(student.ppf(0.975, B - 1) * stderr)
+    # What both share, the difficulty of the items, is no error of their difference.
+    assert stderr < 0.75 * np.std(a, ddof=1)
+
+
+def test_few_test_groups_widen_the_error():
+    """The variance of a mean over 40 groups by the bootstrap is that of 40 values divided by 40, not by 39."""
+    table = world({"a": 0.7, "b": 0.5}, seeds=1)
+    many, few = only(table.drop(columns="groups")), only(table)
+    assert few.stderr == pytest.approx(many.stderr * math.sqrt(40 / 39))
+    assert few.freedom == pytest.approx(39)
+
+
+def test_without_test_sampling_it_is_the_paired_t_test_over_seeds():
+    table = world({"a": 0.55, "b": 0.5}, seeds=5, by_seed=0.05)
+    table["draws"] = [[value] * B for value in table["value"]]
+    row = only(table)
+    a, b = (table.loc[table["strategy"] == name, "value"] for name in "ab")
+    assert (row.p, row.freedom) == (pytest.approx(ttest_rel(a, b).pvalue), pytest.approx(4))
+
+
+def test_variances_of_test_seeds_and_label_draws_add_up():
+    table = world({"a": 0.6, "b": 0.5}, seeds=3, label_draws=5, by_seed=0.03, by_label=0.02)
+    runs = table.set_index(["strategy", "resample", "seed"])
+    values = (runs["value"]["a"] - runs["value"]["b"]).unstack()
+    per_draw = np.mean([np.subtract(x, y) for x, y in zip(runs["draws"]["a"], runs["draws"]["b"], strict=True)], axis=0)
+    parts = [
+        (per_draw.var(ddof=1) * 40 / 39, 39),
+        (values.mean(axis=0).var() / 3, 2),
+        (values.mean(axis=1).var() / 5, 4),
+    ]
+    total = sum(variance for variance, _ in parts)
+    row = only(table)
+    assert row.stderr == pytest.approx(math.sqrt(total))
+    assert row.freedom == pytest.approx(total**2 / sum(variance**2 / freedom for variance, freedom in parts))
+    assert (row.label_draws, row.first_seeds, row.second_seeds) == (5, 3, 3)
+
+
+def test_a_lucky_pair_counts_with_the_spread_of_the_average_pair():
+    table = world({"a": 0.5, "b": 0.5, "c": 0.5}, seeds=3)
+    offsets = {"a": [0, 0, 0], "b": [0, 0, 0], "c": [-0.1, 0, 0.1]}
+    table["value"] = [0.5 + offsets[name][seed] for name, seed in zip(table["strategy"], table["seed"], strict=True)]
+    table["draws"] = [[value] * B for value in table["value"]]
+    rows = compared(table)
+    average = (0 + 0.01 + 0.01) / 3
+    assert rows["a", "b"].stderr == pytest.approx(math.sqrt(average / 3))
+    assert rows["a", "c"].stderr == pytest.approx(math.sqrt(0.01 / 3))
+    assert rows["a", "b"].freedom == pytest.approx(2 * 2)
+
+
+def test_a_strategy_without_seeds_meets_every_seed_of_the_other():
+    table = world({"mfcc": 0.4, "simclr": 0.6}, seeds=3, label_draws=2, by_seed=0.05)
+    table = table[(table["strategy"] == "simclr") | (table["seed"] == 0)]
+    row = only(table)
+    means = table.groupby("strategy")["value"].mean()
+    seeds = table[table["strategy"] == "simclr"].groupby("seed")["value"].mean()
+    assert row.difference == pytest.approx(means["mfcc"] - means["simclr"])
+    assert row.stderr**2 >= seeds.var() / 3
+    assert (row.first_seeds, row.second_seeds) == (1, 3)
+
+
+def test_two_without_seeds_are_not_given_the_spread_of_those_with():
+    table = world({"constant": 0.4, "mfcc": 0.5, "simclr": 0.6, "byol": 0.6}, by_seed=0.2)
+    unseeded = table["strategy"].isin(["constant", "mfcc"])
+    alone = table[unseeded & (table["seed"] == 0)]
+    together = compared(pd.concat([alone, table[~unseeded]]))
+    assert together["constant", "mfcc"].stderr == pytest.approx(only(alone).stderr)
+
+
+def test_runs_that_only_one_has_are_left_out_and_seeds_without_a_match_pair_in_order():
+    table = world({"a": 0.6, "b": 0.5}, seeds=3, label_draws=3, by_seed=0.05, by_label=0.05)
+    a, b = table["strategy"] == "a", table["strategy"] == "b"
+    common = table[(table["seed"] < 2) & (table["resample"] < 2)]
+    fewer = table[(a & (table["resample"] < 2)) | (b & (table["seed"] < 2))]
+    assert only(fewer).difference == pytest.approx(only(common).difference)
+    assert only(fewer).stderr == pytest.approx(only(common).stderr)
+    moved = only(table.assign(seed=table["seed"] + 3 * b))
+    assert (moved.difference, moved.p) == (only(table).difference, only(table).p)
+    assert only(table.assign(resample=table["resample"] + 3 * b)).wins == "missing"
+
+
+def test_missing_stays_missing_and_unknown_stays_unknown():
+    table = world({"a": 0.9, "b": 0.5, "c": 0.1}, tasks=2)
+    gap = table[(table["strategy"] != "b") | (table["task"] != "t1")]
+    pairs = compare.pairwise(gap, {}).set_index(["task", "first_strategy", "second_strategy"])
+    assert pairs["wins"].to_dict() == {
+        **{("t0", *pair): "first" for pair in itertools.combinations("abc", 2)},
+        ("t1", "a", "b"): "missing", ("t1", "a", "c"): "first", ("t1", "b", "c"): "missing",
+    }  # fmt: skip
+    lacking = pairs.loc[("t1", "a", "b")]
+    assert lacking[["difference", "stderr", "half_width", "p", "p_holm"]].isna().all()
+    # The family is those that were tested.
+    assert pairs.loc[("t1", "a", "c"), "p_holm"] == pairs.loc[("t1", "a", "c"), "p"]
+    diverged = table["value"].where((table["strategy"] != "b") | (table["seed"] != 1), np.inf)
+    assert {row.wins for key, row in compared(table.assign(value=diverged)).items() if "b" in key} == {"missing"}
+    old = compared(table.assign(draws=None))["a", "c"]
+    assert (old.wins, old.distinct) == ("tied", False)
+    assert old.difference > 0
+    assert math.isnan(old.p)
+
+
+def test_a_draw_that_leaves_the_metric_undefined_is_left_out():
+    table = world({"a": 0.7, "b": 0.5}, seeds=1)
+    short = table.assign(draws=[draws[1:] for draws in table["draws"]])
+    holes = table.assign(draws=[[math.nan, *draws[1:]] for draws in table["draws"]])
+    assert only(holes).p == pytest.approx(only(short).p)
+
+
+def test_planted_winner_tie_and_direction():
+    table = world({"best": 0.9, "good": 0.6, "same": 0.6, "worst": 0.2}, by_seed=0.01)
+    rows = compared(table)
+    assert rows["good", "same"].wins == "tied"
+    assert {rows["best", other].wins for other in ("good", "same", "worst")} == {"first"}
+    assert {row.wins for row in compared(table, {"t0": False}).values()} == {"tied", "second"}
+    assert {rows[name, "worst"].wins for name in ("good", "same")} == {"first"}
+
+
+def test_both_ways_is_antisymmetric():
+    pairs = compare.pairwise(world({"a": 0.9, "b": 0.5, "c": 0.5}), {})
+    both = compare.both_ways(pairs).set_index(["first_strategy", "second_strategy"])
+    assert len(both) == 6
+    for first, second in itertools.combinations("abc", 2):
+        there, back = both.loc[(first, second)], both.loc[(second, first)]
+        assert (there["difference"], there["p_holm"]) == (-back["difference"], back["p_holm"])
+    assert (both.loc[("a", "b"), "wins"], both.loc[("b", "a"), "wins"]) == ("first", "second")
+
+
+def test_equal_predictions_are_a_certain_tie():
+    table = world({"a": 0.5}, seeds=1)
+    row = only(pd.concat([table, table.assign(strategy="b")]))
+    assert (row.difference, row.half_width, row.p, row.wins) == (0, 0, 1, "tied")
+    unknown = only(pd.concat([table, table.assign(strategy="b")]).assign(draws=None))
+    assert math.isnan(unknown.p)
+
+
+def test_configurations_are_never_mixed():
+    table = world({"a": 0.5})
+    (row,) = compare.pairwise(pd.concat([table, table.assign(encoder="vit")]), {}).itertuples()
+    assert (row.first_encoder, row.second_encoder, row.first_strategy, row.second_strategy) == ("cnn", "vit", "a", "a")
+
+
+@pytest.mark.parametrize("table", [world({"a": 0.5}), world({"a": 0.5}).head(0)], ids=["one strategy", "no runs"])
+def test_nothing_to_compare_is_an_empty_table(table):
+    pairs = compare.pairwise(table, {})
+    assert pairs.empty
+    assert list(pairs) == list(compare.pairwise(world({"a": 0.5, "b": 0.5}), {}))
+
+
+def test_holm_by_hand():
+    """Five p-values: 5 x .005, 4 x .01, 3 x .03, 2 x .04 (raised to .09), 1 x .2; an unknown one is no part."""
+    adjusted = compare.holm([0.03, 0.005, np.nan, 0.2, 0.01, 0.04])
+    np.testing.assert_allclose(adjusted, [0.09, 0.025, np.nan, 0.2, 0.04, 0.09])
+    assert compare.holm([0.6, 0.7]).tolist() == [1.0, 1.0]
+    assert compare.holm([]).tolist() == []
+
+
+@pytest.mark.parametrize(("seeds", "label_draws", "by_seed"), [(1, 1, 0.0), (3, 1, 0.02), (3, 3, 0.06)])
+def test_true_ties_are_seldom_called_a_difference(seeds, label_draws, by_seed):
+    """150 matrices of six equal strategies: any false difference in about 5 % of them, intervals hold zero in 95 %."""
+    by_label = 0.02 * (label_draws > 1)
+    table = world(dict.fromkeys("abcdef", 0.5), 150, seeds, label_draws, by_seed, by_label)
+    pairs = compare.pairwise(table, {})
+    assert pairs.groupby("task")["distinct"].any().mean() <= 0.09
+    assert 0.93 <= np.mean(np.abs(pairs["difference"]) <= pairs["half_width"]) <= 0.985
+
+
+def test_the_interval_is_that_of_cells_where_one_test_set_is_all_that_varies():
+    """A cell's interval against one fixed score: the same number, but for Student's quantile at B - 1."""
+    table = world({"a": 0.7}, seeds=1).drop(columns="groups")
+    fixed = table.assign(strategy="fixed", value=0.0, draws=[[0.0] * B])
+    cell = stats.half_width(np.std(table["draws"][0], ddof=1), 0, 1, 0, 1)
+    assert only(pd.concat([table, fixed])).half_width == pytest.approx(float(cell), rel=0.01)

@@ -1,0 +1,164 @@
+"""What is planted comes out: winner, tie and gaps, in the cells, in the CSV and in the terminal."""
+
+from __future__ import annotations
+
+import csv
+
+import pandas as pd
+import pytest
+from helpers import planted
+from rich.console import Console
+
+from benchmark.interfaces import UserError
+from benchmark.leaderboard.drawing.terminal import terminal
+from benchmark.leaderboard.record import Run, load_run
+from benchmark.leaderboard.statistics import tables
+
+TIED = {**planted.LEVELS, "byol": planted.LEVELS["simclr"] - 0.005}
+
+
+def gaps(scores):
+    """Take away mfcc's scores on key at 1%."""
+    return scores[~((scores["strategy"] == "mfcc") & (scores["task"] == "key") & (scores["fraction"] == 0.01))]
+
+
+def headline(scores, record=None):
+    """The standing at 1% of the labels, linear probe."""
+    run = Run.model_validate(record or {})
+    return tables.standing(tables.cells(scores, run), run, 0.01, "linear")
+
+
+def rows(standing):
+    return {row.entry.strategy: row for row in standing.rows}
+
+
+def shown(scores, record=None, width=100):
+    console = Console(record=True, width=width, file=open("/dev/null", "w"))  # noqa: SIM115
+    with console.file:
+        console.print(terminal(scores, record))
+    return console.export_text()
+
+
+def test_the_planted_winner_leads_and_the_tie_is_marked():
+    standing = headline(planted.scores(TIED), planted.run(list(TIED)))
+    assert [row.entry.strategy for row in standing.rows] == ["simclr", "byol", "mfcc", "random", "constant"]
+    assert [column.task for column in standing.columns] == list(planted.TASKS)
+    marks = {name: {score.mark for score in row.scores} for name, row in rows(standing).items()}
+    assert marks == {"simclr": {"best"}, "byol": {"tied"}, "mfcc": {""}, "random": {""}, "constant": {""}}
+    assert rows(standing)["simclr"].mean_rank == 1.0
+    assert rows(standing)["simclr"].scores[0].mean == pytest.approx(0.62)
+
+
+def test_a_gap_stays_missing_and_its_strategy_incomplete():
+    standing = headline(gaps(planted.scores()), planted.run(list(planted.LEVELS)))
+    mfcc = rows(standing)["mfcc"]
+    assert mfcc.mean_rank is None
+    assert [score.mark for score in mfcc.scores] == ["", "missing", "", ""]
+    assert standing.rows[-1] is mfcc
+    assert [row.mean_rank for row in standing.rows[:-1]] == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_planned_strategy_that_never_ran_is_a_row():
+    standing = headline(planted.scores(), planted.run([*planted.LEVELS, "vicreg"]))
+    assert {score.mark for score in rows(standing)["vicreg"].scores} == {"missing"}
+
+
+def test_without_a_run_record_the_plan_is_what_was_seen():
+    standing = headline(gaps(planted.scores()))
+    assert {c.task: c.metric for c in standing.columns}["instrument"] == "accuracy"
+    assert rows(standing)["mfcc"].mean_rank is None
+
+
+def test_everything_failed_is_still_a_table():
+    nothing = planted.scores().head(0)
+    standing = headline(nothing, planted.run(["simclr"]))
+    assert {score.mark for score in standing.rows[0].scores} == {"missing"}
+    with pytest.raises(UserError, match=r"nothing to report"):
+        headline(nothing)
+
+
+def test_lower_is_better_turns_the_order():
+    record = planted.run(list(planted.LEVELS))
+    for task in record["tasks"].values():
+        task["higher_is_better"] = False
+    assert headline(planted.scores(), record).rows[0].entry.strategy == "constant"
+
+
+def test_configurations_are_never_mixed():
+    other = planted.scores({"simclr": 0.2}).assign(encoder="vit")
+    standing = headline(pd.concat([planted.scores(), other]))
+    assert [row.entry.encoder for row in standing.rows if row.entry.strategy == "simclr"] == [
+        "cnn_small",
+        "vit",
+    ]
+
+
+def test_csv_reads_back_exactly(tmp_path):
+    cells = tables.cells(gaps(planted.scores()), Run())
+    tables.write_csv(cells, tmp_path / "leaderboard.csv")
+    with (tmp_path / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        back = pd.DataFrame(csv.DictReader(file))
+    assert list(back.columns) == tables.CSV
+    for name in ["mean", "low", "high", "n_train", "rank", "mean_rank"]:
+        assert pd.to_numeric(back[name]).tolist() == pytest.approx(cells[name].tolist(), rel=0, abs=0, nan_ok=True)
+    gap = back[(back["strategy"] == "mfcc") & (back["task"] == "key") & (back["fraction"] == "0.01")]
+    assert gap["status"].tolist() == ["missing"] * 2
+    assert gap["mean"].tolist() == [""] * 2
+
+
+def test_a_bad_run_record_is_named(tmp_path):
+    (tmp_path / "run.json").write_text('{"fractions": ["all"]}')
+    with pytest.raises(UserError, match=r"run\.json is not a run record \(fractions\.0"):
+        load_run(tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(UserError, match=r"run\.json is not JSON"):
+        load_run(tmp_path)
+
+
+def test_the_terminal_reads_well_at_100_columns():
+    text = shown(gaps(planted.scores(TIED)), planted.run(list(TIED)))
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert [line.strip() for line in lines if "of the labels" in line] == [
+        f"linear probe, {share} of the labels" for share in ["1%", "10%", "100%"]
+    ]
+    simclr = next(line for line in lines if line.strip().startswith("simclr"))
+    assert simclr.split() == ["simclr", "1.0", *["*0.62", "±.03"] * 4]
+    assert "≈0.61" in next(line for line in lines if "≈" in line)
+    assert "—missing" in next(line for line in lines if line.strip().startswith("mfcc"))
+    assert "collapsed" in text
+    assert "…" not in text
+
+
+def test_twelve_tasks_are_split_over_tables():
+    parts = [planted.scores().assign(task=lambda t, i=i: t["task"] + str(i)) for i in range(3)]
+    text = shown(pd.concat(parts))
+    assert max(map(len, text.splitlines())) <= 100
+    assert text.count("linear probe, 1% of the labels") == 3
+
+
+def test_one_run_is_marked_in_the_terminal():
+    assert "†" in next(line for line in shown(planted.scores(seeds=1)).splitlines() if "simclr" in line and "†" in line)
+
+
+def test_a_hostile_name_is_text_in_the_terminal():
+    name = "[red]\x1b[31m\u202e" + "x" * 300
+    text = shown(planted.scores({**planted.LEVELS, name: 0.45}))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "[red]\N{REPLACEMENT CHARACTER}[31m" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_labels_that_a_strategy_heard_are_said_and_its_own_tasks_are_marked():
+    run = {
+        "strategies": {"simclr": {"heard": ["family", "metre"], "heard_share": 0.5}, "random": {}},
+        "tasks": {"instrument": {"labels": ["family"]}, "key": {"labels": ["key", "mode"]}},
+    }
+    record = Run.model_validate(run)
+    table = tables.cells(planted.scores(), record)
+    for row in tables.standing(table, record, 0.1, "linear").rows:
+        told = row.entry.strategy == "simclr"
+        assert row.heard == ("50% of the labels: family, metre" if told else "")
+        marked = {s for s, score in zip(["instrument", "key"], row.scores, strict=False) if score.heard}
+        assert marked == ({"instrument"} if told else set())
