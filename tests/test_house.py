@@ -39,7 +39,7 @@ def test_the_leaderboard_stands_on_the_scores_table_alone(path: Path) -> None:
 @pytest.mark.parametrize("args", [["--help"], ["list", "strategies"], ["list", "tasks"], ["list", "grids"]])
 def test_help_and_list_import_no_torch(args: list[str]) -> None:
     code = (
-        "import sys, benchmark.cli as cli\n"
+        "import sys, benchmark.cli.main as cli\n"
         f"sys.argv = ['benchmark', *{args!r}]\n"
         "try:\n    cli.main()\nexcept SystemExit as e:\n    assert not e.code, e.code\n"
         "assert not {'torch', 'pandas', 'lightning', 'mlflow', 'music21'} & set(sys.modules)\n"

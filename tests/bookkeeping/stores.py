@@ -8,7 +8,7 @@ from pathlib import Path
 from typer.testing import CliRunner, Result
 
 from benchmark.bookkeeping.upkeep import Address, artefacts
-from benchmark.cli_store import store as commands
+from benchmark.cli.store import store as commands
 from benchmark.store.artefacts import Store, content_key
 
 

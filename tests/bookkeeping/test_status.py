@@ -7,8 +7,8 @@ from dataclasses import asdict
 from rich.console import Console
 
 from benchmark.bookkeeping.status import FILE, Reporter, Status
+from benchmark.cli.progress import view
 from benchmark.files import host_name
-from benchmark.progress import view
 from benchmark.scheduler.walk import Event
 from benchmark.store.artefacts import Store, content_key
 from benchmark.store.job import Job

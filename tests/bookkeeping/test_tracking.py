@@ -22,7 +22,7 @@ import pytest
 import typer
 
 from benchmark.bookkeeping.tracking import Mirror
-from benchmark.cli_track import track_rebuild
+from benchmark.cli.track import track_rebuild
 from benchmark.interfaces import UserError
 from benchmark.store.artefacts import Store, content_key
 from benchmark.store.job import Job

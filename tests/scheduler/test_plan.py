@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from typer.main import get_command
 
-from benchmark.cli import app
+from benchmark.cli.main import app
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid, change, load, names, narrow
 from benchmark.scheduler.plan import plan, rows, select

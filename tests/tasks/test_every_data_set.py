@@ -15,7 +15,8 @@ from conftest import command
 from trees import TREES, write_all
 from typer.testing import CliRunner
 
-from benchmark import cli, registry
+from benchmark import registry
+from benchmark.cli import main as cli
 from benchmark.corpora.datasets.dataset import DATA_HOME, DataSet
 from benchmark.interfaces import Task
 from benchmark.probing.evaluate import Trial

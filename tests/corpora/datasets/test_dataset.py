@@ -13,7 +13,8 @@ from trees import TREES
 from trees.files import written
 from typer.testing import CliRunner, Result
 
-from benchmark import cli, registry
+from benchmark import registry
+from benchmark.cli import main as cli
 from benchmark.corpora.datasets.dataset import DATA_HOME, SPLITS, DataSet, _tracks
 from benchmark.corpora.datasets.instruments.irmas import IRMAS
 from benchmark.interfaces import Info

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark import registry
+from benchmark.cli.options import Data, Home, Plugins, data_folder, set_home, split_names
 from benchmark.interfaces import UserError
-from benchmark.options import Data, Home, Plugins, data_folder, set_home, split_names
 
 if TYPE_CHECKING:
     from benchmark.bookkeeping.upkeep import Damage

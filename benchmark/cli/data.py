@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark import registry
-from benchmark.interfaces import UserError
-from benchmark.options import (
+from benchmark.cli.options import (
     AllowMissing,
     Data,
     Home,
@@ -22,6 +21,7 @@ from benchmark.options import (
     set_home,
     split_names,
 )
+from benchmark.interfaces import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,8 +147,8 @@ def data_separate(
 def _store_audio(
     corpus: str, size: str, stems: list[str], allow_missing: bool, data: Path, workers: int | None, threads: int
 ) -> Path:
+    from benchmark.cli.progress import Progress
     from benchmark.drive import store_audio
-    from benchmark.progress import Progress
     from benchmark.scheduler.grid import Audio
     from benchmark.scheduler.settings import Settings
 

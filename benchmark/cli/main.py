@@ -13,11 +13,8 @@ from typing import Annotated, Any
 import typer
 
 from benchmark import registry
-from benchmark.cli_data import data
-from benchmark.cli_store import store
-from benchmark.cli_track import track
-from benchmark.interfaces import UserError
-from benchmark.options import (
+from benchmark.cli.data import data
+from benchmark.cli.options import (
     AllowMissing,
     Budget,
     Corruptions,
@@ -43,6 +40,9 @@ from benchmark.options import (
     set_home,
     split_names,
 )
+from benchmark.cli.store import store
+from benchmark.cli.track import track
+from benchmark.interfaces import UserError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -118,7 +118,7 @@ def run(
     )
     if dry_run:
         return _print_plan(chosen, settings)
-    from benchmark.progress import Progress
+    from benchmark.cli.progress import Progress
 
     try:
         with Progress() as progress:
@@ -204,7 +204,7 @@ def status(folder: Annotated[Path, typer.Argument(help="A results folder.")]) ->
     from rich.console import Console
 
     from benchmark.bookkeeping.status import Status
-    from benchmark.progress import view
+    from benchmark.cli.progress import view
 
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
@@ -224,7 +224,7 @@ def bench(
     """Measure each stage of pre-training, the probe and the report, in one run."""
     if device not in ("cpu", "cuda"):
         raise UserError(f"--device {device}: cpu or cuda")
-    from benchmark.bench import measure, table
+    from benchmark.cli.bench import measure, table
 
     figures = measure(device, threads)
     typer.echo(json.dumps(figures, indent=1) if as_json else table(figures))
