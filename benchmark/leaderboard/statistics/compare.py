@@ -11,11 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit
 
 from benchmark.leaderboard.statistics.stats import ENTRY
-
-Floats = NDArray[np.float64]
+from benchmark.leaderboard.statistics.student import Floats, student
 
 #: one win matrix, and the family of its comparisons
 MATRIX = ["task", "fraction", "probe"]
@@ -102,7 +100,8 @@ def _matrix(part: pd.DataFrame, entries: pd.DataFrame) -> pd.DataFrame:
     kind = seeded[first].astype(int) + seeded[second]  # of one side only, of none: less varies
     seed = _spread(pairs["seed"], pairs["seed_n"], kind, int(seeded.sum()))
     label = _spread(pairs["label"], pairs["label_n"], np.ones_like(kind), int((seeds > 0).sum()))
-    judged = _judge(pairs["difference"].to_numpy(), [test, seed, label])
+    difference = pairs["difference"].to_numpy()
+    judged = {"difference": difference, **student(difference, [test, seed, label])._asdict()}
     sides = [(FIRST, first), (SECOND, second)]
     which = {name: part[name].to_numpy()[np.zeros_like(first)] for name in MATRIX}  # one value, once per pair
     names = {name: entries[own].to_numpy()[i] for side, i in sides for name, own in zip(side, ENTRY, strict=True)}
@@ -169,18 +168,6 @@ def _spread(variance: pd.Series, n: pd.Series, kind: NDArray[np.int64], strategi
     """Variance of a mean of `n`, never below that of the average pair of its kind, and its degrees of freedom."""
     least = np.maximum(variance, variance.groupby(kind).transform("mean"))
     return (least / n).fillna(0.0).to_numpy(), ((n - 1) * max(strategies - 1, 1)).to_numpy(np.float64)
-
-
-def _judge(difference: Floats, parts: list[tuple[Floats, Floats]]) -> dict[str, Floats]:
-    """Student's test of differences; `parts` are the variances that add up, with their degrees of freedom."""
-    total = np.sum([variance for variance, _ in parts], axis=0)
-    weight = np.sum([np.square(variance) / np.maximum(freedom, 1) for variance, freedom in parts], axis=0)
-    stderr = np.sqrt(total)
-    with np.errstate(divide="ignore", invalid="ignore"):  # equal in every draw and run: 0 / 0, decided below
-        freedom = np.where(total == 0, np.inf, np.square(total) / weight)
-        p = np.where((difference == 0) & (total == 0), 1.0, 2 * stdtr(freedom, -np.abs(difference) / stderr))
-    half = stdtrit(freedom, 0.975) * stderr
-    return {"difference": difference, "stderr": stderr, "freedom": freedom, "half_width": half, "p": p}
 
 
 def _mean(values: Floats, axis: int) -> Floats:

@@ -6,17 +6,17 @@ before anything is estimated, since they share checkpoints and often test audio.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
 
 from benchmark.leaderboard.record import Run, StrategyNote
 from benchmark.leaderboard.statistics import stats
+from benchmark.leaderboard.statistics.student import student
 
 #: crops heard when a checkpoint was read; only tables with learning curves have this column
 CROPS = "crops"
@@ -244,18 +244,9 @@ def estimate(pairs: pd.DataFrame) -> Estimate:
         return Estimate(effect, np.nan, np.nan, np.nan, runs, seeds)
     test, freedom = _test_variance(pairs)
     parts = [(test, freedom)] + [(m.var() / len(m), len(m) - 1) for m in means if len(m) > 1]
-    half, p = student(effect, parts)
-    return Estimate(effect, effect - half, effect + half, p, runs, seeds)
-
-
-def student(effect: float, parts: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Half-width (95 %) and two-sided p of a mean whose variance is the sum of `parts`: (variance, its freedom)."""
-    total = sum(variance for variance, _ in parts)
-    if not total > 0:
-        return (0.0 if total == 0 else np.nan), (float(effect == 0) if total == 0 else np.nan)
-    weight = sum(variance**2 / freedom for variance, freedom in parts)
-    freedom = total**2 / weight if weight else np.inf
-    return stdtrit(freedom, 0.975) * np.sqrt(total), float(2 * stdtr(freedom, -abs(effect) / np.sqrt(total)))
+    judged = student(effect, parts)
+    half = float(judged.half_width)
+    return Estimate(effect, effect - half, effect + half, float(judged.p), runs, seeds)
 
 
 def _test_variance(pairs: pd.DataFrame) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
 from benchmark.interfaces import UserError
+from benchmark.leaderboard.statistics.student import satterthwaite
 
 Mark = Literal["best", "tied", "", "missing"]
 
@@ -107,14 +108,11 @@ def half_width(
     Returns:
         Half-widths, in the metric's unit; NaN where `rms_stderr` is.
     """
-    variances, weights = [], []
+    parts = []
     for spread, count in ((seed_spread, seeds), (draw_spread, draws)):
         n = np.asarray(count, dtype=np.float64)
-        variance = np.where(n > 1, np.square(np.asarray(spread, dtype=np.float64)) / n, 0.0)
-        variances.append(variance)
-        weights.append(np.square(variance) / np.maximum(n - 1, 1))
-    total = variances[0] + variances[1]
-    freedom = np.where(total > 0, np.square(total) / np.maximum(weights[0] + weights[1], 1e-300), 1.0)
+        parts.append((np.where(n > 1, np.square(np.asarray(spread, dtype=np.float64)) / n, 0.0), n - 1))
+    total, freedom = satterthwaite(parts)
     between = np.where(total > 0, stdtrit(freedom, 0.975) * np.sqrt(total), 0.0)
     return np.hypot(Z * np.asarray(rms_stderr, dtype=np.float64), between)
 
