@@ -17,7 +17,9 @@ from benchmark.scheduler.estimate import Timings
 from benchmark.scheduler.grid import Audio, Grid
 from benchmark.scheduler.jobs import run_job
 from benchmark.scheduler.outlook import check_space
-from benchmark.scheduler.plan import Plan, plan, prepare, select
+from benchmark.scheduler.planning.keys import Plan
+from benchmark.scheduler.planning.plan import plan, select
+from benchmark.scheduler.planning.waveforms import prepare
 from benchmark.scheduler.settings import Settings
 from benchmark.scheduler.walk import Event, Report, missing, walk
 from benchmark.store.job import Job, Stores

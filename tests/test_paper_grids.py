@@ -11,7 +11,7 @@ from benchmark import registry
 from benchmark.audio.waveforms import Waveforms
 from benchmark.pretraining.train import pretrain
 from benchmark.scheduler.grid import load
-from benchmark.scheduler.plan import rows
+from benchmark.scheduler.planning.rows import rows
 
 GRIDS = ("clmr", "multiview", "semisupcon", "multisource", "choi")
 CASES = [

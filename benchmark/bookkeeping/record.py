@@ -12,7 +12,7 @@ import yaml
 from benchmark import __version__, registry
 from benchmark.bookkeeping import provenance
 from benchmark.scheduler.grid import Grid
-from benchmark.scheduler.plan import Row, rows
+from benchmark.scheduler.planning.rows import Row, rows
 from benchmark.scheduler.walk import Report
 from benchmark.store.job import Job, Stores
 

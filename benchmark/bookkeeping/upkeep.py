@@ -15,7 +15,8 @@ from benchmark.bookkeeping.collect import COLLECTED
 from benchmark.files import is_orphan
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid, load
-from benchmark.scheduler.plan import ENGINE, plan
+from benchmark.scheduler.planning.keys import ENGINE
+from benchmark.scheduler.planning.plan import plan
 from benchmark.store.artefacts import CorruptArtefact, Store
 from benchmark.store.locks import Locks
 

@@ -85,7 +85,7 @@ def run(
     """Run what is missing of a grid and write its leaderboard."""
     from benchmark.drive import drive
     from benchmark.scheduler import grid as grids
-    from benchmark.scheduler.conditions import all_corruptions
+    from benchmark.scheduler.planning.conditions import all_corruptions
     from benchmark.scheduler.settings import Settings
 
     set_home(data_home)

@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmark import registry
 from benchmark.interfaces import Unreadable, UserError
-from benchmark.scheduler.conditions import FONT_CORPORA, SECOND_FONT
 from benchmark.scheduler.executors.slots import DEVICE_VARIABLE
+from benchmark.scheduler.planning.conditions import FONT_CORPORA, SECOND_FONT
 from benchmark.store.artefacts import Draft, Store
 from benchmark.store.job import Job, Stores
 

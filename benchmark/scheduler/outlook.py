@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from benchmark.interfaces import UserError
 from benchmark.scheduler.estimate import Timings, human
 from benchmark.scheduler.grid import Grid
-from benchmark.scheduler.plan import plan, select
+from benchmark.scheduler.planning.plan import plan, select
 from benchmark.scheduler.settings import Settings
 from benchmark.scheduler.walk import missing
 from benchmark.store.artefacts import human_bytes

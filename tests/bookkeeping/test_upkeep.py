@@ -15,7 +15,7 @@ from benchmark.bookkeeping.upkeep import Address, about, artefacts, damaged, gar
 from benchmark.files import host_name
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
-from benchmark.scheduler.plan import plan
+from benchmark.scheduler.planning.plan import plan
 from benchmark.store.artefacts import MANIFEST, Store, content_key
 
 GRID = {

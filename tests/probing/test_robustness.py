@@ -13,7 +13,7 @@ from benchmark.interfaces import Info, UserError
 from benchmark.probing.evaluate import Condition, Heard, Trial, evaluate
 from benchmark.probing.features import Features
 from benchmark.scheduler.grid import Grid
-from benchmark.scheduler.plan import plan
+from benchmark.scheduler.planning.plan import plan
 from tasks.kinds.classification import Classification
 
 

@@ -12,7 +12,8 @@ from typer.main import get_command
 from benchmark.cli.main import app
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid, change, load, names, narrow
-from benchmark.scheduler.plan import plan, rows, select
+from benchmark.scheduler.planning.plan import plan, select
+from benchmark.scheduler.planning.rows import rows
 
 GRID = {
     "name": "toy",
@@ -245,7 +246,7 @@ def test_whatever_changes_a_result_changes_its_key(monkeypatch: pytest.MonkeyPat
     assert touched({"corruptions": {"noise": [1, 3]}}) == {"embed", "probe"}
     assert touched({"fractions": {0.1: 4, 1.0: 1}}) == {"probe"}
     before = plan(grid(**CORRUPTED))
-    monkeypatch.setattr("benchmark.scheduler.plan.CORRUPTION_VERSION", 99)
+    monkeypatch.setattr("benchmark.scheduler.planning.conditions.CORRUPTION_VERSION", 99)
     louder = [job for key, job in plan(grid(**CORRUPTED)).items() if key not in before]
     assert {job.kind for job in louder} == {"embed", "probe"}
     assert all("corruption" in job.spec for job in louder if job.kind == "embed"), "clean embeddings stand"

@@ -20,7 +20,8 @@ from benchmark.corpora.datasets.instruments.irmas import IRMAS
 from benchmark.interfaces import Info
 from benchmark.scheduler.grid import Audio
 from benchmark.scheduler.jobs import run_job
-from benchmark.scheduler.plan import Plan, prepare
+from benchmark.scheduler.planning.keys import Plan
+from benchmark.scheduler.planning.waveforms import prepare
 from benchmark.store.artefacts import Store
 
 DATA_SETS = [cls for cls in map(registry.corpora.get, registry.corpora.names()) if issubclass(cls, DataSet)]

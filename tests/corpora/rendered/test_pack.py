@@ -24,7 +24,7 @@ from benchmark.corpora.rendered.works.reading import corpus_folder
 from benchmark.corpora.rendered.works.work import Work
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
-from benchmark.scheduler.plan import plan
+from benchmark.scheduler.planning.plan import plan
 
 ROOT = Path(__file__).resolve().parents[3]
 VERSION = RenderedScores.info.version
@@ -48,7 +48,7 @@ import json, sys
 from pathlib import Path
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.jobs import run_job
-from benchmark.scheduler.plan import plan
+from benchmark.scheduler.planning.plan import plan
 data = Path(sys.argv[1])
 jobs = plan(Grid.model_validate(json.loads(sys.argv[2])))
 print(json.dumps(list(jobs)))

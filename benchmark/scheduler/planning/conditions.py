@@ -13,6 +13,8 @@ SECOND_FONT = "second_font"
 #: by corpus, the one that has its test tracks by the second font
 FONT_CORPORA = {"rendered_scores": "rendered_scores_second_font"}
 SEVERITIES = (1, 2, 3, 4)
+#: bump when a corruption sounds different
+CORRUPTION_VERSION = 1
 
 
 def conditions_of(corruptions: Mapping[str, Sequence[int]], task: Any) -> list[tuple[str, int]]:

@@ -1,0 +1,63 @@
+"""The jobs that make encoders: pre-trained after one step has succeeded, or as they are initialized."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmark import registry
+from benchmark.interfaces import UserError
+from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.planning.keys import Plan, source
+from benchmark.scheduler.planning.rows import Row, compatible
+from benchmark.scheduler.planning.waveforms import audio_of, prepare
+
+
+class Checkpoints:
+    """A grid's encoders, and the sound that they are pre-trained on."""
+
+    def __init__(self, grid: Grid, rows: Sequence[Row], plan: Plan) -> None:
+        self._grid, self._plan = grid, plan
+        own = audio_of(grid, grid.corpus)
+        stems = sorted({stem for row in rows for stem in row.cls.crops(row.config).sources})
+        trained = any(row.cls.trains and not row.cls.supervised for row in rows)
+        self._heard = prepare(plan, own, []) if trained else ""
+        # only who listens to stems depends on them: all else stays what it is when such a strategy joins the grid
+        self._heard_with_stems = prepare(plan, own, stems) if stems else self._heard
+
+    def of(self, row: Row, encoder: str, seed: int) -> str:
+        """The job that writes the encoder's weights."""
+        loaded = compatible(row, encoder)
+        module = {
+            "strategy": row.strategy,
+            "strategy_version": row.cls.info.version,
+            "options": row.config.model_dump(mode="json"),
+            "encoder": encoder,
+            "encoder_version": loaded.info.version,
+            **source(registry.strategies, row.strategy),
+            **source(registry.encoders, encoder),
+        }
+        if not row.cls.trains:
+            return self._plan.add("pretrain", f"export {row.name} {encoder} seed {seed}", {**module, "seed": seed})
+        self._check_length(row)
+        budget = self._grid.pretrain.model_dump()
+        step = {**module, "precision": budget["precision"]}
+        tried = self._plan.add("preflight", f"preflight {row.name} on {encoder}", step)
+        spec = {**module, "seed": seed, "budget": budget, "corpus": self._grid.corpus}
+        if self._grid.snapshots.at:
+            spec["snapshots"] = self._grid.snapshots.at
+        heard = self._heard_with_stems if row.cls.crops(row.config).sources else self._heard
+        return self._plan.add("pretrain", f"pretrain {row.name} {encoder} seed {seed}", spec, (heard,), (tried,))
+
+    def heard_by(self, row: Row) -> str:
+        """The corpus and size that a row is pre-trained on, or `none`."""
+        return f"{self._grid.corpus}/{self._grid.size}" if row.cls.trains else "none"
+
+    def _check_length(self, row: Row) -> None:
+        """Refuse crops that no track of the corpus can hold, where it says how long its tracks are."""
+        longest, spec = registry.corpora.get(self._grid.corpus).track_seconds, row.cls.crops(row.config)
+        apart = spec.count if spec.placement in ("adjacent", "disjoint") else 1
+        if longest is not None and apart * spec.seconds > longest:
+            raise UserError(
+                f"strategies.{row.name}: {apart} x {spec.seconds} s do not fit into the tracks of {self._grid.corpus}, "
+                f"which last {longest} s: ask for shorter crops, or place them at random"
+            )

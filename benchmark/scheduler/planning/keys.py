@@ -1,0 +1,57 @@
+"""Jobs by key: the hash of all that a job's result depends on, the version of what computes it included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmark import registry
+from benchmark.store.artefacts import content_key
+from benchmark.store.job import DATA_KINDS, Job
+
+#: what each kind of job computes: bump it when that changes; what builds on it follows by its key
+ENGINE = {
+    "catalog": 3,
+    "shard": 4,
+    "waveforms": 4,
+    "pretrain": 3,
+    "embed": 4,
+    "probe": 6,
+    "control": 8,
+    "supervised": 5,
+    "preflight": 1,
+}
+
+
+class Plan:
+    """The jobs of a grid, by key."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+
+    def add(
+        self,
+        kind: str,
+        name: str,
+        spec: dict[str, Any],
+        needs: tuple[str, ...] = (),
+        after: tuple[str, ...] = (),
+        aside: dict[str, Any] | None = None,
+    ) -> str:
+        """Add a job (once) and return its key.
+
+        Args:
+            needs: what it reads; its result depends on those.
+            after: what has to succeed first, although nothing of it is read.
+            aside: said to the job, but no part of its key.
+        """
+        full = {"kind": kind, "engine": ENGINE[kind], "needs": list(needs), **spec}
+        key = content_key(full)
+        # equal jobs are one, under the name of the first
+        self.jobs.setdefault(key, Job(key, kind, name, {**full, **(aside or {})}, needs + after, kind in DATA_KINDS))
+        return key
+
+
+def source(axis: registry.Registry[Any], name: str) -> dict[str, str]:
+    """The hash of a plugin file: it is being edited, and nobody bumps its version."""
+    source = axis.source_hash(name)
+    return {f"{axis.axis}_source": source} if source else {}

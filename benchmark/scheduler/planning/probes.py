@@ -1,0 +1,84 @@
+"""The jobs that read a frozen encoder: embeddings of each corpus, and a probe per task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.planning import conditions
+from benchmark.scheduler.planning.checkpoints import Checkpoints
+from benchmark.scheduler.planning.conditions import FONT_CORPORA, SECOND_FONT
+from benchmark.scheduler.planning.exams import Exams
+from benchmark.scheduler.planning.keys import Plan
+from benchmark.scheduler.planning.rows import Row
+
+#: permutations of the labels in the control: a probe makes use of what a single one agrees with the truth by luck
+SHUFFLES = 10
+
+
+class Probes:
+    """Probes of a grid's rows on its tasks: at the end of pre-training, on the way, and of shuffled labels."""
+
+    def __init__(self, grid: Grid, plan: Plan, checkpoints: Checkpoints, exams: Exams) -> None:
+        self._grid, self._plan, self._checkpoints, self._exams = grid, plan, checkpoints, exams
+
+    def add(self, row: Row, encoder: str, seed: int) -> None:
+        """Checkpoint, embeddings, a probe per task; only the probe knows the row's name: equal options share the rest.
+
+        Clips and frames are embedded by jobs of their own, so that a task joins a grid without touching the others.
+        """
+        grid, tasks = self._grid, self._exams.tasks
+        checkpoint = self._checkpoints.of(row, encoder, seed)
+        for name in tasks:
+            self._probe(row, encoder, seed, checkpoint, name)
+        watched = [name for name in tasks if name in (grid.snapshots.tasks or tasks)]
+        for share in grid.snapshots.at if row.cls.trains else ():
+            for name in watched:
+                self._probe(row, encoder, seed, checkpoint, name, {"share": share})
+        if row.name in grid.control and seed == row.checkpoints(grid)[0][1]:
+            for name in tasks:
+                self._probe(row, encoder, seed, checkpoint, name, control=True)
+
+    def _probe(
+        self,
+        row: Row,
+        encoder: str,
+        seed: int,
+        checkpoint: str,
+        name: str,
+        on_the_way: Mapping[str, float] = MappingProxyType({}),
+        control: bool = False,
+    ) -> None:
+        """Read a task, from an encoder at the end of its training or, by a `share` of it, `on_the_way`."""
+        task, label = self._exams.tasks[name], f"{row.name} {encoder} seed {seed}"
+        label += "".join(f" at {share:.3g}" for share in on_the_way.values())
+        reads, tracks = "frames" if task.output.startswith("frame") else "clips", self._exams.waveforms(name)
+        heard = {"waveforms": tracks, "corpus": task.corpus}
+        spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, **heard, **on_the_way}
+        what = f"embed {reads} of {task.corpus} by {label}"
+        embedded = self._plan.add("embed", what, {**spec, "reads": reads}, (checkpoint, tracks))
+        others: list[str] = []
+        chosen = [] if on_the_way or control else conditions.conditions_of(self._grid.corruptions, task)
+        for condition in chosen:
+            others += self._under(name, {**spec, "reads": reads}, checkpoint, what, *condition)
+        probe = {**spec, "strategy": row.name, **self._exams.reading(name)}
+        probe |= {"pretrain_corpus": self._checkpoints.heard_by(row)}
+        probe |= {"conditions": [list(condition) for condition in chosen]} if chosen else {}
+        fractions = [[max(self._grid.fractions), 1]]
+        probe |= {"fractions": fractions, "shuffle_labels": True, "shuffles": SHUFFLES} if control else {}
+        kind, needs = "control" if control else "probe", (embedded, tracks, *others)
+        self._plan.add(kind, f"{kind} {label} on {name}", probe, needs, (self._exams.tried[name],))
+
+    def _under(
+        self, name: str, spec: dict[str, Any], checkpoint: str, what: str, condition: str, severity: int
+    ) -> list[str]:
+        """Embeddings of test tracks under a condition; before them, the other waveforms that they are of, if any."""
+        if condition == SECOND_FONT:
+            tracks = self._exams.second_font(name)
+            spec |= {"waveforms": tracks, "corpus": FONT_CORPORA[self._exams.tasks[name].corpus]}
+            return [tracks, self._plan.add("embed", f"{what}, second font", spec, (checkpoint, tracks))]
+        tracks = self._exams.waveforms(name)
+        spec |= {"corruption": [condition, severity], "version": conditions.CORRUPTION_VERSION}
+        return [self._plan.add("embed", f"{what}, {condition} {severity}", spec, (checkpoint, tracks))]
