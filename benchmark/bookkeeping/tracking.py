@@ -11,16 +11,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from benchmark.bookkeeping.mlflow_entries import MIRRORED, Entry, entry
+from benchmark.bookkeeping.mlflow_experiment import Experiment
 from benchmark.files import read_json, replacing
 from benchmark.interfaces import UserError
 from benchmark.store.artefacts import Store
@@ -30,18 +30,6 @@ from benchmark.store.locks import Locks
 DATABASE, LOCK = "mlflow.db", "mlflow.lock"
 #: the keys that the mirror had when it was last closed: a run with nothing to do needs no MLflow to know it
 RECORD = "mirrored.json"
-_DEFAULTS = {
-    # it reports to its makers unless told not to (DO_NOT_TRACK=1 is not understood)
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    # `run` ends with the path of the leaderboard
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # a server that is away holds the grid up for seconds; MLflow's own patience is minutes, at each call
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-}
-#: of the 1,000 entries that MLflow takes at once, params and tags may be 100 each
-_METRICS_AT_ONCE = 800
 
 
 class Mirror:
@@ -66,9 +54,7 @@ class Mirror:
         self.uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self._out / DATABASE}"
         self._is_local = self.uri == f"sqlite:///{self._out / DATABASE}"
         self._locks: Locks | None = None
-        self._client: Any = None
-        self._experiment, self._parent = "", ""
-        self._known: set[str] = set()
+        self._experiment: Experiment | None = None
         #: how many jobs were added
         self.added = 0
         #: why nothing more is mirrored
@@ -80,8 +66,8 @@ class Mirror:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._client:
-            self._attempt(lambda: self._close("KILLED" if kind else "FINISHED"))
+        if experiment := self._experiment:
+            self._attempt(lambda: self._close(experiment, "KILLED" if kind else "FINISHED"))
         if self._locks:
             self._locks.release()
 
@@ -92,10 +78,11 @@ class Mirror:
 
     def log(self, job: Job, store: Store) -> None:
         """Mirror a job, unless it is there already, or damaged, or of a kind that is not mirrored."""
-        if self.error or job.kind not in MIRRORED or job.key in self._known or not store.check(job.kind, job.key):
+        if self.error or job.kind not in MIRRORED or self._has(job) or not store.check(job.kind, job.key):
             return
-        if self._is_open() and job.key not in self._known:
-            self._attempt(lambda: self._write(entry(store, job.kind, job.key)))
+        experiment = self._opened()
+        if experiment and not self._has(job):
+            self._attempt(lambda: self._write(experiment, entry(store, job.kind, job.key)))
 
     def complete(self, jobs: Iterable[Job], store: Store) -> None:
         """Mirror what is done but was left out: its driver was killed, or the server was away."""
@@ -122,10 +109,14 @@ class Mirror:
         self._locks = self._locks or Locks()
         return self._locks.take(self._out / LOCK)
 
-    def _is_open(self) -> bool:
-        if not self._client and not self.error and self._take():
+    def _has(self, job: Job) -> bool:
+        return self._experiment is not None and job.key in self._experiment.keys
+
+    def _opened(self) -> Experiment | None:
+        """The experiment, or None if another driver mirrors or something went wrong."""
+        if not self._experiment and not self.error and self._take():
             self._attempt(self._open)
-        return bool(self._client) and not self.error
+        return None if self.error else self._experiment
 
     def _attempt(self, step: Callable[[], None]) -> None:
         """Do something with MLflow; if it fails, say so once and leave it at that."""
@@ -142,53 +133,17 @@ class Mirror:
             )
 
     def _open(self) -> None:
-        for name, value in _DEFAULTS.items():
-            os.environ.setdefault(name, value)
-        from mlflow import MlflowClient
+        files = self._out / "mlflow-files" if self._is_local else None
+        self._experiment = Experiment(self.uri, self._grid, self._out, self._command, files)
 
-        for name in ("mlflow", "alembic"):  # they tell every step of making a database
-            logging.getLogger(name).setLevel(logging.ERROR)
-        client = MlflowClient(self.uri)
-        found = client.get_experiment_by_name(self._grid)
-        files = (self._out / "mlflow-files").as_uri() if self._is_local else None
-        self._experiment = found.experiment_id if found else client.create_experiment(self._grid, files)
-        for run in _runs(client, self._experiment):
-            self._take_over(client, run)
-        self._client = client
-
-    def _take_over(self, client: Any, run: Any) -> None:
-        """Note a job that is there, and end what a driver that was killed has left open in this folder."""
-        tags = run.data.tags
-        if "job_key" in tags:
-            self._known.add(tags["job_key"])
-        if run.info.status == "RUNNING" and tags.get("results") == str(self._out):
-            client.set_terminated(run.info.run_id, "FINISHED" if "job_key" in tags else "KILLED")
-
-    def _write(self, new: Entry) -> None:
-        from mlflow.entities import Metric, Param, RunTag
-
-        client, results = self._client, {"results": str(self._out)}
-        if not self._parent:
-            tags = {"grid": self._grid, "command": self._command, **results}
-            self._parent = client.create_run(self._experiment, tags=tags, run_name=self._grid).info.run_id
-        tags = {"mlflow.parentRunId": self._parent, **results}
-        run = client.create_run(self._experiment, new.start, tags, new.name).info.run_id
-        metrics = [Metric(name, value, new.end, step) for name, value, step in new.metrics]
-        while len(metrics) > _METRICS_AT_ONCE:
-            client.log_batch(run, metrics[:_METRICS_AT_ONCE])
-            metrics = metrics[_METRICS_AT_ONCE:]
-        # the key comes last: a job whose driver was killed before this line is not there, and is logged again
-        params = [Param(*item) for item in new.params.items()]
-        client.log_batch(run, metrics, params, [RunTag(*item) for item in new.tags.items()])
-        client.set_terminated(run, "FINISHED", new.end)
-        self._known.add(new.tags["job_key"])
+    def _write(self, experiment: Experiment, new: Entry) -> None:
+        experiment.write(new)
         self.added += 1
 
-    def _close(self, status: str) -> None:
-        if self._parent:
-            self._client.set_terminated(self._parent, status)
+    def _close(self, experiment: Experiment, status: str) -> None:
+        experiment.close(status)
         with replacing(self._out / RECORD) as draft:
-            draft.write_text(json.dumps({"place": self.place, "grid": self._grid, "keys": sorted(self._known)}))
+            draft.write_text(json.dumps({"place": self.place, "grid": self._grid, "keys": sorted(experiment.keys)}))
 
     def _recorded(self) -> set[str]:
         """Keys that the mirror is known to have."""
@@ -197,14 +152,6 @@ class Mirror:
         if not record or (self._is_local and not (self._out / DATABASE).is_file()):
             return set()
         return set(record["keys"]) if (record["place"], record["grid"]) == (self.place, self._grid) else set()
-
-
-def _runs(client: Any, experiment: str) -> Iterator[Any]:
-    page = client.search_runs([experiment], max_results=1000)
-    yield from page
-    while page.token:
-        page = client.search_runs([experiment], max_results=1000, page_token=page.token)
-        yield from page
 
 
 def rebuild(out: Path) -> tuple[Mirror, list[str]]:
