@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -15,25 +16,85 @@ from benchmark.interfaces import UserError
 ROOT = Path(__file__).resolve().parents[1]
 
 
+ENGINE = sorted((ROOT / "benchmark").rglob("*.py"))
+#: rooms from the ground up: each imports from lower floors alone. The leaderboard stands on the scores table alone.
+FLOORS = [
+    {"interfaces", "modules", "registry", "files"},
+    {"audio", "store", "testing", "leaderboard"},
+    {"encoders", "corpora"},
+    {"pretraining"},
+    {"probing"},
+    {"scheduler"},
+    {"bookkeeping"},
+    {"drive"},
+    {"cli"},
+]
+#: and within the leaderboard
+WINGS = [{"record"}, {"statistics"}, {"claims", "drawing"}, {"page"}]
+
+
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {
+    _name(path): path for folder in ("benchmark", "strategies", "tasks") for path in (ROOT / folder).rglob("*.py")
+}
+
+
 def _imports(path: Path) -> set[str]:
+    """What a file imports, wherever in it: modules of ours, and the names of others."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name in MODULES or node.module not in MODULES else node.module for name in full}
     return found
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmark").rglob("*.py")), ids=lambda p: p.name)
+def _upward(path: Path, floors: list[set[str]], depth: int) -> list[str]:
+    """Imports of a file that come neither from a lower floor nor from its own room, which `depth` names lead to."""
+    floor = {room: i for i, rooms in enumerate(floors) for room in rooms}
+    own = _name(path).split(".")
+    others = [name for name in _imports(path) if name.split(".")[:depth] == own[:depth] and name.count(".") >= depth]
+    rooms = {name: name.split(".")[depth] for name in others}
+    # the ground is one room
+    return [name for name, room in rooms.items() if room != own[depth] and 0 < floor[room] >= floor[own[depth]]]
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=_name)
 def test_the_engine_imports_no_strategy_and_no_task(path: Path) -> None:
     assert not {name for name in _imports(path) if name.split(".")[0] in ("strategies", "tasks")}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "benchmark/leaderboard").glob("*.py")), ids=lambda p: p.name)
-def test_the_leaderboard_stands_on_the_scores_table_alone(path: Path) -> None:
-    allowed = ("benchmark.leaderboard", "benchmark.interfaces", "benchmark.files", "benchmark.registry")
-    assert not {n for n in _imports(path) if n.startswith("benchmark") and not n.startswith(allowed)}
+def test_arrows_run_down() -> None:
+    rooms = [path for path in ENGINE if path.parent != ROOT / "benchmark" or not path.name.startswith("__")]
+    assert {name for path in rooms for name in _upward(path, FLOORS, 1)} == set()
+    wings = [path for path in (ROOT / "benchmark/leaderboard").rglob("*.py") if path.name != "__init__.py"]
+    assert {name for path in wings for name in _upward(path, WINGS, 2)} == set()
+
+
+def test_no_import_circle() -> None:
+    """Imports within functions count: a circle that bites later is one."""
+    graph = {name: {found for found in _imports(path) if found in MODULES} - {name} for name, path in MODULES.items()}
+    assert sum(map(len, graph.values())) > 500
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_a_circle_would_be_found() -> None:
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter({"a": {"b"}, "b": {"a"}}).prepare()
+
+
+def test_every_room_is_small_and_says_what_lives_there() -> None:
+    rooms = {path.parent for path in ENGINE}
+    full = {str(room): n for room in rooms if (n := sum(path.is_file() for path in room.iterdir())) > 14}
+    assert not full
+    for room in rooms:
+        purpose = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
+        assert len(purpose) > 10, room
 
 
 @pytest.mark.parametrize("args", [["--help"], ["list", "strategies"], ["list", "tasks"], ["list", "grids"]])
