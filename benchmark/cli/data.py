@@ -115,7 +115,8 @@ def data_pack(
 
     if not issubclass(registry.corpora.get(corpus), RenderedScores):
         raise UserError(f"{corpus} is not made from scores; a data set is copied as it is, all else needs no packing")
-    typer.echo(str(pack(read_works(), folder.absolute(), RenderedScores.info.version)))
+    reader = RenderedScores.info.version
+    typer.echo(str(pack(read_works(reader), folder.absolute(), reader)))
 
 
 @data.command("separate")

@@ -67,7 +67,7 @@ class RenderedScores(Corpus):
         from benchmark.corpora.rendered.works.note_tables import save_notes
         from benchmark.corpora.rendered.works.reading import read_works
 
-        read = read_works()
+        read = read_works(RenderedScores.info.version)
         # groups are those of all works, so that a work is in the same split whatever else is played
         played = [(w, g) for w, g in zip(read, group_works(read), strict=True) if w.collection in self.collections]
         works, groups = [work for work, _ in played], [group for _, group in played]

@@ -323,7 +323,7 @@ def catalogs(works: list[Work], tmp_path_factory: pytest.TempPathFactory) -> dic
     """Both corpora, of the few works, as the engine stores them."""
     found = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "read_works", lambda: works)
+        patch.setattr(reading, "read_works", lambda reader: works)
         for corpus in (RenderedScores(), RenderedChorales()):
             folder: Path = tmp_path_factory.mktemp(corpus.info.name)
             corpus.catalog(folder, 240).to_parquet(folder / "tracks.parquet", index=False)

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmark.corpora.rendered import catalog
 from benchmark.corpora.rendered.scores import RenderedScores
 from benchmark.corpora.rendered.works import pack as packs
+from benchmark.corpora.rendered.works import reading
 from benchmark.corpora.rendered.works.chorales import read_chorales
 from benchmark.corpora.rendered.works.folk import read_folk
 from benchmark.corpora.rendered.works.pack import DATA_FOLDER, pack, packed_works, reader_versions
@@ -110,7 +110,7 @@ def test_a_machine_without_readers_plans_the_same_jobs_and_renders_the_same_clip
     jobs = plan(Grid.model_validate(GRID))
     assert json.loads(done.stdout) == list(jobs)
 
-    monkeypatch.setattr(catalog, "read_works", lambda: works)
+    monkeypatch.setattr(reading, "read_works", lambda reader: works)
     (tmp_path / "here").mkdir()
     corpus = RenderedScores()
     here = corpus.catalog(tmp_path / "here", RenderedScores.sizes["tiny"])
@@ -169,3 +169,25 @@ def test_a_new_pack_replaces_the_old_one(data: Path, works: list[Work], monkeypa
         pack(works[:3], data, VERSION)
     assert [work.work for work in packed_works()] == [work.work for work in works[:3]]
     assert [path.name for path in (data / "packed").iterdir()] == ["rendered_scores"], "nothing else is left"
+
+
+def test_scores_are_read_once_per_data_folder_and_again_if_what_was_kept_is_damaged(
+    tmp_path: Path, works: list[Work], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times_read = []
+    monkeypatch.setattr(reading, "_read", lambda: times_read.append(1) or works)
+    monkeypatch.delenv(DATA_FOLDER, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert reading.read_works(VERSION) is works
+    assert not list(tmp_path.iterdir()), "without a data folder nothing is kept"
+    monkeypatch.setenv(DATA_FOLDER, str(tmp_path))
+    for _ in range(2):
+        found = reading.read_works(VERSION)
+    assert len(times_read) == 2
+    assert [work.work for work in found] == [work.work for work in works]
+    reading.read_works(VERSION + 1)
+    assert len(times_read) == 3, "another version of the corpus may read otherwise"
+    for table in (tmp_path / "packed").glob("*/notes.parquet"):
+        os.truncate(table, 100)
+    assert [work.work for work in reading.read_works(VERSION)] == [work.work for work in works]
+    assert len(times_read) == 4

@@ -62,14 +62,14 @@ def first(works: list[Work], tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """Test clips of the tiny rendered scores, of these works, and the folder of their notes."""
     folder = tmp_path_factory.mktemp("first")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "read_works", lambda: works)
+        patch.setattr(reading, "read_works", lambda reader: works)
         tracks = RenderedScores().catalog(folder, RenderedScores.sizes["tiny"])
     return tracks[tracks["split"] == "test"].reset_index(drop=True), folder
 
 
 def _catalog(works: list[Work], folder: Path) -> pd.DataFrame:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "read_works", lambda: works)
+        patch.setattr(reading, "read_works", lambda reader: works)
         return RenderedScoresSecondFont().catalog(folder, RenderedScoresSecondFont.sizes["tiny"])
 
 
@@ -203,7 +203,7 @@ def test_its_clips_are_the_test_clips(first: tuple[pd.DataFrame, Path], works: l
 @pytest.mark.long
 def test_sizes_are_those_of_the_test_split() -> None:
     """All works are read: among test and validation, which of them comes first is a matter of their names."""
-    works = reading.read_works()
+    works = reading.read_works(RenderedScores.info.version)
     version, most = RenderedScores.info.version, max(RenderedScores.sizes.values())
     splits = [clip.split for clip in itertools.islice(order(works, group_works(works), version), most)]
     assert RenderedScoresSecondFont.sizes == {k: splits[:n].count("test") for k, n in RenderedScores.sizes.items()}

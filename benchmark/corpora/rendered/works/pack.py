@@ -6,6 +6,7 @@ no more: clips are drawn, arranged and rendered from it as from the scores, in a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark.files import read_json
 from benchmark.interfaces import UserError
 
 if TYPE_CHECKING:
@@ -39,23 +41,27 @@ def pack(works: Sequence[Work], data: Path, reader: int) -> Path:
     Returns:
         The pack's folder.
     """
-    from benchmark.corpora.rendered.works.note_tables import save_notes
+    return _write(works, _folder(data), reader)
 
-    folder = _folder(data)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
-        draft = Path(made) / folder.name
-        draft.mkdir()
-        save_notes(list(works), draft)
-        record = {
-            "reader": reader,
-            "versions": {name: version(name) for name in READERS},
-            "sha256": {name: _sha256(draft / name) for name in TABLES},
-        }
-        (draft / RECORD).write_text(json.dumps(record, indent=1) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
-    return folder
+
+def keep(works: Sequence[Work], reader: int) -> None:
+    """Keep what was read in the data folder, if there is one and room in it: reading takes most of a catalog's time."""
+    if DATA_FOLDER in os.environ and not _is_kept(reader):
+        with contextlib.suppress(OSError):
+            _write(works, _kept(reader), reader)
+
+
+def kept_works(reader: int) -> list[Work] | None:
+    """What these versions of the readers have read before; None if it was not kept, or is not what was written."""
+    if DATA_FOLDER in os.environ and _is_kept(reader):
+        with contextlib.suppress(OSError):  # somebody else has just found it damaged
+            return _read(_kept(reader))
+    return None
+
+
+def _is_kept(reader: int) -> bool:
+    record = read_json(_kept(reader) / RECORD)
+    return bool(record) and not _damaged(_kept(reader), record)
 
 
 def is_needed() -> bool:
@@ -90,15 +96,44 @@ def packed_works() -> list[Work]:
     Raises:
         UserError: there is none, or it is damaged.
     """
+    folder = _folder(_data())
+    damaged = _damaged(folder, _record())
+    if damaged:
+        raise UserError(f"{folder}: {', '.join(damaged)} is not what was packed; copy the pack again")
+    return _read(folder)
+
+
+def _write(works: Sequence[Work], folder: Path, reader: int) -> Path:
+    from benchmark.corpora.rendered.works.note_tables import save_notes
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+        draft = Path(made) / folder.name
+        draft.mkdir()
+        save_notes(list(works), draft)
+        record = {
+            "reader": reader,
+            "versions": {name: version(name) for name in READERS},
+            "sha256": {name: _sha256(draft / name) for name in TABLES},
+        }
+        (draft / RECORD).write_text(json.dumps(record, indent=1) + "\n")
+        shutil.rmtree(folder, ignore_errors=True)
+        draft.rename(folder)
+    return folder
+
+
+def _read(folder: Path) -> list[Work]:
     import pandas as pd
 
     from benchmark.corpora.rendered.works.note_tables import load_notes
 
-    folder, sealed = _folder(_data()), _record()["sha256"]
-    damaged = [name for name in TABLES if _sha256(folder / name) != sealed[name]]
-    if damaged:
-        raise UserError(f"{folder}: {', '.join(damaged)} is not what was packed; copy the pack again")
     return list(load_notes(folder, set(pd.read_parquet(folder / "works.parquet", columns=["work"])["work"])).values())
+
+
+def _damaged(folder: Path, record: dict[str, Any]) -> list[str]:
+    """The tables that are not as the record says, or not there."""
+    paths = {name: folder / name for name in TABLES}
+    return [name for name, path in paths.items() if not path.is_file() or _sha256(path) != record["sha256"][name]]
 
 
 def _record() -> dict[str, Any]:
@@ -119,6 +154,10 @@ def _data() -> Path:
 
 def _folder(data: Path) -> Path:
     return data / "packed" / "rendered_scores"
+
+
+def _kept(reader: int) -> Path:
+    return _data() / "packed" / "-".join(["read", str(reader), *(version(name) for name in READERS)])
 
 
 def _sha256(path: Path) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark.corpora.rendered.works.chorales import read_chorales
 from benchmark.corpora.rendered.works.folk import read_folk
-from benchmark.corpora.rendered.works.pack import is_needed, packed_works
+from benchmark.corpora.rendered.works.pack import is_needed, keep, kept_works, packed_works
 from benchmark.corpora.rendered.works.work import Work
 
 #: more than processes, so that neither waits long for the other
@@ -24,10 +24,23 @@ def corpus_folder() -> Path:
     return Path(spec.origin).parent / "corpus"
 
 
-def read_works() -> list[Work]:
-    """All works, folk first; parsing is the slow part, so two processes share it (the order stays)."""
+def read_works(reader: int) -> list[Work]:
+    """All works, folk first: from a pack where there are no readers, else read once per data folder.
+
+    Args:
+        reader: version of the corpus.
+    """
     if is_needed():
         return packed_works()
+    works = kept_works(reader)
+    if works is None:
+        works = _read()
+        keep(works, reader)
+    return works
+
+
+def _read() -> list[Work]:
+    """Parsing is the slow part, so two processes share it (the order stays)."""
     folder = corpus_folder()
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
