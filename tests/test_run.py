@@ -11,13 +11,16 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, TINY_GRID, command
+from helpers.forked import quick
 
 KEYS = ["strategy", "encoder", "task", "fraction", "resample", "seed", "probe", "metric"]
 
@@ -33,12 +36,12 @@ def _one(folder: Path, strategy: str, task: str, metric: str, fraction: float = 
 
 
 def _train_one(
-    tmp_path: Path, grid: str, data_dir: Path, *extra: str, **options: object
+    tmp_path: Path, grid: str, data_dir: Path, *extra: str, run: Callable[..., Any] = quick
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
     path = tmp_path / "grid.yaml"
     path.write_text(grid)
     out = tmp_path / "out"
-    return out, command("run", "--grid", str(path), "--data-dir", str(data_dir), "--out", str(out), *extra)
+    return out, run("run", "--grid", str(path), "--data-dir", str(data_dir), "--out", str(out), *extra)
 
 
 def test_the_tiny_run_has_every_cell(tiny_run: Path) -> None:
@@ -63,7 +66,7 @@ def test_baselines_order_as_they_must(tiny_run: Path) -> None:
 def test_a_second_run_has_nothing_to_do(tiny_run: Path, tiny_grid: Path, data_dir: Path) -> None:
     before = (tiny_run / "scores.parquet").stat().st_mtime_ns
     args = ("--grid", str(tiny_grid), "--data-dir", str(data_dir), "--out", str(tiny_run))
-    assert "0 of " in command("run", *args, "--dry-run").stdout
+    assert "0 of " in quick("run", *args, "--dry-run").stdout
     again = command("run", *args)
     assert again.returncode == 0
     assert again.stdout.strip().splitlines()[-1] == str(tiny_run / "leaderboard.html")
@@ -76,7 +79,7 @@ SMALL = TINY_GRID.replace("[constant, random, mfcc, simclr, byol]", "[simclr, ra
 
 
 def test_worker_count_does_not_change_a_bit(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
-    out, done = _train_one(tmp_path, SMALL, data_dir, "--workers", "1")
+    out, done = _train_one(tmp_path, SMALL, data_dir, "--workers", "1", run=command)
     assert done.returncode == 0, done.stderr
     ours = _scores(out).set_index(KEYS)["value"]
     both = _scores(tiny_run).set_index(KEYS)["value"].loc[ours.index]
@@ -139,7 +142,7 @@ def test_a_diverged_job_fails_by_name_and_the_others_go_on(data_dir: Path, tiny_
         "    def after_step(self, step, total):\n        self.later = float('nan')\n"
     )
     grid = SMALL.replace("[simclr, random]", "[random, nan]")
-    out, done = _train_one(tmp_path, grid, data_dir, "--plugin", str(plugin))
+    out, done = _train_one(tmp_path, grid, data_dir, "--plugin", str(plugin), run=command)
     assert done.returncode == 1
     assert "pretrain nan" in done.stderr
     assert "the loss is nan" in done.stderr.replace("\n", " ")
@@ -178,7 +181,7 @@ def test_a_corrupted_artefact_is_found_and_rebuilt(tiny_run: Path, data_dir: Pat
     for victim in sorted((out / "probe").rglob("scores.parquet"))[:2]:
         os.truncate(victim, 100)
     (out / "scores.parquet").unlink()
-    done = command("run", "--grid", str(path), "--data-dir", str(data_dir), "--out", str(out))
+    done = quick("run", "--grid", str(path), "--data-dir", str(data_dir), "--out", str(out))
     assert done.returncode == 0, done.stderr
     pd.testing.assert_series_equal(_scores(out).set_index(KEYS)["value"], truth, check_exact=True)
 
@@ -197,7 +200,7 @@ def test_a_corrupted_artefact_is_found_and_rebuilt(tiny_run: Path, data_dir: Pat
 def test_a_users_mistake_is_named(change: tuple[str, str], message: str, tmp_path: Path) -> None:
     path = tmp_path / "grid.yaml"
     path.write_text(TINY_GRID.replace(*change))
-    done = command("run", "--grid", str(path), "--data-dir", str(tmp_path / "d"), "--out", str(tmp_path / "o"))
+    done = quick("run", "--grid", str(path), "--data-dir", str(tmp_path / "d"), "--out", str(tmp_path / "o"))
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
@@ -205,7 +208,7 @@ def test_a_users_mistake_is_named(change: tuple[str, str], message: str, tmp_pat
 
 @pytest.mark.parametrize("verb", ["plan", "run"])
 def test_an_unknown_executor_is_named_before_anything_runs(verb: str, tmp_path: Path) -> None:
-    done = command(verb, "--executor", "slrum", "--data-dir", str(tmp_path / "d"), "--out", str(tmp_path / "o"))
+    done = quick(verb, "--executor", "slrum", "--data-dir", str(tmp_path / "d"), "--out", str(tmp_path / "o"))
     assert done.returncode == 2
     assert "'slrum' among the executors; known: local" in " ".join(done.stderr.split())
     assert not (tmp_path / "o").exists()
@@ -213,17 +216,18 @@ def test_an_unknown_executor_is_named_before_anything_runs(verb: str, tmp_path: 
 
 def test_an_unwritable_data_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = command("run", "--data-dir", str(tmp_path / "file" / "below"), "--out", str(tmp_path / "o"))
+    done = quick("run", "--data-dir", str(tmp_path / "file" / "below"), "--out", str(tmp_path / "o"))
     assert done.returncode == 2
     assert "--data-dir" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_full_disk_while_rendering_loses_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_while_rendering_loses_nothing(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", disk]).returncode:
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk]).returncode:
         pytest.skip("needs root to mount a small file system")
+    shutil.copytree(data_dir / "packed", disk / "packed")  # scores that have been read: the disk fills while rendering
     path = tmp_path / "grid.yaml"
     path.write_text(SMALL)
     try:
@@ -356,10 +360,22 @@ def test_a_training_is_looked_at_on_its_way_and_held_against_shuffled_labels(dat
     assert yaml.safe_load(run["grid_file"])["control"] == ["simclr"]
 
 
+FEW = """
+from benchmark.corpora.rendered.scores import RenderedScores
+from benchmark.interfaces import Info
+
+class FewScores(RenderedScores):
+    info = Info("few_scores", "A few rendered scores", "test")
+    sizes = {"tiny": 30}
+"""
+
+
 def test_a_corpus_is_separated_once_for_who_listens_to_it(data_dir: Path, tmp_path: Path) -> None:
     """The second command finds the stems of the first; harmonic and percussive parts add up to the mixture."""
-    stems = ("--size", "tiny", "--stems", "harmonic,percussive")
-    done = command("data", "separate", "rendered_scores", *stems, "--data-dir", str(data_dir))
+    (tmp_path / "few.py").write_text(FEW)
+    few = ("--plugin", str(tmp_path / "few.py"))
+    separate = ("data", "separate", "few_scores", "--size", "tiny", "--stems", "harmonic,percussive", *few)
+    done = command(*separate, "--data-dir", str(data_dir))
     assert done.returncode == 0, done.stderr
     assert "percussive     sounds in" in done.stdout
     folder = Path(done.stdout.splitlines()[-1])
@@ -368,15 +384,17 @@ def test_a_corpus_is_separated_once_for_who_listens_to_it(data_dir: Path, tmp_pa
     grid = TINY_GRID.replace(
         "[constant, random, mfcc, simclr, byol]", "{multi_source: {sources: [harmonic, percussive]}}"
     ).replace("[instrument, key, metre, beat]", "[instrument]")
-    _, done = _train_one(tmp_path, grid, data_dir, "--dry-run")
-    assert "done        join rendered_scores tiny with stems" in done.stdout
-    again = command("data", "separate", "rendered_scores", *stems, "--data-dir", str(data_dir))
+    _, done = _train_one(
+        tmp_path, grid.replace("corpus: rendered_scores", "corpus: few_scores"), data_dir, *few, "--dry-run"
+    )
+    assert "done        join few_scores tiny with stems" in done.stdout
+    again = quick(*separate, "--data-dir", str(data_dir))
     assert "finished" not in again.stderr
     assert str(folder) in again.stdout
 
 
 def test_stems_that_nobody_makes_are_refused(tmp_path: Path) -> None:
-    done = command("data", "separate", "rendered_scores", "--stems", "kazoo", "--data-dir", str(tmp_path))
+    done = quick("data", "separate", "rendered_scores", "--stems", "kazoo", "--data-dir", str(tmp_path))
     assert done.returncode == 2
     assert "kazoo" in done.stderr
     assert "harmonic, percussive (hpss)" in done.stderr.replace("\n", " ")

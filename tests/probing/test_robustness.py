@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TINY_GRID, command
+from conftest import TINY_GRID
+from helpers.forked import quick
 
 from benchmark.interfaces import Info, UserError
 from benchmark.probing.evaluate import Condition, Heard, Trial, evaluate
@@ -96,7 +97,7 @@ def test_a_run_scores_them_beside_the_clean_ones(tiny_run: Path, data_dir: Path,
     )
     (tmp_path / "grid.yaml").write_text(text + "corruptions: {noise: [1, 4], quantize: [4], reverse: [4]}\n")
     args = ("--grid", str(tmp_path / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(tmp_path / "out"))
-    done = command("run", *args)
+    done = quick("run", *args)
     assert done.returncode == 0, done.stderr
     scores = pd.read_parquet(tmp_path / "out" / "scores.parquet").query("fraction == 1.0")
     by = scores.set_index(["task", "metric", "corruption", "severity"])["value"]

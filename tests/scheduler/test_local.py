@@ -270,7 +270,7 @@ def test_jobs_that_share_gpus_are_spread_over_all_of_them_first(tmp_path, monkey
 
 
 def test_a_job_that_hangs_is_killed_and_its_slot_goes_on():
-    executor = LocalExecutor([Slot("cpu")], threads=1, time_limit=15.0)
+    executor = LocalExecutor([Slot("cpu")], threads=1, time_limit=4.0)
     try:
         late, next_one = executor.submit(scheduler_jobs.pid, 600.0), executor.submit(scheduler_jobs.add, 1, 2)
         with pytest.raises(TimeoutError, match=r"killed after .* the limit that --time-limit sets"):

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import catalog_of, command
+from conftest import catalog_of
+from helpers.forked import quick
 
 from benchmark import registry
 from benchmark.testing import check_task
@@ -31,9 +32,7 @@ pretrain: {{crops: 640}}
 def _run(folder: Path, data_dir: Path, **more: str) -> pd.DataFrame:
     text = GRID.format(tasks=", ".join(TASKS)) + "".join(f"{key}: {value}\n" for key, value in more.items())
     (folder / "grid.yaml").write_text(text)
-    done = command(
-        "run", "--grid", str(folder / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(folder / "out")
-    )
+    done = quick("run", "--grid", str(folder / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(folder / "out"))
     assert done.returncode == 0, done.stdout + done.stderr
     scores = pd.read_parquet(folder / "out" / "scores.parquet")
     main = [row.metric == registry.tasks.get(str(row.task)).metric for row in scores.itertuples()]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from conftest import command
+from helpers.forked import quick
 
 from benchmark.interfaces import UserError
 from tasks.folder import load
@@ -57,7 +57,7 @@ def test_from_a_folder_to_a_leaderboard(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(GRID.format(name="my_tunes"))
     args = ["run", "--grid", str(tmp_path / "grid.yaml"), "--plugin", str(table)]
     where = ["--data-dir", str(tmp_path / "data"), "--out", str(tmp_path / "out")]
-    done = command(*args, *where)
+    done = quick(*args, *where)
     assert done.returncode == 0, done.stdout + done.stderr
     scores = pd.read_parquet(tmp_path / "out" / "scores.parquet").query("seed == 0")
     main = scores.set_index(["strategy", "task", "metric"])["value"]
@@ -70,8 +70,8 @@ def test_from_a_folder_to_a_leaderboard(tmp_path: Path) -> None:
     assert len(stored) == 59, "the unreadable one is left out"
     assert "60 tracks, 1 of them unreadable and left out" in (tmp_path / "out" / "leaderboard.html").read_text()
     where = ["--data-dir", str(tmp_path / "data")]
-    assert command("data", "prepare", "my_tunes", *where).returncode == 2, "it is the plugin's, which is not given"
-    again = command("data", "prepare", "my_tunes", *where, "--plugin", str(table))
+    assert quick("data", "prepare", "my_tunes", *where).returncode == 2, "it is the plugin's, which is not given"
+    again = quick("data", "prepare", "my_tunes", *where, "--plugin", str(table))
     assert again.returncode == 0
     assert "finished" not in again.stderr
     assert "unreadable: audio/1/track 6.ogg" in again.stderr
@@ -85,12 +85,12 @@ def test_too_many_unreadable_files_stop_until_allowed(tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(GRID.format(name="mine").replace(", simclr", ""))
     args = ["run", "--grid", str(tmp_path / "grid.yaml"), "--plugin", str(table), "--tasks", "mine-octave"]
     args += ["--data-dir", str(tmp_path / "d"), "--out", str(tmp_path / "o")]
-    done = command(*args)
+    done = quick(*args)
     assert done.returncode == 1
     assert "2 of 20 files cannot be read" in done.stderr.replace("\n", " ")
     assert "track 3.mp3" in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
-    allowed = command(*args, "--allow-missing")
+    allowed = quick(*args, "--allow-missing")
     assert allowed.returncode == 0, allowed.stderr
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from benchmark.interfaces import Resources, UserError
 
 DEVICE_VARIABLE = "MIR_PRETEXT_DEVICE"
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -78,4 +78,4 @@ def worker_environment(slot: Slot, threads: int) -> dict[str, str]:
             raise ValueError(f"{slot.device} is hidden by CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']!r}")
         # within the worker its GPUs are numbered from 0
         settings |= {"CUDA_VISIBLE_DEVICES": ",".join(visible[index:end]), DEVICE_VARIABLE: "cuda:0"}
-    return os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads)) | settings
+    return os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | settings

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
-from conftest import TINY_GRID, command
+from conftest import TINY_GRID
+from helpers.forked import quick
 from tiny_soundfont import CHORUS, PAN, REVERB, write_font
 
 from benchmark.corpora.rendered import soundfonts
@@ -251,7 +252,7 @@ def test_a_run_scores_the_second_font_beside_the_clean_clips(data_dir: Path, tmp
         text.replace("[instrument, key, metre, beat]", "[instrument, key]") + "corruptions: {second_font: [1]}\n"
     )
     args = ("--grid", str(tmp_path / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(tmp_path / "out"))
-    done = command("run", *args, env={"MIR_PRETEXT_SOUNDFONT": str(font)})
+    done = quick("run", *args, env={"MIR_PRETEXT_SOUNDFONT": str(font)})
     assert done.returncode == 0, done.stderr
     scores = pd.read_parquet(tmp_path / "out" / "scores.parquet").query("fraction == 1.0")
     by = scores.set_index(["task", "metric", "corruption"])["value"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import command
 from helpers import planted
+from helpers.forked import quick
 from scipy.stats import ttest_1samp
 
 from benchmark import registry
@@ -498,10 +498,10 @@ def test_a_file_adds_a_claim_to_a_report(tmp_path):
     levels = {"simclr": 0.6, "random": 0.5}
     planted.write(tmp_path, table(levels), record(levels).model_dump(mode="json"))
     (tmp_path / "a_claim.py").write_text(PLUGIN)
-    done = command("report", str(tmp_path), "--plugin", str(tmp_path / "a_claim.py"))
+    done = quick("report", str(tmp_path), "--plugin", str(tmp_path / "a_claim.py"))
     assert done.returncode == 0, done.stderr
     assert "SimCLR beats an untrained encoder." in (tmp_path / "leaderboard.html").read_text()
-    listed = command("list", "claims").stdout
+    listed = quick("list", "claims").stdout
     assert sorted(line.split()[0] for line in listed.splitlines()) == sorted(c.info.name for c in every())
 
 

@@ -1,0 +1,63 @@
+"""The command line in a process forked from one that has imported everything: a second in place of ten.
+
+For tests of what a run finds. Jobs run in that very process (`--executor inline`); tests of processes, kills and
+start-up use `conftest.command`.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+#: nothing here may start threads or run a backward pass: forks of such a process can hang
+IMPORTS = [
+    "benchmark.cli.progress",
+    "benchmark.drive",
+    "benchmark.leaderboard.page.html",
+    "benchmark.pretraining.train",
+    "benchmark.probing.embed",
+    "benchmark.probing.supervised",
+    "benchmark.scheduler.preflight",
+    "librosa",
+    "strategies.simclr",
+    "tasks.folder",
+    "tasks.kinds.melody",
+]
+
+
+def quick(*args: str, env: dict[str, str] | None = None, timeout: float = 500) -> subprocess.CompletedProcess[str]:
+    """Run `python -m benchmark ARGS`, without MLflow unless `env` says otherwise."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(IMPORTS)
+    if args[0] == "run" and "--executor" not in args:
+        args = (*args, "--executor", "inline")
+    with tempfile.TemporaryDirectory() as folder:
+        said = [Path(folder) / name for name in ("stdout", "stderr")]
+        environment = {"MIR_PRETEXT_NO_MLFLOW": "1", **os.environ, **(env or {})}
+        process = context.Process(target=_main, args=(args, environment, said))
+        process.start()
+        process.join(timeout)
+        assert process.exitcode is not None, f"still running after {timeout} s: {' '.join(args)}"
+        return subprocess.CompletedProcess(args, process.exitcode, *(path.read_text() for path in said))
+
+
+def _main(args: tuple[str, ...], environment: dict[str, str], said: list[Path]) -> None:
+    from benchmark.cli.main import main
+
+    os.chdir(ROOT)
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in zip((1, 2), said, strict=True):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
+    sys.argv = ["benchmark", *args]
+    try:
+        main()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
