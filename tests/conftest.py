@@ -8,11 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from filelock import FileLock
 
 from benchmark.store.artefacts import MANIFEST
+
+if TYPE_CHECKING:
+    from benchmark.corpora.rendered.works.work import Work
 
 # before anything imports NumPy or torch: two workers on two cores, where threads beyond that wait by spinning
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -81,6 +85,22 @@ def tiny_run(tiny_grid: Path, data_dir: Path, shared: Path) -> Path:
             done = command("run", "--grid", str(tiny_grid), "--data-dir", str(data_dir), "--out", str(out))
             assert done.returncode == 0, done.stdout + done.stderr
     return out
+
+
+@pytest.fixture(scope="session")
+def works(shared: Path) -> list[Work]:
+    """The tunes of every fourth file, and a sixth of the chorales: enough to see, read in seconds, by one worker."""
+    from benchmark.corpora.rendered.works import chorales, folk, note_tables, reading
+
+    folder = shared / "works"
+    with FileLock(shared / "works.lock"):
+        if not folder.exists():
+            scores = reading.corpus_folder()
+            read = [*folk.read_folk(scores, 0, 4), *chorales.read_chorales(scores, 0, 6)]
+            (shared / "works.draft").mkdir()
+            note_tables.save_notes(read, shared / "works.draft")
+            (shared / "works.draft").rename(folder)
+    return list(note_tables.load_notes(folder).values())
 
 
 def catalog_of(corpus: str, data_dir: Path) -> Path:

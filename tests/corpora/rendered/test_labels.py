@@ -17,10 +17,7 @@ from benchmark.corpora.rendered.catalog import order
 from benchmark.corpora.rendered.scores import RenderedChorales, RenderedScores
 from benchmark.corpora.rendered.synthesis import SAMPLE_RATE, play, render
 from benchmark.corpora.rendered.works import reading
-from benchmark.corpora.rendered.works.chorales import read_chorales
-from benchmark.corpora.rendered.works.folk import read_folk
 from benchmark.corpora.rendered.works.groups import group_works
-from benchmark.corpora.rendered.works.reading import corpus_folder
 from benchmark.corpora.rendered.works.work import METRES, Work
 from tasks.chord import Chord
 from tasks.collection import Collection
@@ -33,12 +30,6 @@ from tasks.tempo import Tempo
 from tasks.voices import Voices
 
 VERSION = RenderedScores.info.version
-
-
-@pytest.fixture(scope="module")
-def works() -> list[Work]:
-    """The tunes of every fourth file, and a sixth of the chorales: enough to see, and read in seconds."""
-    return [*read_folk(corpus_folder(), 0, 4), *read_chorales(corpus_folder(), 0, 6)]
 
 
 def _arranged(works: list[Work], size: int) -> pd.DataFrame:

@@ -28,10 +28,7 @@ from benchmark.corpora.rendered.second_font import RenderedScoresSecondFont
 from benchmark.corpora.rendered.soundfonts import SECOND_FONT, first_font, second_font, soundfont
 from benchmark.corpora.rendered.synthesis import SAMPLE_RATE, midi_bytes, play
 from benchmark.corpora.rendered.works import reading
-from benchmark.corpora.rendered.works.chorales import read_chorales
-from benchmark.corpora.rendered.works.folk import read_folk
 from benchmark.corpora.rendered.works.groups import group_works
-from benchmark.corpora.rendered.works.reading import corpus_folder
 from benchmark.corpora.rendered.works.work import Work
 from benchmark.interfaces import UserError
 
@@ -50,12 +47,6 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def no_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SECOND_FONT, raising=False)
     monkeypatch.setattr(soundfonts, "SYSTEM_FONTS", ())
-
-
-@pytest.fixture(scope="module")
-def works() -> list[Work]:
-    """A part of the corpus: enough for the tiny size, and read in seconds."""
-    return [*read_folk(corpus_folder(), 0, 4), *read_chorales(corpus_folder(), 0, 6)]
 
 
 @pytest.fixture(scope="module")

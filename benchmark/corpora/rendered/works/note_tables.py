@@ -19,15 +19,16 @@ def save_notes(works: list[Work], folder: Path) -> None:
     pd.DataFrame(heads).to_parquet(folder / "works.parquet", index=False)
 
 
-def load_notes(folder: Path, names: set[str]) -> dict[str, Work]:
-    """Read the works called `names` back."""
+def load_notes(folder: Path, names: set[str] | None = None) -> dict[str, Work]:
+    """Read the works called `names` back, or all, in the order in which they were saved."""
     heads: list[dict[str, Any]] = pq.read_table(folder / "works.parquet").to_pylist()  # pandas turns None into NaN
-    notes = dict(iter(pd.read_parquet(folder / "notes.parquet", filters=[("work", "in", names)]).groupby("work")))
+    chosen = [head for head in heads if names is None or head["work"] in names]
+    only = None if names is None else [("work", "in", names)]
+    notes = dict(iter(pd.read_parquet(folder / "notes.parquet", filters=only).groupby("work")))
     return {
         head["work"]: Work(
             **{**head, "signature": tuple(int(n) for n in head["signature"])},
             notes=notes[head["work"]].drop(columns="work"),
         )
-        for head in heads
-        if head["work"] in names
+        for head in chosen
     }

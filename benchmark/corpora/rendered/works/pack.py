@@ -123,11 +123,9 @@ def _write(works: Sequence[Work], folder: Path, reader: int) -> Path:
 
 
 def _read(folder: Path) -> list[Work]:
-    import pandas as pd
-
     from benchmark.corpora.rendered.works.note_tables import load_notes
 
-    return list(load_notes(folder, set(pd.read_parquet(folder / "works.parquet", columns=["work"])["work"])).values())
+    return list(load_notes(folder).values())
 
 
 def _damaged(folder: Path, record: dict[str, Any]) -> list[str]:

@@ -1,0 +1,117 @@
+"""The command line on real input: what a run finds, and what a second one has left to do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT, TINY_GRID, command
+from helpers.forked import quick
+from helpers.runs import KEYS, SMALL, one, scores_of, train_one
+
+
+def test_the_tiny_run_has_every_cell(tiny_run: Path) -> None:
+    scores = scores_of(tiny_run)
+    cells = scores.groupby(["strategy", "task", "fraction"]).size()
+    assert len(cells) == 5 * 4 * 2
+    assert scores["value"].between(0, 1).all()
+    assert not scores.duplicated(KEYS).any()
+    assert (scores.groupby("fraction")["n_train"].mean().diff().dropna() > 0).all()
+    assert (tiny_run / "leaderboard.html").stat().st_size < 2_000_000
+    assert (tiny_run / "leaderboard.csv").is_file()
+    predictions = pd.read_parquet(next((tiny_run / "probe").rglob("predictions.parquet")))
+    assert predictions["id"].nunique() >= scores["n_test"].min()
+
+
+def test_baselines_order_as_they_must(tiny_run: Path) -> None:
+    assert one(tiny_run, "mfcc", "instrument", "accuracy") > one(tiny_run, "constant", "instrument", "accuracy") + 0.1
+    assert one(tiny_run, "mfcc", "beat", "f_measure") > 0.15
+    assert one(tiny_run, "constant", "beat", "f_measure") == 0.0
+
+
+def test_a_second_run_has_nothing_to_do(tiny_run: Path, tiny_grid: Path, data_dir: Path) -> None:
+    before = (tiny_run / "scores.parquet").stat().st_mtime_ns
+    args = ("--grid", str(tiny_grid), "--data-dir", str(data_dir), "--out", str(tiny_run))
+    assert "0 of " in quick("run", *args, "--dry-run").stdout
+    again = command("run", *args)
+    assert again.returncode == 0
+    assert again.stdout.strip().splitlines()[-1] == str(tiny_run / "leaderboard.html")
+    assert (tiny_run / "scores.parquet").stat().st_mtime_ns == before
+
+
+def test_worker_count_does_not_change_a_bit(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
+    out, done = train_one(tmp_path, SMALL, data_dir, "--workers", "1", run=command)
+    assert done.returncode == 0, done.stderr
+    ours = scores_of(out).set_index(KEYS)["value"]
+    both = scores_of(tiny_run).set_index(KEYS)["value"].loc[ours.index]
+    pd.testing.assert_series_equal(ours, both, check_exact=True)
+
+
+def test_shuffled_labels_score_at_chance(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
+    """With true labels mfcc is far above what it is with shuffled ones, and those are at the constant's level."""
+    grid = (
+        TINY_GRID.replace("[constant, random, mfcc, simclr, byol]", "[constant, mfcc, random]")
+        + "shuffle_labels: true\n"
+    )
+    out, done = train_one(tmp_path, grid, data_dir)
+    assert done.returncode == 0, done.stderr
+    chance = {"instrument": ("accuracy", 1 / 8), "key": ("weighted_score", 0.09), "metre": ("macro_f1", 0.25)}
+    for task, (metric, level) in chance.items():  # noqa: B007 (read by the query)
+        for strategy in ("mfcc", "random"):
+            rows = scores_of(out).query("strategy == @strategy and task == @task and metric == @metric")
+            assert (rows["value"] < level + 4 * rows["test_stderr"].clip(lower=0.03)).all(), (task, strategy)
+    assert one(tiny_run, "mfcc", "key", "weighted_score") > one(out, "mfcc", "key", "weighted_score") + 0.1
+    # shuffled beats keep their rhythm, not their place: below the true ones
+    assert one(tiny_run, "mfcc", "beat", "f_measure") > one(out, "mfcc", "beat", "f_measure") + 0.1
+
+
+def test_a_run_is_mirrored_to_mlflow_and_a_second_one_adds_nothing(data_dir: Path, tmp_path: Path) -> None:
+    grid = TINY_GRID.replace("[constant, random, mfcc, simclr, byol]", "[constant]")
+    (tmp_path / "grid.yaml").write_text(grid.replace("[instrument, key, metre, beat]", "[instrument, key]"))
+    out = tmp_path / "out"
+    for _ in range(2):
+        done = quick(
+            *("run", "--grid", str(tmp_path / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(out)),
+            env={"MIR_PRETEXT_NO_MLFLOW": "0"},
+        )
+        assert done.returncode == 0, done.stderr
+        with contextlib.closing(sqlite3.connect(out / "mlflow.db")) as mirror:
+            keys = {key for (key,) in mirror.execute("select value from tags where key = 'job_key'")}
+            children = mirror.execute("select count(*) from tags where key = 'mlflow.parentRunId'").fetchone()[0]
+        assert keys == {path.name for kind in ("pretrain", "probe") for path in (out / kind).glob("*/*")}
+        assert children == len(keys) == 3
+    assert not (ROOT / "mlruns").exists()
+
+
+def test_a_training_is_looked_at_on_its_way_and_held_against_shuffled_labels(data_dir: Path, tmp_path: Path) -> None:
+    """Scores of an encoder that has heard half of the crops stand beside the final ones, and in no mean."""
+    grid = SMALL.replace("[key, beat]", "[key]") + "snapshots: {at: [0.5]}\ncontrol: [simclr]\n"
+    out, done = train_one(tmp_path, grid, data_dir)
+    assert done.returncode == 0, done.stderr
+    scores = scores_of(out)
+    trained = scores[scores["strategy"] == "simclr"]
+    heard = trained.groupby("share")["crops"].unique().map(list).to_dict()
+    assert heard == {0.5: [heard[1.0][0] / 2], 1.0: heard[1.0]}
+    assert set(scores.loc[scores["strategy"] == "random", "share"]) == {1.0}
+    half, end = (trained[trained["share"] == share]["value"].to_numpy() for share in (0.5, 1.0))
+    assert len(half) == len(end)
+    assert (half != end).any()
+    page = pd.read_csv(out / "leaderboard.csv")
+    means = page[(page["strategy"] == "simclr") & (page["fraction"] == 1)].set_index("metric")["mean"]
+    final = trained[(trained["share"] == 1) & (trained["fraction"] == 1)].groupby("metric")["value"].mean()
+    pd.testing.assert_series_equal(means.sort_index(), final.sort_index(), check_names=False)
+    run = json.loads((out / "run.json").read_text())
+    control = run["control"][0]
+    assert (control["task"], control["strategy"], control["metric"]) == ("key", "simclr", "weighted_score")
+    assert control["value"] - 5 * control["stderr"] < control["chance"] < 0.25
+    shuffles = pd.read_parquet(next(out.glob("control/*/*/scores.parquet"))).query("metric == 'weighted_score'")
+    assert len(shuffles) == control["shuffles"] == 10
+    assert shuffles["value"].nunique() > 1, "every shuffle is another"
+    assert control["value"] == pytest.approx(shuffles["value"].mean())
+    assert run["environment"]["packages"]["torch"].startswith("2.11")
+    assert yaml.safe_load(run["grid_file"])["control"] == ["simclr"]
