@@ -43,6 +43,11 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @property
+    def version(self) -> int:
+        """Of what these very options stand for: where that changes, those of other options keep their results."""
+        return 1
+
 
 @dataclass(frozen=True)
 class Info:
@@ -86,6 +91,10 @@ class Corpus(ABC):
         Raises:
             UserError: none has.
         """
+
+    def known_tracks(self) -> pd.DataFrame | None:
+        """All tracks with their splits and labels, as `catalog` will list them; None if nobody knows before it has."""
+        return None
 
     @abstractmethod
     def fingerprint(self) -> dict[str, str]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from benchmark.interfaces import Config, Info
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Placement = Literal["random", "same", "adjacent", "disjoint"]
 
@@ -25,7 +29,8 @@ class Crops:
             random order; `disjoint`: anywhere without overlap.
         sources: stems. If there are any, one of them is drawn per batch, and the last crop is of that stem (placed on
             its own), the others of the mixture.
-        tags: columns of the corpus that are given as labels (a class per value, all columns side by side).
+        tags: columns of the corpus that are given as labels (a class per value, or per element where a column holds
+            lists; all columns side by side).
         label_share: share of the training tracks whose labels may be used.
         batch_share: share of each batch that is drawn from those tracks.
     """
@@ -147,6 +152,18 @@ class Strategy(nn.Module):
     def crops(cls, config: Any) -> Crops:
         """Say what it wants to hear, given its options."""
         return Crops()
+
+    @classmethod
+    def check_labels(cls, config: Any, labels: NDArray[np.float32]) -> None:
+        """Look at a corpus's labels before any training; only for who asks for tags.
+
+        Args:
+            config: its options.
+            labels: (N, C) multi-hot, of all training tracks.
+
+        Raises:
+            UserError: it can learn nothing from them.
+        """
 
     def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Make views, each (B, ...): augmented features, as the encoder's body sees them, labels, masks ..."""

@@ -55,7 +55,7 @@ class Pairs(Strategy):
     def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Both views, augmented as one batch."""
         crops = batch.crops[:, :2].transpose(0, 1).flatten(0, 1)
-        a, b = augmented(crops, self.encoder, self.config, generator).chunk(2)
+        a, b = augmented(crops, self.encoder, self.config, generator, crops_per_track=2).chunk(2)
         return {"a": a, "b": b}
 
     def project(self, features: Tensor) -> Tensor:

@@ -9,15 +9,17 @@ import torch
 from pydantic import model_validator
 from torch import Tensor
 
-from benchmark.audio import augment, filters, stretch
+from benchmark.audio import augment, filters, stretch, windowed_sinc
 from benchmark.interfaces import Config
 from benchmark.modules import Encoder
 
 Preset = Literal["pretext", "clmr", "semisupcon", "choi", "crop_only", "none"]
 #: by name, in order: the share of the batch, and what it goes through
-Chain = dict[str, tuple[float, Callable[[Tensor], Tensor]]]
+Chain = dict[str, tuple[float, Callable[..., Tensor]]]
 
 _SHIFTING = ("clmr", "semisupcon", "choi")
+#: presets whose views are others than in version 1
+_VERSIONS = {"clmr": 2, "semisupcon": 2}
 _STRENGTHS = ("gain_db", "noise_p", "filter_p", "mask_frequency", "mask_time", "pitch_shift_cents")
 
 
@@ -26,9 +28,9 @@ class ViewConfig(Config):
 
     Attributes:
         preset: `pretext`: gain, polarity, noise, a filter and masks, as strong as the options below say; `clmr` and
-            `semisupcon`: the chains of the papers' code; `choi`: that paper's pitch within 2 semitones and speed 0.8
-            to 1.2, for every crop (a slower one is cut, a faster one starts over at its end, so that the length stays);
-            `crop_only` and `none`: the crop as it is.
+            `semisupcon`: the chains of the papers' code, whose filters are far steeper; `choi`: that paper's pitch
+            within 2 semitones and speed 0.8 to 1.2, for every crop (a slower one is cut, a faster one starts over at
+            its end, so that the length stays); `crop_only` and `none`: the crop as it is.
         pitch_shift: overrides whether the preset shifts pitch. Speed moves pitch too: `choi` without pitch shift
             changes the tempo by the same ratios instead.
         gain_db: `pretext`: levels are uniform between minus and plus this, in dB.
@@ -58,13 +60,22 @@ class ViewConfig(Config):
         """Whether views differ in pitch."""
         return self.can_shift_pitch and self.pitch_shift is not False
 
-    def heard(self, crops: Tensor, sample_rate: int, generator: torch.Generator) -> Tensor:
-        """(B, T) waveforms as they sound once augmented, each example with its own draw."""
+    @property
+    def version(self) -> int:
+        """Of the preset."""
+        return _VERSIONS.get(self.preset, 1)
+
+    def heard(self, crops: Tensor, sample_rate: int, generator: torch.Generator, crops_per_track: int = 1) -> Tensor:
+        """(B, T) waveforms as they sound once augmented, each example with its own draw.
+
+        Args:
+            crops_per_track: the batch holds a crop of each track, then another of each, and so on. Crops of a track
+                share what `semisupcon` decides by track.
+        """
         if self.preset == "clmr":
-            return _through(crops, _clmr(sample_rate, generator), self, generator)
+            return _clmr(crops, sample_rate, self, generator)
         if self.preset == "semisupcon":
-            chain = _semisupcon(sample_rate, generator)
-            return augment.sometimes(crops, 0.8, lambda x: _through(x, chain, self, generator), generator)
+            return _semisupcon(crops, sample_rate, self, generator, crops_per_track)
         if self.preset == "choi":
             return _choi(crops, sample_rate, self, generator)
         return _pretext(crops, sample_rate, self, generator) if self.preset == "pretext" else crops
@@ -85,12 +96,15 @@ class ViewConfig(Config):
         return self
 
 
-def augmented(crops: Tensor, encoder: Encoder, config: ViewConfig, generator: torch.Generator) -> Tensor:
+def augmented(
+    crops: Tensor, encoder: Encoder, config: ViewConfig, generator: torch.Generator, crops_per_track: int = 1
+) -> Tensor:
     """(B, T) waveforms to augmented features (B, bands, frames), each example with its own draw.
 
-    Features are masked by the `pretext` preset alone, and only where they are a spectrogram.
+    Features are masked by the `pretext` preset alone, and only where they are a spectrogram. `crops_per_track` as in
+    `heard`.
     """
-    features = encoder.features(config.heard(crops, encoder.sample_rate, generator))
+    features = encoder.features(config.heard(crops, encoder.sample_rate, generator, crops_per_track))
     if config.preset != "pretext" or "mel" not in encoder.offers:
         return features
     features = augment.mask_bands(features, 1, config.mask_frequency, generator)
@@ -107,39 +121,50 @@ def _pretext(crops: Tensor, sample_rate: int, config: ViewConfig, generator: tor
     return filters.pass_filter(x, config.filter_p, sample_rate, generator)
 
 
-def _through(x: Tensor, chain: Chain, config: ViewConfig, generator: torch.Generator) -> Tensor:
-    for name, (share, transform) in chain.items():
-        if name != "pitch_shift" or config.shifts_pitch:
-            x = augment.sometimes(x, share, transform, generator)
-    return x
-
-
-def _clmr(rate: int, g: torch.Generator) -> Chain:
+def _clmr(x: Tensor, rate: int, config: ViewConfig, g: torch.Generator) -> Tensor:
     """CLMR's code, version 2 (Spijkervet & Burgoyne 2021); its noise of 0.0001-0.01 of the deviation is 40-80 dB.
 
-    The room stands for sox's with all knobs drawn from 0-100, whose middle rings for about a second.
+    The room stands for sox's with all knobs drawn from 0-100: about as long, and as loud beside the direct sound.
     """
-    return {
+    chain: Chain = {
         "polarity": (0.8, torch.neg),
         "noise": (0.01, lambda x: augment.noise(x, 1.0, 40, 80, g)),
         "gain": (0.3, lambda x: augment.gain(x, -20, -1, g)),
-        "filter": (0.8, lambda x: filters.pass_filter(x, 1.0, rate, g)),
+        "filter": (0.8, lambda x: windowed_sinc.pass_filter(x, rate, g)),
         "delay": (0.3, lambda x: augment.delay(x, 200, 450, rate, g, step_ms=50)),
         "pitch_shift": (0.6, lambda x: stretch.pitch_shift(x, -700, 700, rate, g)),
-        "reverb": (0.6, lambda x: augment.reverb(x, (0.1, 2.0), (-15, 0), rate, g)),
+        "reverb": (0.6, lambda x: augment.reverb(x, (0.17, 2.4), (-15, -9), rate, g)),
     }
+    return _through(x, chain, config, g)
 
 
-def _semisupcon(rate: int, g: torch.Generator) -> Chain:
-    """SemiSupCon's code at severity 2 (Guinot et al. 2024); 80 % of the batch go through all of it."""
-    return {
+def _semisupcon(x: Tensor, rate: int, config: ViewConfig, g: torch.Generator, crops_per_track: int) -> Tensor:
+    """SemiSupCon's code at severity 2 (Guinot et al. 2024).
+
+    By track: whether its crops go through the chain at all, and the kind of filter. All else is each crop's own.
+    """
+    chain: Chain = {
         "gain": (0.4, lambda x: augment.gain(x, -15, 5, g)),
         "polarity": (0.6, torch.neg),
         "noise": (0.6, lambda x: augment.colored_noise(x, (3, 30), (-2, 2), rate, g)),
-        "filter": (0.3, lambda x: filters.any_filter(x, rate, g)),
+        "filter": (0.3, lambda x, kind: windowed_sinc.any_filter(x, kind, rate, g)),
         "pitch_shift": (0.6, lambda x: stretch.pitch_shift(x, -400, 400, rate, g)),
-        "delay": (0.6, lambda x: augment.delay(x, 100, 500, rate, g, volume=1.0, repeats=2)),
+        "delay": (0.6, lambda x: augment.soft_echoes(x, rate, g)),
     }
+    kinds = torch.randint(4, (len(x) // crops_per_track,), generator=g, device=g.device).repeat(crops_per_track)
+
+    def through(x: Tensor, kinds: Tensor) -> Tensor:
+        return _through(x, chain, config, g, filter=kinds)
+
+    return augment.sometimes(x, 0.8, through, g, kinds, crops_per_track=crops_per_track)
+
+
+def _through(x: Tensor, chain: Chain, config: ViewConfig, g: torch.Generator, **told: Tensor) -> Tensor:
+    """(B, T) through a chain; `told`: by step, what it is to know of each example."""
+    for name, (share, transform) in chain.items():
+        if name != "pitch_shift" or config.shifts_pitch:
+            x = augment.sometimes(x, share, transform, g, *([told[name]] if name in told else []))
+    return x
 
 
 def _choi(x: Tensor, rate: int, config: ViewConfig, g: torch.Generator) -> Tensor:

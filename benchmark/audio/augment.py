@@ -1,12 +1,13 @@
 """Augmentations of waveforms: batched, on the device, each example with its own draw from the generator given.
 
-Conventions, here and in filters.py and stretch.py: (B, T) float32 in and out, inputs unchanged; nothing waits for the
-device and shapes depend on no draw. `sometimes` gives any of them to a share of the batch.
+Conventions, here and in filters.py, windowed_sinc.py and stretch.py: (B, T) float32 in and out, inputs unchanged;
+nothing waits for the device and shapes depend on no draw. `sometimes` gives any of them to a share of the batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -42,10 +43,24 @@ def some(n: int, share: float, generator: torch.Generator) -> Tensor:
     return torch.randperm(n, generator=generator, device=generator.device)[: round(share * n)]
 
 
-def sometimes(x: Tensor, share: float, transform: Callable[[Tensor], Tensor], generator: torch.Generator) -> Tensor:
-    """Transform `some` of the examples of (B, T); the others pass as they are."""
-    at = some(len(x), share, generator)
-    return x.index_copy(0, at, transform(x[at])) if len(at) else x
+def sometimes(
+    x: Tensor,
+    share: float,
+    transform: Callable[..., Tensor],
+    generator: torch.Generator,
+    *along: Tensor,
+    crops_per_track: int = 1,
+) -> Tensor:
+    """Transform `some` of the examples of (B, T); the others pass as they are.
+
+    Args:
+        along: (B, ...) what `transform` is told of each of its examples besides.
+        crops_per_track: crops of one track share its fate; (B, T) holds one of each track, then another of each, ...
+    """
+    tracks = len(x) // crops_per_track
+    crop = torch.arange(crops_per_track, device=x.device)
+    at = (some(tracks, share, generator) + tracks * crop[:, None]).flatten()
+    return x.index_copy(0, at, transform(x[at], *(a[at] for a in along))) if len(at) else x
 
 
 def noise(x: Tensor, share: float, low_snr_db: float, high_snr_db: float, generator: torch.Generator) -> Tensor:
@@ -64,18 +79,20 @@ def colored_noise(
     sample_rate: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """Add noise of power density f^-decay to (B, T), at a signal-to-noise ratio uniform in dB; both drawn in ranges.
+    """Add colored noise to (B, T), at a signal-to-noise ratio uniform in dB; color and ratio are drawn in ranges.
 
-    Decay 0 is white (`noise` is faster), 1 pink, 2 brown, -1 blue, -2 violet: 3 dB per octave each. Flat below 20 Hz:
-    else brown noise would meet its level with what no one hears.
+    Decay 0 is white (`noise` is faster), 1 brown, -1 violet: 6 dB per octave each, from about 100 Hz on, below which it
+    is flat: else dark noise would meet its level with what no one hears.
 
-    Source: SemiSupCon's code (Guinot et al. 2024) by torch-audiomentations: 3 to 30 dB, decay -2 to 2.
+    Source: SemiSupCon's code (Guinot et al. 2024) by torch-audiomentations 0.12.0: 3 to 30 dB, decay -2 to 2, which are
+    exponents of the magnitude, on this very frequency axis.
     """
     n, samples = x.shape
-    exponent = uniform(n, *decay, generator) / 2
-    f = torch.fft.rfftfreq(samples, 1 / sample_rate, device=x.device).clamp(min=20.0)
+    exponent = uniform(n, *decay, generator)
+    nyquist = sample_rate / 2
+    axis = 1 + (math.sqrt(nyquist) - 1) / nyquist * torch.fft.rfftfreq(samples, 1 / sample_rate, device=x.device)
     white = torch.randn(n, samples, generator=generator, device=x.device)
-    colored = torch.fft.irfft(torch.fft.rfft(white) * (f / 1000.0) ** -exponent, n=samples)
+    colored = torch.fft.irfft(torch.fft.rfft(white) * axis**-exponent, n=samples)
     level = x.square().mean(dim=1, keepdim=True).sqrt() * 10 ** (-uniform(n, *snr_db, generator) / 20)
     added: Tensor = colored * level / colored.square().mean(dim=1, keepdim=True).sqrt()
     return x + added
@@ -93,7 +110,7 @@ def delay(
     repeats: int = 1,
     attenuation: float = 0.5,
 ) -> Tensor:
-    """Add echoes to (B, T) and halve the sum: (x[t] + sum over i >= 0 of volume attenuation^i x[t - (i + 1) lag]) / 2.
+    """Add echoes to (B, T) and halve the sum: (x[t] + sum over i >= 1 of volume attenuation^(i - 1) x[t - i lag]) / 2.
 
     Args:
         low_ms: the shortest delay; delays are drawn from low, low + step ... up to and with `high_ms`.
@@ -101,17 +118,43 @@ def delay(
         repeats: number of echoes.
         attenuation: level of each echo beside the one before.
 
-    Source: CLMR's code (Spijkervet & Burgoyne 2021): 200 to 450 ms in steps of 50, volume 0.5, one echo. SemiSupCon's
-    code (Guinot et al. 2024) fades evenly between direct sound and echoes, so its first echo has volume 1: 100 to
-    500 ms, two echoes, attenuation 0.5 (it adds both at one place; here the second one follows the first).
+    Source: CLMR's code (Spijkervet & Burgoyne 2021): 200 to 450 ms in steps of 50, volume 0.5, one echo.
     """
     steps = torch.randint((high_ms - low_ms) // step_ms + 1, (len(x), 1), generator=generator, device=generator.device)
     lag = (low_ms + step_ms * steps) * sample_rate // 1000
+    return _with_copies(x, {i + 1: volume * attenuation**i for i in range(repeats)}, lag)
+
+
+def soft_echoes(x: Tensor, sample_rate: int, generator: torch.Generator, strength: float = 1.0) -> Tensor:
+    """SemiSupCon's echoes: (x[t] + sum over 0 <= i < repeats of volume attenuation^i x[t - i lag]) / 2 of (B, T).
+
+    The first copy comes at once, with the direct sound: the first echo is 11 to 23 dB below both, and half of the
+    examples, with a single repeat, have none and are turned down only.
+
+    Args:
+        sample_rate: in Hz.
+        generator: as many draws at every strength.
+        strength: at 1 a lag of 100 to 500 ms, volume .3 or .7, attenuation .3 or .7, 1 or 3 repeats, as in training.
+
+    Source: SemiSupCon's code (Guinot et al. 2024).
+    """
+    n, device = len(x), generator.device
+    shortest, longest = (int(ms * sample_rate / 1000) for ms in (100 / strength, 500))
+    lag = torch.randint(shortest, longest + 1, (n, 1), generator=generator, device=device)
+    volume, repeats, attenuation = 0.5 * strength, int(2 * strength), min(1.0, 0.5 * strength)
+    volumes, attenuations = (v + 0.2 - 0.4 * chosen(n, 0.5, generator).float() for v in (volume, attenuation))
+    few = chosen(n, 0.5, generator)
+    copies = {i: volumes * attenuations**i * (~few if i >= repeats - 1 else 1) for i in range(repeats + 1)}
+    return _with_copies(x, copies, lag)
+
+
+def _with_copies(x: Tensor, copies: Mapping[int, float | Tensor], lag: Tensor) -> Tensor:
+    """Half of (B, T) and its copies, i lags late each at a level of its own."""
     position = torch.arange(x.shape[1], device=x.device)
     heard = x
-    for i in range(repeats):
-        source = position - (i + 1) * lag
-        heard = heard + volume * attenuation**i * x.gather(1, source.clamp(min=0)) * (source >= 0)
+    for i, level in copies.items():
+        source = position - i * lag
+        heard = heard + level * x.gather(1, source.clamp(min=0)) * (source >= 0)
     return heard / 2
 
 
@@ -125,15 +168,16 @@ def reverb(
     """Convolve (B, T) with a synthetic room: the direct sound as it is, and noise that decays exponentially after it.
 
     Args:
-        rt60_s: range of the time in which the reverberation falls by 60 dB, in seconds.
-        wet_db: range of the reverberation's energy beside the direct sound's, in dB.
+        rt60_s: range of the time in which the reverberation falls by 60 dB, in seconds, uniform on a log scale.
+        wet_db: range of the reverberation's energy beside the direct sound's, uniform in dB.
 
     Source: Moorer 1979 for the model. A stand-in for sox's reverb in CLMR, whose knobs have no units.
     """
     n, samples = x.shape
     tail = min(int(rt60_s[1] * sample_rate), samples)
     t = torch.arange(1, tail + 1, device=x.device) / sample_rate
-    room = torch.randn(n, tail, generator=generator, device=x.device) * 10 ** (-3 * t / uniform(n, *rt60_s, generator))
+    rt60 = torch.exp(uniform(n, math.log(rt60_s[0]), math.log(rt60_s[1]), generator))
+    room = torch.randn(n, tail, generator=generator, device=x.device) * 10 ** (-3 * t / rt60)
     room = room * 10 ** (uniform(n, *wet_db, generator) / 20) / room.square().sum(dim=1, keepdim=True).sqrt()
     # room for the whole tail, so that the end of a crop does not wrap into its beginning
     size = 1 << (samples + tail).bit_length()

@@ -93,7 +93,7 @@ def _gain(x: Tensor, rate: int, g: Generator, db: float) -> Tensor:
 
 
 def _noise(x: Tensor, rate: int, g: Generator, snr_db: float) -> Tensor:
-    return augment.colored_noise(x.cpu(), (snr_db, snr_db), (-2, 2), rate, g)
+    return augment.colored_noise(x.cpu(), (snr_db, snr_db), (-1, 1), rate, g)
 
 
 def _filter(x: Tensor, rate: int, g: Generator, low_pass_hz: float, high_pass_hz: float) -> Tensor:

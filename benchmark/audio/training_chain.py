@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from benchmark.audio import augment, filters, stretch
+from benchmark.audio import augment, stretch, windowed_sinc
 
 
 def training_chain(x: Tensor, rate: int, g: Generator, f: float) -> Tensor:
@@ -23,16 +23,15 @@ def training_chain(x: Tensor, rate: int, g: Generator, f: float) -> Tensor:
         f: what probabilities and ranges are multiplied by; at 1 they are training's (preset `semisupcon`).
             Most probabilities reach their caps by 1.5: 2 moves a spectrum hardly further.
 
-    Source: the paper's code (Guinot et al. 2024), except that echoes grow with `f` (its mix of echoes falls, to none
-    at 2), that the range of the noise's color stays (scaled, it takes noise out of most bands) and that no polarity is
-    inverted (labels and mel spectra are deaf to it).
+    Source: the paper's code (Guinot et al. 2024), except that the range of the noise's color stays (scaled, it takes
+    noise out of most bands) and that no polarity is inverted (labels and mel spectra are deaf to it).
     """
     steps: list[tuple[float, Callable[[Tensor, Generator], Tensor]]] = [
         (min(0.7, 0.4 * f), lambda y, own: augment.gain(y, -15 * f, 5 * f, own)),
         (min(0.8, 0.6 * f), lambda y, own: augment.colored_noise(y, (3 / f, 30 / f), (-2, 2), rate, own)),
         (min(0.6, 0.3 * f), lambda y, own: _filter(y, rate, own, f)),
         (min(0.75, 0.6 * f), lambda y, own: _pitch_shift(y.to(x.device), rate, own, 400 * f).cpu()),
-        (min(0.6, 0.6 * f), lambda y, own: _delay(y, rate, own, f)),
+        (min(0.6, 0.6 * f), lambda y, own: augment.soft_echoes(y, rate, own, f)),
     ]
     # all fates and a generator for each step are drawn first, so that the strength changes no draw
     fates = torch.rand(1 + len(steps), generator=g).tolist()
@@ -46,20 +45,9 @@ def training_chain(x: Tensor, rate: int, g: Generator, f: float) -> Tensor:
 
 def _filter(x: Tensor, rate: int, g: Generator, f: float) -> Tensor:
     """Band-pass, band-stop, high-pass or low-pass."""
-    kind = int(torch.randint(4, (), generator=g))
-    if kind < 2:
-        band = (filters.band_pass, filters.band_stop)[kind]
-        return band(x, (200, 4000), (0.5 * f, 1.99), rate, g)
-    if kind == 2:
-        return filters.high_pass(x, (200 * f, min(rate / 2, 2400 * f)), rate, g)
-    return filters.low_pass(x, (max(75.0, 150 / f), 7500 / max(1.0, f)), rate, g)
+    return windowed_sinc.any_filter(x, torch.randint(4, (1,), generator=g), rate, g, f)
 
 
 def _pitch_shift(x: Tensor, rate: int, g: Generator, cents: float) -> Tensor:
     shift = augment.uniform(1, -cents, cents, g).item()
     return stretch.pitch_shift(x, shift, shift, rate, Generator(x.device))
-
-
-def _delay(x: Tensor, rate: int, g: Generator, f: float) -> Tensor:
-    volume, repeats, attenuation = min(1.0, f), round(2 * f), min(1.0, 0.5 * f)
-    return augment.delay(x, round(100 / f), 500, rate, g, volume=volume, repeats=repeats, attenuation=attenuation)

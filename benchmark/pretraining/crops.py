@@ -14,11 +14,10 @@ from benchmark.audio.waveforms import MIX, Waveforms
 from benchmark.interfaces import UserError
 from benchmark.modules import Batch, Crops
 from benchmark.pretraining.budget import PretrainConfig
+from benchmark.pretraining.labels import Rows, multi_hot
 
 #: the budget counts crops of this length: a strategy that asks for longer ones takes fewer steps
 CROP_SECONDS = 3.0
-
-Rows = NDArray[np.int64]
 
 
 class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
@@ -129,17 +128,7 @@ def to_batch(heard: dict[str, Tensor]) -> Batch:
 
 def _labels(waves: Waveforms, rows: Rows, spec: Crops, seed: int) -> NDArray[np.float32]:
     """Multi-hot labels (N, C) of the share of the training tracks whose labels may be used; zeros elsewhere."""
-    absent = [tag for tag in spec.tags if tag not in waves.tracks]
-    if absent:
-        raise UserError(f"the corpus has no tag {', '.join(absent)}")
-    columns = []
-    for tag in spec.tags:
-        values = waves.tracks[tag]
-        known = values.notna().to_numpy()
-        named = values.astype(str).to_numpy()
-        classes = np.unique(named[rows][known[rows]])
-        columns.append((named[:, None] == classes) & known[:, None])
-    labels = np.concatenate([np.zeros((len(waves.tracks), 0), bool), *columns], axis=1).astype(np.float32)
+    labels = multi_hot(waves.tracks, rows, spec.tags)
     order = np.random.default_rng((seed, 0xD1CE)).permutation(rows)
     labels[np.setdiff1d(np.arange(len(labels)), order[: round(spec.label_share * len(rows))])] = 0
     return labels

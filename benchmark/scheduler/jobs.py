@@ -157,16 +157,21 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
 
 
 def _preflight(job: Job, stores: Stores, draft: Draft) -> None:
+    import pandas as pd
+
+    from benchmark.pretraining.labels import check_labels
     from benchmark.scheduler.preflight import try_strategy, try_task
 
     device, spec = _device(), job.spec
+    catalogs = [stores.data.open("catalog", key) for key in spec["needs"]]
+    labels = [pd.read_parquet(catalog / "tracks.parquet") for catalog in catalogs]
     if "task" in spec:
-        import pandas as pd
-
-        tracks = pd.read_parquet(stores.data.open("catalog", job.needs[0]) / "tracks.parquet")
-        try_task(registry.tasks.get(spec["task"])(), tracks, spec["fraction"])
-    else:
-        try_strategy(_strategy(spec, 0), spec["precision"], device)
+        try_task(registry.tasks.get(spec["task"])(), labels[0], spec["fraction"])
+        return
+    strategy = _strategy(spec, 0)
+    for tracks in labels:
+        check_labels(type(strategy), strategy.config, tracks)
+    try_strategy(strategy, spec["precision"], device)
 
 
 def _strategy(spec: dict[str, Any], seed: int) -> Any:

@@ -94,6 +94,10 @@ class DataSet(Corpus):
             if tracks[label].isna().all():
                 raise UserError(f"{self.info.name}: no track in {self.home()} has the label {label!r}. {self.get}")
 
+    def known_tracks(self) -> pd.DataFrame:
+        """The index: annotation files need no preparation."""
+        return self.tracks()
+
     def lengths(self) -> list[int | None]:
         """The length in bytes of each track's file, None where there is no file."""
         home = self.home()

@@ -18,6 +18,8 @@ class Checkpoints:
     def __init__(self, grid: Grid, rows: Sequence[Row], plan: Plan) -> None:
         self._grid, self._plan = grid, plan
         own = audio_of(grid, grid.corpus)
+        for row in rows:
+            self._check_labels(row)
         stems = sorted({stem for row in rows for stem in row.cls.crops(row.config).sources})
         trained = any(row.cls.trains and not row.cls.supervised for row in rows)
         self._heard = prepare(plan, own, []) if trained else ""
@@ -31,6 +33,8 @@ class Checkpoints:
             "strategy": row.strategy,
             "strategy_version": row.cls.info.version,
             "options": row.config.model_dump(mode="json"),
+            # most options stand for what they always did: those keep their keys
+            **({"options_version": row.config.version} if row.config.version > 1 else {}),
             "encoder": encoder,
             "encoder_version": loaded.info.version,
             **source(registry.strategies, row.strategy),
@@ -41,7 +45,7 @@ class Checkpoints:
         self._check_length(row)
         budget = self._grid.pretrain.model_dump()
         step = {**module, "precision": budget["precision"]}
-        tried = self._plan.add("preflight", f"preflight {row.name} on {encoder}", step)
+        tried = self._plan.add("preflight", f"preflight {row.name} on {encoder}", step, self._labels(row))
         spec = {**module, "seed": seed, "budget": budget, "corpus": self._grid.corpus}
         if self._grid.snapshots.at:
             spec["snapshots"] = self._grid.snapshots.at
@@ -51,6 +55,22 @@ class Checkpoints:
     def heard_by(self, row: Row) -> str:
         """The corpus and size that a row is pre-trained on, or `none`."""
         return f"{self._grid.corpus}/{self._grid.size}" if row.cls.trains else "none"
+
+    def _labels(self, row: Row) -> tuple[str, ...]:
+        """The catalog, for who hears labels."""
+        return (self._plan.jobs[self._heard].needs[0],) if row.cls.crops(row.config).tags else ()
+
+    def _check_labels(self, row: Row) -> None:
+        """Refuse labels that a row cannot learn from, where the corpus knows them by now; elsewhere its trial does."""
+        tracks = registry.corpora.get(self._grid.corpus)().known_tracks() if row.cls.crops(row.config).tags else None
+        if tracks is None:
+            return
+        from benchmark.pretraining.labels import check_labels
+
+        try:
+            check_labels(row.cls, row.config, tracks)
+        except UserError as error:
+            raise UserError(f"strategies.{row.name} on {self._grid.corpus}: {error}") from error
 
     def _check_length(self, row: Row) -> None:
         """Refuse crops that no track of the corpus can hold, where it says how long its tracks are."""
