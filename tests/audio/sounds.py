@@ -62,6 +62,6 @@ class Raw(Encoder):
         return features.transpose(1, 2)
 
 
-def heard(x: Tensor, **options: Any) -> Tensor:
+def heard(x: Tensor, seed: int = 0, **options: Any) -> Tensor:
     """The views that these options make of waveforms; the draws are the same for any waveforms of one shape."""
-    return augmented(x, Raw(), ViewConfig(**options), seeded()).squeeze(1)
+    return augmented(x, Raw(), ViewConfig(**options), seeded(seed)).squeeze(1)

@@ -1,4 +1,4 @@
-"""Filters attenuate by as many decibels as they say, and nothing is delayed."""
+"""Gentle filters attenuate by as many decibels as they say, and nothing is delayed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,10 @@ from torch import Tensor
 
 from benchmark.audio import filters
 
-LOW, HIGH, BAND, STOP = (
+LOW, HIGH = (
     lambda x: filters.low_pass(x, (1000, 1000), RATE, seeded()),
     lambda x: filters.high_pass(x, (1000, 1000), RATE, seeded()),
-    # from 500 to 1500 Hz
-    lambda x: filters.band_pass(x, (1000, 1000), (1.0, 1.0), RATE, seeded()),
-    lambda x: filters.band_stop(x, (1000, 1000), (1.0, 1.0), RATE, seeded()),
 )
-CENTER = (500 * 1500) ** 0.5
 
 
 @pytest.mark.parametrize(
@@ -33,13 +29,6 @@ CENTER = (500 * 1500) ** 0.5
         (HIGH, 1000, 6.02),
         (HIGH, 500, 13.98),
         (HIGH, 250, 24.61),
-        (BAND, CENTER, 0.0),
-        (BAND, 500, 6.02),
-        (BAND, 1500, 6.02),
-        (STOP, 500, 6.02),
-        (STOP, 1500, 6.02),
-        (STOP, 50, 0.02),
-        (STOP, 7500, 0.16),
     ],
 )
 def test_losses_are_the_prototypes(apply: Callable[[Tensor], Tensor], hz: float, loss_db: float) -> None:
@@ -47,22 +36,13 @@ def test_losses_are_the_prototypes(apply: Callable[[Tensor], Tensor], hz: float,
     assert (level_db(x) - level_db(apply(x))).item() == pytest.approx(loss_db, abs=0.03)
 
 
-@pytest.mark.parametrize(("apply", "hz"), [(LOW, 3500), (HIGH, 125), (BAND, 62.5), (BAND, 3500)])
+@pytest.mark.parametrize(("apply", "hz"), [(LOW, 3500), (HIGH, 125)])
 def test_slopes_go_to_12_db_per_octave(apply: Callable[[Tensor], Tensor], hz: float) -> None:
     octave = (level_db(apply(tone(hz, n=1))) - level_db(apply(tone(2 * hz, n=1)))).abs()
     assert octave.item() == pytest.approx(12.0, abs=1.2)
 
 
-def test_a_stopped_tone_is_gone() -> None:
-    assert level_db(STOP(tone(round(CENTER), n=1))).item() < -60
-
-
-def test_a_band_stop_is_what_a_band_pass_takes_away() -> None:
-    x = torch.randn(4, RATE, generator=seeded())
-    torch.testing.assert_close(BAND(x) + STOP(x), x, atol=1e-5, rtol=0)
-
-
-@pytest.mark.parametrize("apply", [LOW, HIGH, BAND, STOP])
+@pytest.mark.parametrize("apply", [LOW, HIGH])
 def test_filters_delay_nothing(apply: Callable[[Tensor], Tensor]) -> None:
     out = apply(click(0.5, seconds=1))
     at = RATE // 2
@@ -90,16 +70,3 @@ def test_pass_filters_attenuate_what_they_should() -> None:
     assert (loss_high[~high_pass] > 10).all()
     assert loss_high[high_pass].abs().max() < 1
     assert (level_db(tone(1, 1)) - level_db(middle)).max() < 9
-
-
-def test_any_filter_draws_all_four_kinds_alike() -> None:
-    response = torch.fft.rfft(filters.any_filter(click(0, n=400, seconds=1), RATE, seeded())).abs()
-    lowest, highest, dip = response[:, 1], response[:, -1], response.min(dim=1).values
-    kinds = {
-        "low_pass": (lowest > 0.99) & (highest < 0.6) & (dip == highest),
-        "high_pass": (lowest < 0.01) & (highest > 0.9) & (response.max(dim=1).values == highest),
-        "band_stop": (lowest > 0.9) & (dip < 0.01),
-    }
-    counts = {kind: int(found.sum()) for kind, found in kinds.items()}
-    counts["band_pass"] = 400 - sum(counts.values())
-    assert all(65 < count < 135 for count in counts.values()), counts

@@ -99,6 +99,18 @@ def test_labels_are_known_for_a_share_of_tracks_and_of_each_batch(waves: Wavefor
     assert len(seen) == 15, "half of the 30 training tracks, always the same ones"
 
 
+def test_tags_in_lists_are_multi_hot(waves: Waveforms) -> None:
+    """MagnaTagATune's column: track r has the tags of the digits of r in binary; every fifth has none."""
+    held = [[f"bit {b}" for b in range(6) if r >> b & 1] if r % 5 else [] for r in range(TRACKS)]
+    listed = Waveforms(waves.tracks.assign(tags=held), waves.stems, RATE)
+    crops = stream(listed, Crops(seconds=2, tags=("mode", "tags"), label_share=1.0, batch_share=1.0))
+    assert crops.labels.shape[1] == 2 + 5, "bit 5 is of test tracks alone"
+    heard = crops.step(0)
+    for track, row in zip(places(heard)[0][:, 0], heard["labels"].numpy(), strict=True):
+        bits = [float(bool(track >> b & 1 and track % 5)) for b in range(5)]
+        assert row.tolist() == [float(track % 2 == i) for i in range(2)] + bits
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [

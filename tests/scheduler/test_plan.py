@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from trees.tags import write_mtat
 from typer.main import get_command
 
 from benchmark.cli.main import app
@@ -140,6 +142,53 @@ def test_labels_are_heard_only_where_shares_are_positive() -> None:
 def test_what_cannot_work_is_refused_while_planning(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(UserError, match=says):
         plan(grid(**changes))
+
+
+def test_a_threshold_that_no_two_clips_reach_is_refused_while_planning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Annotation files are there before anything runs; clips of test count for nothing."""
+    held = [["cello", "slow"], ["cello", "solo"], ["cello", "slow", "solo", "opera"]]
+    write_mtat(tmp_path / "mtat", [(i, f"0/a-b-0{i}-c-0-29.mp3", "", tags) for i, tags in enumerate(held, 1)])
+    monkeypatch.setenv("MIR_DATA_HOME", str(tmp_path))
+
+    def planned(**options: Any) -> dict[str, Any]:
+        row = {"strategy": "semisupcon", "tags": ["tags"], **options}
+        return plan(
+            grid(
+                corpus="mtat", size="all", strategies={"tagged": row}, tasks=["key"], sizes={"rendered_scores": "tiny"}
+            )
+        )
+
+    assert any(job.kind == "pretrain" for job in planned(threshold=2).values())
+    says = r"strategies\.tagged on mtat: threshold 3: no two of the 3 .* at most 4; 1 pairs share 1, 2 pairs share 2\."
+    with pytest.raises(UserError, match=says):
+        planned(threshold=3)
+    with pytest.raises(UserError, match=r"strategies\.tagged on mtat: the corpus has no tag mood"):
+        planned(tags=["mood"])
+
+
+def test_who_hears_labels_is_tried_on_the_catalogs() -> None:
+    def tried(**options: Any) -> tuple[str, ...]:
+        jobs = plan(grid(strategies={"semisupcon": options})).values()
+        return next(job.needs for job in jobs if job.name == "preflight semisupcon on cnn_small")
+
+    catalog = next(job for job in plan(grid()).values() if job.kind == "catalog")
+    assert tried() == (catalog.key,)
+    assert tried(label_share=0) == ()
+
+
+def test_a_preset_that_changed_has_new_keys_and_no_other() -> None:
+    """Chains of two papers were put right: what was heard through them before is no longer taken for done."""
+
+    def said(preset: str) -> Any:
+        jobs = plan(grid(strategies={"simclr": {"preset": preset}})).values()
+        return next(job.spec.get("options_version") for job in jobs if job.kind == "pretrain")
+
+    assert {preset: said(preset) for preset in ("pretext", "choi", "crop_only", "clmr", "semisupcon")} == {
+        **dict.fromkeys(("pretext", "choi", "crop_only")),
+        **dict.fromkeys(("clmr", "semisupcon"), 2),
+    }
 
 
 def test_a_frame_level_task_joins_without_touching_the_others() -> None:

@@ -6,7 +6,11 @@ import pytest
 import torch
 
 from benchmark import registry
+from benchmark.interfaces import UserError
+from benchmark.scheduler.jobs import run_job
 from benchmark.scheduler.preflight import try_strategy, try_task
+from benchmark.store.artefacts import Store, content_key
+from benchmark.store.job import Job, Stores
 from tasks.instrument import Instrument
 
 
@@ -52,3 +56,32 @@ def test_a_task_whose_metric_fails_is_found():
 
     with pytest.raises(ZeroDivisionError):
         try_task(Broken(), tracks(), 1.0)
+
+
+@pytest.fixture
+def trial(tmp_path):
+    """The trial of a row that hears tags, beside a catalog: three families, and one mode each."""
+
+    def run(**options):
+        data, out = tmp_path / "data", tmp_path / "out"
+        catalog = {"kind": "catalog", "corpus": "three families"}
+        with Store(data).writing("catalog", content_key(catalog), catalog) as draft:
+            table = tracks().assign(mode=tracks()["family"], metre="4/4")
+            table.to_parquet(draft.path / "tracks.parquet")
+        config = registry.strategies.get("semisupcon").Config(**options)
+        parts = {"strategy": "semisupcon", "options": config.model_dump(mode="json"), "encoder": "cnn_small"}
+        spec = {"kind": "preflight", **parts, "precision": "32-true", "needs": [content_key(catalog)]}
+        job = Job(content_key(spec), "preflight", "preflight semisupcon on cnn_small", spec, tuple(spec["needs"]))
+        run_job(job, data, out)
+        return Stores(data, out).done(job)
+
+    return run
+
+
+def test_labels_of_the_catalog_are_looked_at_before_the_training(trial):
+    """All share the metre, so two of the three tags by family and mode: three or one."""
+    assert trial(threshold=3)
+    with pytest.raises(UserError, match=r"threshold 4: no two of the 30 labeled .* at most 3; \d+ pairs share 1"):
+        trial(threshold=4)
+    with pytest.raises(UserError, match="no tag mood"):
+        trial(tags=("mood",))
