@@ -213,3 +213,13 @@ def test_the_chain_reaches_as_many_as_its_probabilities_say() -> None:
         reached = min(1.0, 0.8 * f) * (1 - spared)
         share = (_corrupted(x, "chain", severity) != x).any(dim=1).float().mean().item()
         assert share == pytest.approx(reached, abs=3.5 * math.sqrt(reached * (1 - reached) / 100) + 0.01)
+
+
+def test_the_chains_echoes_are_trainings() -> None:
+    """At severity 2, as in training: none, or one 11 to 23 dB below, where nothing else touched the click."""
+    rows = _corrupted(click(0.1, n=120, seconds=1.2), "chain", 2)
+    bare = [row[row != 0] / row[1600] for row in rows if (row != 0).sum() <= 3]
+    first_db = [20 * math.log10(row[1].item()) for row in bare if len(row) > 1]
+    assert len(first_db) > 1
+    assert all(-23.5 < db < -10.5 for db in first_db), first_db
+    assert len(bare) > 3 * len(first_db)

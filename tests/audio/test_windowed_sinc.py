@@ -60,13 +60,13 @@ def test_a_tone_an_octave_past_the_cutoff_is_lost_as_in_clmr() -> None:
 
 
 def test_clmrs_filter_moves_log_mel_as_far_as_released() -> None:
-    """Root mean square on white noise, 60 to 8000 Hz: released 1.52; the gentle filter .44 (.41 with these draws)."""
+    """Root mean square on white noise, 60 to 8000 Hz: released 1.52; the gentle filter .44."""
     x = 0.1 * torch.randn(96, RATE, generator=seeded())
     front_end = LogMel()
     steep, gentle = windowed_sinc.pass_filter(x, RATE, seeded()), filters.pass_filter(x, 1.0, RATE, seeded())
     moved = [(front_end(y) - front_end(x)).square().mean().sqrt().item() for y in (steep, gentle)]
     assert moved[0] == pytest.approx(1.52, abs=0.15)
-    assert moved[1] == pytest.approx(0.44, abs=0.1)
+    assert moved[1] == pytest.approx(0.44, abs=0.05)
 
 
 def test_a_tone_keeps_its_level_or_is_gone() -> None:
