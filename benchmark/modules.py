@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Placement = Literal["random", "same", "adjacent", "disjoint"]
+#: what is counted as one crop: budgets, and whatever a strategy measures its own time in
+CROP_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,10 @@ class Crops:
     tags: tuple[str, ...] = ()
     label_share: float = 1.0
     batch_share: float = 0.5
+
+    def heard(self, tracks: int) -> float:
+        """Crops of 3 s that a batch of so many tracks counts as; one of 6 s counts as two."""
+        return tracks * self.count * self.seconds / CROP_SECONDS
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,13 @@ class Strategy(nn.Module):
         supervised: True for the baseline that has no pretext task, and learns each downstream task's own labels.
         learning_rate: AdamW's, after warm-up.
         needs: what an encoder must offer, e.g. `mel` (features are a spectrogram that can be masked).
+        without_tokens: what it is on an encoder that does not offer `tokens`, where that is not the paper's method; in
+            a literal string, since `list` reads it from the source.
+
+    Attributes:
+        step_crops: crops of 3 s that each step hears, as the trainer says before the first one (of 64 tracks, until
+            then). What moves by crops, not by steps or shares of the training, is the same at any batch size, and can
+            be continued.
     """
 
     info: ClassVar[Info]
@@ -142,11 +155,19 @@ class Strategy(nn.Module):
     supervised: ClassVar[bool] = False
     learning_rate: ClassVar[float] = 1e-3
     needs: ClassVar[frozenset[str]] = frozenset()
+    without_tokens: ClassVar[str] = ""
+    step_crops: float
 
     def __init__(self, encoder: Encoder, config: Any) -> None:
         super().__init__()
         self.encoder = encoder
         self.config = config
+        self.step_crops = self.crops(config).heard(64)
+
+    @classmethod
+    def variant(cls, encoder: type[Encoder]) -> str:
+        """What it is to be called on this encoder, beside its name; empty where it is the paper's method."""
+        return "" if "tokens" in encoder.offers else cls.without_tokens
 
     @classmethod
     def crops(cls, config: Any) -> Crops:
@@ -178,4 +199,9 @@ class Strategy(nn.Module):
         raise NotImplementedError
 
     def after_step(self, step: int, total: int) -> None:
-        """Called after each optimizer step (EMA teachers move here)."""
+        """Called after each optimizer step (EMA teachers move here).
+
+        Args:
+            step: how many have been taken, this one included; each heard `step_crops`.
+            total: of the whole training. What depends on it changes when a training is made longer.
+        """

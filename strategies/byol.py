@@ -7,16 +7,15 @@ from torch import Tensor
 
 from benchmark.interfaces import Info
 from benchmark.modules import Encoder
-from strategies.ema import EncoderWithHead, cosine_decay, follow, teacher_of
+from strategies.ema import EncoderWithHead, TeacherConfig, follow, teacher_of
 from strategies.heads import mlp
 from strategies.losses import byol_regression
 from strategies.pairs import PairConfig, Pairs
 
 
-class BYOLConfig(PairConfig):
-    """Options of BYOL. The decay suits short runs; the paper's 0.996 suits 300 epochs of ImageNet."""
+class BYOLConfig(PairConfig, TeacherConfig):
+    """Options of BYOL. The paper's `decay` is 0.996, for 300 epochs of ImageNet in batches of 4,096."""
 
-    decay: float = 0.98
     projection: int = 128
     hidden: int = 512
     predictor: int = 512
@@ -25,7 +24,7 @@ class BYOLConfig(PairConfig):
 class BYOL(Pairs):
     """A student predicts what its own moving average says of the other view."""
 
-    info = Info("byol", "BYOL", "Grill et al. 2020; Niizumi et al. 2021 (BYOL-A)", version=2)
+    info = Info("byol", "BYOL", "Grill et al. 2020; Niizumi et al. 2021 (BYOL-A)", version=3)
     family = "self-distillation"
     Config = BYOLConfig
     fuse_views = False
@@ -51,4 +50,4 @@ class BYOL(Pairs):
 
     def after_step(self, step: int, total: int) -> None:
         """Move the teacher, after each optimizer step."""
-        follow(self.teacher, self.student, cosine_decay(self.config.decay, step, total))
+        follow(self.teacher, self.student, self.config.teacher_decay(step, total, self.step_crops))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -9,29 +11,58 @@ from torch.nn import functional as F
 
 from benchmark.interfaces import Info
 from benchmark.modules import Encoder
-from strategies.ema import EncoderWithHead, cosine_decay, follow, teacher_of
+from strategies.ema import EncoderWithHead, Share, TeacherConfig, follow, half_life_decay, teacher_of
 from strategies.heads import mlp
 from strategies.losses import at_least_float32
 from strategies.pairs import PairConfig, Pairs
 from strategies.regularizers import dino, moved_centre
 
 
-class DINOConfig(PairConfig):
-    """Options of DINO. Prototypes and decay suit short runs; the multi-view study has 4,096 and 0.996.
+class DINOConfig(PairConfig, TeacherConfig):
+    """Options of DINO. Prototypes suit short runs; the multi-view study has 4,096, and a `decay` of 0.996.
 
     Attributes:
         teacher_temperature: at the start and, after the warm-up, for good (the study: 0.02 to 0.04).
-        teacher_warmup: share of the steps in which it rises (the study: 10 epochs).
+        teacher_warmup_crops: crops of 3 s during which it rises: a tenth of the shortest budget that tells pretext
+            tasks apart.
+        teacher_warmup: in its place, a share of the training (the study: 10 epochs).
+        centre_half_life: crops of 3 s after which half of what the centre was is replaced: a momentum of 0.9 at a batch
+            of 64 tracks.
+        centre_momentum: in its place, the share that a step leaves (the paper and the study: 0.9).
     """
+
+    either: ClassVar[tuple[tuple[str, str], ...]] = (
+        *TeacherConfig.either,
+        ("teacher_warmup_crops", "teacher_warmup"),
+        ("centre_half_life", "centre_momentum"),
+    )
 
     prototypes: int = 1024
     student_temperature: float = 0.1
     teacher_temperature: tuple[float, float] = (0.02, 0.04)
-    teacher_warmup: float = Field(default=0.1, ge=0, le=1)
-    centre_momentum: float = 0.9
-    decay: float = 0.98
+    teacher_warmup_crops: float | None = Field(default=12_500.0, ge=0)
+    teacher_warmup: Share | None = None
+    centre_half_life: float | None = Field(default=842.0, gt=0)
+    centre_momentum: Share | None = None
     hidden: int = 512
     bottleneck: int = 128
+
+    def centre_decay(self, step_crops: float) -> float:
+        """The share of the centre that a step leaves."""
+        if self.centre_half_life is not None:
+            return half_life_decay(self.centre_half_life, step_crops)
+        assert self.centre_momentum is not None
+        return self.centre_momentum
+
+    def temperature(self, step: int, total: int, step_crops: float) -> float:
+        """The teacher's, after a step."""
+        if self.teacher_warmup_crops is not None:
+            warmup = self.teacher_warmup_crops / step_crops
+        else:
+            assert self.teacher_warmup is not None
+            warmup = self.teacher_warmup * total
+        start, end = self.teacher_temperature
+        return start + (end - start) * min(1.0, step / max(1.0, warmup))
 
 
 class _Prototypes(nn.Module):
@@ -48,7 +79,7 @@ class _Prototypes(nn.Module):
 class DINO(Pairs):
     """The student's distribution over prototypes follows the teacher's, sharpened and centred, of the other view."""
 
-    info = Info("dino", "DINO (clustering)", "Caron et al. 2021; Meseguer-Brocal et al. 2024", version=2)
+    info = Info("dino", "DINO (clustering)", "Caron et al. 2021; Meseguer-Brocal et al. 2024", version=3)
     family = "self-distillation"
     Config = DINOConfig
     fuse_views = False
@@ -81,9 +112,6 @@ class DINO(Pairs):
 
     def after_step(self, step: int, total: int) -> None:
         """Move the teacher, its centre by the whole batch, and its temperature, after each optimizer step."""
-        follow(self.teacher, self.student, cosine_decay(self.config.decay, step, total))
-        self.centre.copy_(moved_centre(self.centre, self._seen, self.config.centre_momentum))
-        start, end = self.config.teacher_temperature
-        self.teacher_temperature.fill_(
-            start + (end - start) * min(1.0, step / max(1.0, self.config.teacher_warmup * total))
-        )
+        follow(self.teacher, self.student, self.config.teacher_decay(step, total, self.step_crops))
+        self.centre.copy_(moved_centre(self.centre, self._seen, self.config.centre_decay(self.step_crops)))
+        self.teacher_temperature.fill_(self.config.temperature(step, total, self.step_crops))

@@ -16,9 +16,6 @@ from benchmark.modules import Batch, Crops
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.pretraining.labels import Rows, multi_hot
 
-#: the budget counts crops of this length: a strategy that asks for longer ones takes fewer steps
-CROP_SECONDS = 3.0
-
 
 class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
     """Steps from `start`: (t, what `Batch` holds, the crops still int16) of different training tracks.
@@ -50,8 +47,9 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
         pool = np.flatnonzero(waves.tracks["split"].to_numpy() == "train") if rows is None else rows
         self.rows = self._long_enough(pool)
         self.batch = min(config.batch_size, len(self.rows))
-        heard = self.batch * self.count * spec.seconds / CROP_SECONDS
-        self.steps = max(1, int(config.crops / heard))
+        #: crops of 3 s that a step hears: a strategy that asks for longer ones takes fewer steps
+        self.heard = spec.heard(self.batch)
+        self.steps = max(1, int(config.crops / self.heard))
         self._check_stems()
         self.labels = _labels(waves, self.rows, spec, seed) if targets is None else targets
         self.labelled = np.flatnonzero(self.labels.any(axis=1)) if spec.tags else self.rows[:0]

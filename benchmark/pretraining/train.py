@@ -21,7 +21,7 @@ from benchmark.audio.waveforms import Waveforms
 from benchmark.modules import Encoder, Strategy
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.pretraining.checkpoint import SAVE_EVERY, Checkpoints
-from benchmark.pretraining.crops import CROP_SECONDS, CropStream, to_batch
+from benchmark.pretraining.crops import CropStream, to_batch
 from benchmark.pretraining.distributed import gather, shard, world_size
 from benchmark.pretraining.lars import LARS
 from benchmark.pretraining.memory import forget_peak, free, peak_mb
@@ -136,6 +136,7 @@ def pretrain(
         torch.OutOfMemoryError: half a batch does not fit either, or ranks share the batch.
     """
     stream = CropStream(waves, strategy.crops(strategy.config), config, seed)
+    strategy.step_crops = stream.heard
     if config.compile:  # the network alone: views draw from generators, and the loss is small
         strategy.embed = torch.compile(strategy.embed)  # type: ignore[method-assign]
     training = {"config": config.model_dump(mode="json"), "seed": seed, "steps": stream.steps, "shares": list(shares)}
@@ -156,7 +157,7 @@ def pretrain(
         raise TrainingDiverged(f"the loss is {float(curve[bad[0, 0]])} at step {int(bad[0, 0])} of {stream.steps}")
     points = torch.linspace(0, len(curve) - 1, min(100, len(curve))).long()
     return {
-        "crops": round(stream.steps * stream.batch * stream.count * stream.spec.seconds / CROP_SECONDS),
+        "crops": round(stream.steps * stream.heard),
         "steps": stream.steps,
         "seconds": round(seconds, 1),
         "resumed": checkpoints.begin.resumed,

@@ -207,6 +207,7 @@ def _check_step(name: str, strategy: Strategy, views: dict[str, Tensor]) -> None
     strategy.loss(strategy.embed(views))["loss"].backward()  # type: ignore[no-untyped-call]
     _check_gradients(name, strategy.encoder)
     optimizer.step()
+    strategy.step_crops = strategy.crops(strategy.config).heard(SIZE)
     strategy.after_step(1, 10)
     moved = any(not torch.equal(p, before[key]) for key, p in strategy.encoder.named_parameters())
     _require(moved, f"{name}: a training step leaves the encoder as it is; parameters() must hold its parameters")

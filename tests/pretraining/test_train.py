@@ -59,6 +59,21 @@ def test_weights_stay(stream: CropStream) -> None:
     assert all(torch.equal(p, before[name]) for name, p in encoder.named_parameters())
 
 
+def test_a_strategy_is_told_how_many_crops_a_step_hears(waves: Waveforms) -> None:
+    """Of 3 s, before the first step: 16 tracks with two crops of half a second are 5.33."""
+    told: list[tuple[int, int, float]] = []
+
+    class Told(SimCLR):
+        def after_step(self, step: int, total: int) -> None:
+            told.append((step, total, self.step_crops))
+
+    strategy = Told(CNNSmall(), SimCLRConfig(seconds=0.5))
+    assert strategy.step_crops == pytest.approx(64 * 2 / 6), "of 64 tracks, until it is told"
+    info = pretrain(strategy, waves, PretrainConfig(crops=16, batch_size=16, precision="32-true"), 0, "cpu")
+    assert told == [(step, 3, pytest.approx(16 / 3)) for step in (1, 2, 3)]
+    assert info["crops"] == 16
+
+
 PEAK = """
 import torch
 from benchmark.pretraining.memory import forget_peak, peak_mb

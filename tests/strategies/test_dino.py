@@ -16,11 +16,29 @@ def strategy() -> DINO:
     return DINO(CNNSmall(), DINOConfig(prototypes=16))
 
 
-def test_the_teacher_softens_over_the_warmup(strategy: DINO) -> None:
+def _temperatures(strategy: DINO, steps: int) -> list[float]:
     heard = [float(strategy.teacher_temperature)]
-    for step in range(1, 101):
-        strategy.after_step(step, 100)
+    for step in range(1, steps + 1):
+        strategy.after_step(step, steps)
         heard.append(float(strategy.teacher_temperature))
+    return heard
+
+
+@pytest.mark.parametrize("batch", [16, 64])
+def test_the_teacher_softens_over_the_warmup_in_crops(batch: int) -> None:
+    """12,500 crops are 390.6 steps of 16 tracks with two crops each, 97.7 of 64."""
+    strategy = DINO(CNNSmall(), DINOConfig(prototypes=16, hidden=8, bottleneck=4))
+    strategy.step_crops = strategy.crops(strategy.config).heard(batch)
+    steps = 12_500 / (2 * batch)
+    heard = _temperatures(strategy, round(1.2 * steps))
+    assert heard[0] == pytest.approx(0.02)
+    assert heard[round(steps / 2)] == pytest.approx(0.03, abs=1e-4)
+    assert heard[int(steps)] < 0.04
+    assert heard[int(steps) + 1] == heard[-1] == pytest.approx(0.04)
+
+
+def test_the_teacher_softens_over_a_share_of_the_training() -> None:
+    heard = _temperatures(DINO(CNNSmall(), DINOConfig.model_validate({"prototypes": 16, "teacher_warmup": 0.1})), 100)
     assert heard[0] == pytest.approx(0.02)
     assert heard[5] == pytest.approx(0.03)
     assert heard[10] == heard[100] == pytest.approx(0.04)
@@ -34,8 +52,11 @@ def test_the_temperature_reaches_the_loss(strategy: DINO) -> None:
     assert strategy.loss(embeddings)["loss"] != before
 
 
-def test_the_centre_is_the_running_mean_of_the_teacher(strategy: DINO) -> None:
+@pytest.mark.parametrize(("options", "left"), [({}, 0.9), ({"centre_momentum": 0.7}, 0.7)])
+def test_the_centre_is_the_running_mean_of_the_teacher(options: dict[str, float], left: float) -> None:
+    """By default half of it is new after 842 crops: a tenth in a step of 64 tracks, of which each has two."""
+    strategy = DINO(CNNSmall(), DINOConfig.model_validate({"prototypes": 16, **options}))
     logits = torch.randn(8, 16)
     strategy.loss({"a": logits, "b": logits, "teacher_a": logits, "teacher_b": logits + 1})
     strategy.after_step(1, 10)
-    torch.testing.assert_close(strategy.centre, 0.1 * (logits.mean(dim=0) + 0.5))
+    torch.testing.assert_close(strategy.centre, (1 - left) * (logits.mean(dim=0) + 0.5), rtol=2e-4, atol=1e-6)
