@@ -155,21 +155,44 @@ def info_nce(
         return F.cross_entropy(scores.squeeze(2) / temperature, torch.zeros_like(own))
 
 
-def byol_regression(prediction: Tensor, target: Tensor) -> Tensor:
+def byol_regression(prediction: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
     """2 - 2 cos between a prediction and the teacher's projection, (..., D) each; the teacher gets no gradient.
+
+    Args:
+        prediction: the student's.
+        target: the teacher's.
+        mask: (...) bool, which of them count; by default all.
 
     Source: Grill et al. 2020, eq. 2; on the masked tokens alone it is M2D's loss (Niizumi et al. 2023).
     """
     with torch.autocast(prediction.device.type, enabled=False):
         cosine = F.cosine_similarity(at_least_float32(prediction), at_least_float32(target.detach()), dim=-1)
-        return (2 - 2 * cosine).mean()
+        error = 2 - 2 * cosine
+        return error.mean() if mask is None else _mean_where(mask, error)
+
+
+def _mean_where(mask: Tensor, error: Tensor) -> Tensor:
+    """The mean over what the mask lets through; 0 if that is nothing."""
+    return error.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
+
+
+def token_standardized(target: Tensor) -> Tensor:
+    """(..., D) targets, each on its own with zero mean and unit variance over its D features; float32.
+
+    Source: He et al. 2022, section 3, of pixels; M2D's released code, of the teacher's tokens. The variance is the
+    unbiased one, as in both codes.
+    """
+    with torch.autocast(target.device.type, enabled=False):
+        variance, mean = torch.var_mean(x := at_least_float32(target.detach()), dim=-1, keepdim=True)
+        return (x - mean) / (variance + 1e-6).sqrt()
 
 
 def standardized(target: Tensor) -> Tensor:
-    """(N, D) targets with zero mean and unit variance in each dimension, over the whole batch; float32."""
+    """(..., D) targets with zero mean and unit variance in each dimension, over all of the batch; float32."""
     with torch.autocast(target.device.type, enabled=False):
         x = at_least_float32(target.detach())
-        return (x - x.mean(dim=0)) / (x.var(dim=0, correction=0) + 1e-6).sqrt()
+        rows = x.flatten(0, -2)
+        return (x - rows.mean(dim=0)) / (rows.var(dim=0, correction=0) + 1e-6).sqrt()
 
 
 def masked_regression(prediction: Tensor, target: Tensor, mask: Tensor, normalize: bool) -> Tensor:
@@ -181,12 +204,8 @@ def masked_regression(prediction: Tensor, target: Tensor, mask: Tensor, normaliz
         mask: (B, N) bool, true where the patch was hidden and counts.
         normalize: bring each target patch to zero mean and unit variance.
 
-    Source: He et al. 2022 (MAE), section 3; the variance is the unbiased one, as in its code.
+    Source: He et al. 2022 (MAE), section 3.
     """
     with torch.autocast(prediction.device.type, enabled=False):
-        truth = at_least_float32(target.detach())
-        if normalize:
-            variance, mean = torch.var_mean(truth, dim=-1, keepdim=True)
-            truth = (truth - mean) / (variance + 1e-6).sqrt()
-        error = (at_least_float32(prediction) - truth).square().mean(dim=-1)
-        return error.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
+        truth = token_standardized(target) if normalize else at_least_float32(target.detach())
+        return _mean_where(mask, (at_least_float32(prediction) - truth).square().mean(dim=-1))

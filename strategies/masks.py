@@ -63,6 +63,18 @@ def hidden(features: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, features.mean(dim=(1, 2), keepdim=True), features)
 
 
+def hidden_frames(mask: Tensor, frames: int, ratio: int) -> Tensor:
+    """Which of a CNN's frame embeddings stand for columns of which nothing is visible, (B, frames) bool.
+
+    Args:
+        mask: (B, bands, T) bool, true where hidden.
+        frames: of the encoder's body.
+        ratio: columns that each stands for.
+    """
+    column = torch.arange(frames * ratio, device=mask.device).clamp(max=mask.shape[2] - 1)
+    return mask.all(dim=1)[:, column].view(-1, frames, ratio).all(dim=2)
+
+
 class MaskedConfig(ViewConfig):
     """Options of masked prediction: one crop of each track, as it is.
 

@@ -95,6 +95,12 @@ CASES: dict[str, Case] = {
         3,
     ),
     "byol_regression": Case(losses.byol_regression, slow.byol_regression, _two, 1),
+    "m2d": Case(
+        lambda x, y, m: losses.byol_regression(x, losses.token_standardized(y), m),
+        slow.m2d,
+        _patches,
+        1,
+    ),
     "masked_regression": Case(
         lambda x, y, m: losses.masked_regression(x, y, m, normalize=False),
         lambda x, y, m: slow.masked_regression(x, y, m, False),

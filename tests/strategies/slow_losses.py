@@ -102,6 +102,18 @@ def byol_regression(prediction: Tensor, target: Tensor) -> Tensor:
     return torch.stack(terms).mean()
 
 
+def m2d(prediction: Tensor, target: Tensor, mask: Tensor | None) -> Tensor:
+    """Niizumi et al. 2023 as released: each target standardized over its features, then both made unit vectors."""
+    flat = prediction.flatten(0, -2), target.flatten(0, -2)
+    terms = []
+    for i, (x, y) in enumerate(zip(*flat, strict=True)):
+        if mask is None or mask.flatten()[i]:
+            centered = y - y.sum() / len(y)
+            y = centered / ((centered @ centered) / (len(y) - 1) + 1e-6).sqrt()
+            terms.append(2 - 2 * ((x / (x @ x).sqrt()) @ (y / (y @ y).sqrt())))
+    return torch.stack(terms).mean()
+
+
 def masked_regression(prediction: Tensor, target: Tensor, mask: Tensor, normalize: bool) -> Tensor:
     """He et al. 2022, section 3: patch by patch."""
     terms = []
