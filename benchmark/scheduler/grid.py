@@ -52,10 +52,16 @@ class Snapshots(Config):
         return sorted(set(value))
 
 
+#: what a row says of itself, beside its strategy's options: which one it is, if not its name; its own encoders
+OF_ROWS = ("strategy", "encoders")
+
+
 class Grid(Config):
     """Strategies x encoders x seeds, pre-trained on one corpus, probed on tasks x fractions x resamples.
 
     Attributes:
+        strategies: rows by name, each with the options of its strategy, and what it says of itself (`OF_ROWS`).
+        encoders: of all rows that name none of their own.
         corpus: to pre-train on; its `size` is also that of its own tasks.
         protocol: `probe` reads the frozen encoder; `finetune` trains it on, under a head of each kind of probe.
         sizes: of other corpora that tasks bring along, by name; by default the same, or else all there is.
@@ -111,6 +117,16 @@ class Grid(Config):
                 raise ValueError(f"{name!r}: a name is 1 to 64 letters, digits, _ and -")
         return value
 
+    @field_validator("strategies")
+    @classmethod
+    def _on_encoders(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, options in value.items():
+            own = options.get("encoders", [name])
+            if not isinstance(own, list) or not own or not all(isinstance(encoder, str) for encoder in own):
+                raise ValueError(f"{name}.encoders: {own!r} is not a list of encoders")
+            cls._once(own)
+        return value
+
     @field_validator("fractions")
     @classmethod
     def _sensible(cls, value: dict[float, int]) -> dict[float, int]:
@@ -142,6 +158,16 @@ class Grid(Config):
             if not 0 <= seed < 2**63:
                 raise ValueError(f"{seed}: a seed is between 0 and 2^63 - 1")
         return value
+
+    def encoders_of(self, row: str) -> list[str]:
+        """The encoders that a row is crossed with."""
+        own: list[str] = self.strategies[row].get("encoders", self.encoders)
+        return own
+
+    @property
+    def all_encoders(self) -> list[str]:
+        """Those of any row."""
+        return list(dict.fromkeys(e for row in self.strategies for e in self.encoders_of(row)))
 
 
 def names() -> list[str]:

@@ -69,6 +69,58 @@ def test_variants_are_rows_and_equal_ones_share_a_checkpoint() -> None:
     }
 
 
+def test_a_row_may_name_its_own_encoders() -> None:
+    """Keys are those of a grid whose encoder that is; rows without any stay what they were."""
+    tokens, both = {"strategy": "mae", "encoders": ["vit"]}, {"strategy": "mae", "encoders": ["vit", "resnet"]}
+    mixed = grid(strategies={"simclr": {}, "tokens": tokens, "both": both})
+    assert [(row.name, row.checkpoints(mixed)) for row in rows(mixed)] == [
+        ("simclr", [("cnn_small", 0), ("cnn_small", 1)]),
+        ("tokens", [("vit", 0), ("vit", 1)]),
+        ("both", [("vit", 0), ("vit", 1), ("resnet", 0), ("resnet", 1)]),
+    ]
+    assert mixed.all_encoders == ["cnn_small", "vit", "resnet"]
+    jobs, alone = plan(mixed), plan(grid(strategies={"tokens": {"strategy": "mae"}}, encoders=["vit"]))
+    assert plan(grid()).keys() | alone.keys() <= jobs.keys()
+    assert {job.spec["encoder"] for job in jobs.values() if job.spec.get("strategy") == "tokens"} == {"vit"}
+    assert narrow(mixed, strategies=["tokens", "byol"]).all_encoders == ["vit", "cnn_small"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"encoders": []}, r"simclr\.encoders: \[\] is not a list of encoders"),
+        ({"encoders": "vit"}, r"simclr\.encoders: 'vit' is not a list"),
+        ({"encoders": ["vit", "vit"]}, "'vit' is listed twice"),
+    ],
+)
+def test_encoders_of_a_row_that_make_no_sense_are_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValidationError, match=says):
+        grid(strategies={"simclr": options})
+
+
+def test_the_masked_family_on_a_cnn_is_called_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    masked = ("mae", "m2d", "masked_contrastive")
+    planned = grid(strategies={name: {} for name in ("simclr", *masked)}, encoders=["cnn_small", "vit"], seeds=[0])
+    jobs = plan(planned)
+    kinds_of = {job.kind for job in jobs.values() if "(CNN masking)" in job.name}
+    assert kinds_of == {"preflight", "pretrain", "embed", "probe"}
+    told = {(job.spec["strategy"], job.spec["encoder"]) for job in jobs.values() if "CNN masking" in job.name}
+    assert told == {(name, "cnn_small") for name in masked}
+    assert "pretrain mae cnn_small (CNN masking) seed 0" in {job.name for job in jobs.values()}
+    noted = {row.name: row.variants(planned) for row in rows(planned)}
+    assert noted == {"simclr": {}, **{name: {"cnn_small": "CNN masking"} for name in masked}}
+    tuned = plan(planned.model_copy(update={"protocol": "finetune"}))
+    assert any(job.name.startswith("finetune m2d cnn_small (CNN masking) seed 0 on") for job in tuned.values())
+    monkeypatch.setattr("strategies.mae.MAE.without_tokens", "another name")
+    assert plan(planned).keys() == jobs.keys(), "a name is no part of a result"
+
+
+def test_full_has_a_token_block() -> None:
+    found = {row.strategy: row.checkpoints(load("full")) for row in rows(load("full")) if row.name.endswith("_tokens")}
+    assert found.keys() == {"random", "simclr", "mae", "m2d", "masked_contrastive"}
+    assert all({encoder for encoder, _ in pairs} == {"vit"} for pairs in found.values())
+
+
 def test_supervised_trains_on_every_subset() -> None:
     assert kinds(grid(strategies={"supervised": {}}))["supervised"] == 2 * 2 * (3 + 1)
     assert "pretrain" not in kinds(grid(strategies={"supervised": {}}))
@@ -137,6 +189,9 @@ def test_labels_are_heard_only_where_shares_are_positive() -> None:
         ({"encoders": ["mfcc_chroma"]}, "simclr cannot train mfcc_chroma: there is nothing to train"),
         ({"strategies": {"simclr": {"positives": "self", "preset": "crop_only"}}}, "makes equal views"),
         ({"strategies": {"simclr": {"temperature": 0}}}, r"strategies\.simclr\.temperature"),
+        ({"strategies": {"byol": {"half_life": 100, "decay": 0.9}}}, r"strategies\.byol\..*give either half_life"),
+        ({"strategies": {"mfcc": {"encoders": ["vit"]}}}, r"mfcc\.encoders: mfcc brings its own, mfcc_chroma"),
+        ({"strategies": {"simclr": {"encoders": ["vitt"]}}}, "did you mean 'vit'"),
     ],
 )
 def test_what_cannot_work_is_refused_while_planning(changes: dict[str, Any], says: str) -> None:

@@ -41,16 +41,16 @@ class Checkpoints:
             **source(registry.encoders, encoder),
         }
         if not row.cls.trains:
-            return self._plan.add("pretrain", f"export {row.name} {encoder} seed {seed}", {**module, "seed": seed})
+            return self._plan.add("pretrain", f"export {row.label(encoder, seed)}", {**module, "seed": seed})
         self._check_length(row)
         budget = self._grid.pretrain.model_dump()
         step = {**module, "precision": budget["precision"]}
-        tried = self._plan.add("preflight", f"preflight {row.name} on {encoder}", step, self._labels(row))
+        tried = self._plan.add("preflight", f"preflight {row.name} on {row.on(encoder)}", step, self._labels(row))
         spec = {**module, "seed": seed, "budget": budget, "corpus": self._grid.corpus}
         if self._grid.snapshots.at:
             spec["snapshots"] = self._grid.snapshots.at
         heard = self._heard_with_stems if row.cls.crops(row.config).sources else self._heard
-        return self._plan.add("pretrain", f"pretrain {row.name} {encoder} seed {seed}", spec, (heard,), (tried,))
+        return self._plan.add("pretrain", f"pretrain {row.label(encoder, seed)}", spec, (heard,), (tried,))
 
     def heard_by(self, row: Row) -> str:
         """The corpus and size that a row is pre-trained on, or `none`."""

@@ -34,7 +34,7 @@ class EndToEnd:
         }
         if checkpoint:
             spec["protocol"] = "finetune"
-        label = f"{'finetune ' if checkpoint else ''}{row.name} {encoder} seed {seed}"
+        label = f"{'finetune ' if checkpoint else ''}{row.label(encoder, seed)}"
         for name, task in self._exams.tasks.items():
             reading, others = self._reading(name)
             needs = (self._exams.waveforms(name), *((checkpoint,) if checkpoint else ()), *others)

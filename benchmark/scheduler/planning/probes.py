@@ -52,7 +52,7 @@ class Probes:
         control: bool = False,
     ) -> None:
         """Read a task, from an encoder at the end of its training or, by a `share` of it, `on_the_way`."""
-        task, label = self._exams.tasks[name], f"{row.name} {encoder} seed {seed}"
+        task, label = self._exams.tasks[name], row.label(encoder, seed)
         label += "".join(f" at {share:.3g}" for share in on_the_way.values())
         reads, tracks = "frames" if task.output.startswith("frame") else "clips", self._exams.waveforms(name)
         heard = {"waveforms": tracks, "corpus": task.corpus}

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from benchmark import registry
 from benchmark.interfaces import UserError
-from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.grid import OF_ROWS, Grid
 
 
 @dataclass(frozen=True)
@@ -26,21 +26,43 @@ class Row:
         """Resolve an entry of the grid; `strategy: NAME` among its options makes it a variant of that strategy.
 
         Raises:
-            UserError: no such strategy, or a wrong option (each is named).
+            UserError: no such strategy, a wrong option (each is named), or encoders for one that brings its own.
         """
         strategy = str(options.get("strategy", name))
         found = registry.strategies.get(strategy)
         try:
-            config = found.Config.model_validate({k: v for k, v in options.items() if k != "strategy"})
+            config = found.Config.model_validate({k: v for k, v in options.items() if k not in OF_ROWS})
         except ValidationError as error:
             lines = [f"strategies.{name}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             raise UserError("; ".join(lines)) from error
+        if "encoders" in options and found.encoder_name is not None:
+            raise UserError(f"strategies.{name}.encoders: {strategy} brings its own, {found.encoder_name}")
         return cls(name, strategy, found, config)
 
     def checkpoints(self, grid: Grid) -> list[tuple[str, int]]:
         """(encoder, seed) pairs; a strategy with its own handcrafted encoder has nothing to seed."""
         own = self.cls.encoder_name
-        return [(own, 0)] if own is not None else [(e, seed) for e in grid.encoders for seed in grid.seeds]
+        crossed = [(encoder, seed) for encoder in grid.encoders_of(self.name) for seed in grid.seeds]
+        return crossed if own is None else [(own, 0)]
+
+    def variants(self, grid: Grid) -> dict[str, str]:
+        """What it is called on each of its encoders, where that is not the paper's method."""
+        found = {encoder: self.variant(encoder) for encoder, _ in self.checkpoints(grid)}
+        return {encoder: variant for encoder, variant in found.items() if variant}
+
+    def variant(self, encoder: str) -> str:
+        """What it is called on an encoder; empty where it is the paper's method."""
+        variant: str = self.cls.variant(registry.encoders.get(encoder))
+        return variant
+
+    def on(self, encoder: str) -> str:
+        """The encoder in a job's name, beside what the method is called there: `cnn_small (CNN masking)`."""
+        variant = self.variant(encoder)
+        return f"{encoder} ({variant})" if variant else encoder
+
+    def label(self, encoder: str, seed: int) -> str:
+        """What the names of a checkpoint's jobs have in common."""
+        return f"{self.name} {self.on(encoder)} seed {seed}"
 
 
 def rows(grid: Grid) -> list[Row]:
