@@ -102,6 +102,18 @@ class Registry(Generic[T]):
             "distribution": _origin(entry),
         }
 
+    def literal(self, name: str, attribute: str) -> str:
+        """The text that a class body gives an attribute, read from the source as well; empty if it gives none."""
+        entry = self._entry(name)
+        tree = _tree(entry)
+        bodies = [node.body for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == entry.attr]
+        for node in (node for body in bodies for node in body):
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            value = getattr(node, "value", None)
+            if isinstance(value, ast.Constant) and attribute in [getattr(t, "id", "") for t in targets]:
+                return str(value.value)
+        return ""
+
     def _entry(self, name: str) -> EntryPoint:
         if name not in self._entries:
             raise unknown(self.axis, name, self.names())
@@ -186,14 +198,19 @@ def _origin(entry: EntryPoint) -> str:
 def _summary(entry: EntryPoint) -> str:
     if entry.module.startswith("plugin_"):
         return (entry.load().__doc__ or "").partition("\n")[0]
+    tree = _tree(entry)
+    return (ast.get_docstring(tree) or "").partition("\n")[0] if tree.body else "(not importable)"
+
+
+def _tree(entry: EntryPoint) -> ast.Module:
+    """The source of an entry's module; empty if there is none to be found."""
     try:
         spec = importlib.util.find_spec(entry.module)
-    except ImportError:
+    except (ImportError, ValueError):  # a module made of a table has no spec
         spec = None
     if spec is None or spec.origin is None:
-        return "(not importable)"
-    docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
-    return (docstring or "").partition("\n")[0]
+        return ast.Module([], [])
+    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
 
 
 #: strategies and encoders subclass torch modules, claims read tables: their classes are named in their own packages

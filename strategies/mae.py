@@ -31,6 +31,7 @@ class MAE(MaskedCrop):
     family = "masked modeling"
     Config = MAEConfig
     learning_rate = 3e-3
+    without_tokens = "CNN masking"
 
     def __init__(self, encoder: Encoder, config: MAEConfig) -> None:
         super().__init__(encoder, config)

@@ -1,4 +1,9 @@
-"""Masked contrast: two crops of a track, most of each hidden, still find each other (Yonay et al. 2025, Myna)."""
+"""Masked contrast: two crops of a track, most of each hidden, still find each other (Yonay et al. 2025, Myna).
+
+The loss is NT-Xent. Myna's is SogCLR (Yuan et al. 2022), which keeps for each track a moving average of the denominator
+over the steps that heard it, so that small batches stand for large ones; here a batch does not say which tracks it
+holds, and there is none.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +37,12 @@ class MaskedContrastiveConfig(PairConfig):
 class MaskedContrastive(Pairs):
     """On `vit` tokens are dropped, which also makes it cheap; on a CNN patches of the input are hidden."""
 
-    info = Info("masked_contrastive", "Masked contrast", "Yonay et al. 2025 (Myna)", version=2)
+    info = Info("masked_contrastive", "Masked contrast (NT-Xent, not SogCLR)", "Yonay et al. 2025 (Myna)", version=2)
     family = "contrastive"
     Config = MaskedContrastiveConfig
     learning_rate = 3e-3
     needs = frozenset({"mel"})
+    without_tokens = "CNN masking"
 
     def __init__(self, encoder: Encoder, config: MaskedContrastiveConfig) -> None:
         super().__init__(encoder, config)

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from benchmark import registry
+from benchmark.cli.main import app
 from benchmark.interfaces import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,6 +113,17 @@ def test_every_entry_loads_and_says_who_it_is() -> None:
             assert info.title
             assert info.citation
             assert len(axis.describe(name)["summary"]) > 10
+
+
+def test_list_tells_from_the_source_what_classes_say() -> None:
+    """`list strategies` imports none of them."""
+    said = {name: registry.strategies.get(name).without_tokens for name in registry.strategies.names()}
+    assert {name: registry.strategies.literal(name, "without_tokens") for name in said} == said
+    assert {name for name, other in said.items() if other == "CNN masking"} == {"mae", "m2d", "masked_contrastive"}
+    shown = CliRunner().invoke(app, ["list", "strategies"]).output.splitlines()
+    assert {line.split()[0] for line in shown if line.endswith("[without tokens: CNN masking]")} == {
+        name for name, other in said.items() if other
+    }
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

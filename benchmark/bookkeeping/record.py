@@ -32,7 +32,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": {
             "corpus": f"{grid.corpus}/{grid.size}",
-            "encoders": ", ".join(grid.encoders),
+            "encoders": ", ".join(grid.all_encoders),
             "seeds": ", ".join(map(str, grid.seeds)),
             **{f"pretrain {k}": v for k, v in grid.pretrain.model_dump().items()},
             **({"control": "training labels shuffled"} if grid.shuffle_labels else {}),
@@ -47,6 +47,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
                 "family": row.cls.family,
                 "trains": row.cls.trains,
                 "method": row.cls.info.name,
+                "variants": row.variants(grid),
                 "seeds": len({seed for _, seed in row.checkpoints(grid)}),
                 "options": row.config.model_dump(mode="json", exclude_defaults=True),
                 **_heard(grid, row, tasks),

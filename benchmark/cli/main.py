@@ -160,6 +160,7 @@ def list_(
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
         extra = f"  [{row['corpus']}, {row['metric']}]" if "metric" in row else ""
+        extra += f"  [without tokens: {row['without_tokens']}]" if "without_tokens" in row else ""
         typer.echo(f"{row['name']:<{width}}  {row['summary']}{extra}")
 
 
@@ -252,7 +253,7 @@ def _check_names(grid: Any, executor: str) -> None:
     for axis, wanted in (
         ("corpora", [grid.corpus, *grid.sizes]),
         ("strategies", [str(options.get("strategy", name)) for name, options in grid.strategies.items()]),
-        ("encoders", grid.encoders),
+        ("encoders", grid.all_encoders),
         ("tasks", grid.tasks),
         ("executors", [executor]),
     ):
@@ -286,6 +287,10 @@ def _rows(axis: str) -> list[dict[str, str]]:
         for row in rows:
             task = registered.get(row["name"])
             row |= {"corpus": task.corpus, "metric": task.metric, "level": task.level}
+    if axis == "strategies":
+        for row in rows:
+            other = registered.literal(row["name"], "without_tokens")
+            row |= {"without_tokens": other} if other else {}
     if axis == "claims":
         rows = [row | {"summary": registered.get(row["name"]).info.title} for row in rows]
     return rows

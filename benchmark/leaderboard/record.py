@@ -26,6 +26,8 @@ class StrategyNote(BaseModel):
     #: which registered strategy it is, whatever the grid calls the row, and the options that differ from its defaults
     method: str = ""
     options: dict[str, Any] = {}
+    #: by encoder, what it is called there, where that is not the paper's method
+    variants: dict[str, str] = {}
     #: how many pre-training seeds were planned
     seeds: int = 0
 
@@ -146,6 +148,10 @@ class Run(BaseModel):
     def strategy(self, name: str) -> StrategyNote:
         """What is known of strategy `name`, which may be nothing."""
         return self.strategies.get(name, StrategyNote())
+
+    def variant(self, strategy: str, encoder: str) -> str:
+        """What a strategy is called on an encoder, where that is not its paper's method; empty where it is."""
+        return self.strategy(strategy).variants.get(encoder, "")
 
     def planned_runs(self, strategy: str, fraction: float) -> int:
         """How many runs a cell should have; 0 if nobody says."""

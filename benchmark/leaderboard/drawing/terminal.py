@@ -83,6 +83,8 @@ def _terminal_name(row: Row, ambiguous: bool) -> Text:
     name = Text(shorten(row.entry.strategy, 22))
     if ambiguous:
         name.append("".join(f"\n  {shorten(part, 20)}" for part in row.entry[1:]), style="dim")
+    if row.variant:
+        name.append(f"\n  {shorten(row.variant, 20)}", style="dim")
     return name.append("\n  collapsed", style="yellow") if row.collapsed else name
 
 

@@ -60,12 +60,19 @@ class Score:
 
 @dataclass(frozen=True)
 class Row:
-    """One strategy's scores; `mean_rank` is None where a planned cell is missing, `heard` names the labels it heard."""
+    """One strategy's scores.
+
+    Attributes:
+        mean_rank: None where a planned cell is missing.
+        heard: the labels that it heard.
+        variant: what it is called on this encoder, where that is not its paper's method.
+    """
 
     entry: Entry
     mean_rank: float | None
     collapsed: bool
     heard: str
+    variant: str
     scores: list[Score]
 
 
@@ -170,7 +177,14 @@ def standing(table: pd.DataFrame, run: Run, fraction: float, probe: str, main: b
     scores = [_scores(shown, column, main, run) for column in columns]
     ranks = part.drop_duplicates(stats.ENTRY)["mean_rank"]
     rows = [
-        Row(entry, None if np.isnan(rank) else rank, run.collapsed(*entry[:2]), run.labels_of(entry[0]), list(of_row))
+        Row(
+            entry,
+            None if np.isnan(rank) else rank,
+            run.collapsed(*entry[:2]),
+            run.labels_of(entry[0]),
+            run.variant(*entry[:2]),
+            list(of_row),
+        )
         for entry, rank, *of_row in zip(entries_of(part), ranks, *scores, strict=True)
     ]
     # Ties and incomplete strategies keep the plan's order: the sort is stable.

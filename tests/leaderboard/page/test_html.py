@@ -170,6 +170,20 @@ def test_the_page_is_small_and_reproducible(tmp_path, full):
     assert (tmp_path / "again" / "leaderboard.csv").read_bytes() == first
 
 
+def test_a_row_says_where_it_is_not_the_papers_method(tmp_path):
+    record = planted.run(list(planted.LEVELS))
+    record["strategies"]["byol"] |= {"variants": {"cnn_small": "CNN masking"}}
+    record["strategies"]["simclr"] |= {"variants": {"vit": "another"}}
+    text = built(tmp_path, planted.scores(), record)
+    assert Reader(text).text.count("On cnn_small: CNN masking, which is not the paper's method") == 1
+    tag = '<span class="tag"><bdi>{}</bdi></span>'
+    rows = [row for row in text.split("<tr") if 'data-value="byol"' in row]
+    assert len(rows) > 6, "in each table of scores, and in that of what training cost"
+    assert all(row.count(tag.format("CNN masking")) == 1 for row in rows)
+    assert text.count(tag.format("CNN masking")) == len(rows)
+    assert tag.format("another") not in text, "none of its rows is on vit"
+
+
 def test_hostile_names_are_text(tmp_path):
     name = planted.HOSTILE
     scores = planted.scores({**planted.LEVELS, name: 0.45})
@@ -181,6 +195,7 @@ def test_hostile_names_are_text(tmp_path):
     record["failures"] = [{"job": name, "error": name + "\x00\ud800"}]
     record["pretraining"] = [{"strategy": name, "collapsed": True}]
     record["strategies"][name] |= {"family": name, "options": {name: name}, "heard": [name]}
+    record["strategies"][name]["variants"] = {"cnn_small": name}
     record |= {"grid_file": name, "warnings": [name], "corpora": {name: {name: name}}}
     record["environment"] = {"commit": name, "gpus": [name], "packages": {name: name}}
     record["control"] = [{"task": name, "strategy": name, "probe": name, "metric": name, "value": 0.2}]

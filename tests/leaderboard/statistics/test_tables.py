@@ -150,6 +150,17 @@ def test_a_hostile_name_is_text_in_the_terminal():
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_the_terminal_says_where_a_row_is_not_the_papers_method():
+    record = planted.run(list(planted.LEVELS))
+    record["strategies"]["byol"] |= {"variants": {"cnn_small": "CNN masking"}}
+    record["strategies"]["simclr"] |= {"variants": {"vit": "another"}}
+    lines = shown(planted.scores(), record).splitlines()
+    named = [i for i, line in enumerate(lines) if line.split()[:1] == ["byol"]]
+    assert named
+    assert [i - 1 for i, line in enumerate(lines) if "CNN masking" in line] == named
+    assert not any("another" in line for line in lines)
+
+
 def test_labels_that_a_strategy_heard_are_said_and_its_own_tasks_are_marked():
     run = {
         "strategies": {"simclr": {"heard": ["family", "metre"], "heard_share": 0.5}, "random": {}},
