@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ class TrainingDiverged(RuntimeError):
 
 
 class Pretraining(L.LightningModule):
-    """A strategy under its optimizer with warm-up and cosine decay.
+    """A strategy under its optimizer and schedule.
 
     Args:
         steps: of the whole training, of which `start` are behind it.
@@ -93,14 +92,9 @@ class Pretraining(L.LightningModule):
         optimizer: torch.optim.Optimizer = (
             LARS(groups, lr=rate) if self.config.optimizer == "lars" else torch.optim.AdamW(groups, lr=rate)
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._rate(self.start + step))
+        of_step = partial(self.config.rate, steps=self.steps, step_crops=self.strategy.step_crops)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: of_step(self.start + step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _rate(self, step: int) -> float:
-        warmup = max(1, round(self.config.warmup * self.steps))
-        if step < warmup:
-            return (step + 1) / warmup
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, self.steps - warmup)))
 
 
 def pretrain(
@@ -219,7 +213,7 @@ def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.
         max_epochs=1,
         max_steps=stream.steps - stream.start,
         precision=module.config.precision,
-        gradient_clip_val=1.0,
+        gradient_clip_val=module.config.gradient_clip,
         callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,

@@ -116,7 +116,7 @@ def train_supervised(
     batch = 16 if task.frame_level else 64
     steps = max(MIN_STEPS, EPOCHS * len(subset.train) // batch)
     precision: Literal["32-true", "bf16-mixed"] = "32-true" if device == "cpu" else "bf16-mixed"
-    config = PretrainConfig(crops=10**9, batch_size=batch, precision=precision, learning_rate=learning_rate)
+    config = PretrainConfig(crops=10**9, batch_size=batch, precision=precision, learning_rate=learning_rate, warmup=0.1)
     stream = CropStream(heard, spec, config, seed, targets=targets, rows=np.arange(len(heard.tracks)))
     stream.steps = steps
 

@@ -1,0 +1,50 @@
+"""The learning rate's course: counted in crops, or as a share of the steps as papers have it."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from benchmark.pretraining.budget import LONGEST_WARMUP, PretrainConfig
+
+
+def course(config: PretrainConfig, steps: int, step_crops: float) -> list[float]:
+    return [config.rate(step, steps, step_crops) for step in range(steps)]
+
+
+@pytest.mark.parametrize("batch", [16, 64, 256])
+def test_warm_up_takes_the_same_crops_at_any_batch_size_and_budget(batch: int) -> None:
+    """Two crops a track; 1 M and 2 M crops: the longer training begins as the shorter one does."""
+    config = PretrainConfig(crops=1_000_000, batch_size=batch, warmup_crops=100_000)
+    step_crops = 2.0 * batch
+    short, long = (course(config, int(crops / step_crops), step_crops) for crops in (1e6, 2e6))
+    end = round(100_000 / step_crops)
+    assert short[:end] == long[:end] == pytest.approx([(i + 1) / end for i in range(end)])
+    assert max(short) == short[end - 1] == short[end] == 1.0
+    assert short[end + 1] < 1.0
+
+
+def test_a_budget_too_short_for_its_warm_up_still_learns_at_full_rate() -> None:
+    assert course(PretrainConfig(crops=1280), 10, 128.0).index(1.0) == LONGEST_WARMUP * 10 - 1
+
+
+def test_a_share_keeps_its_shape_at_any_length() -> None:
+    config = PretrainConfig(crops=1, warmup=0.1)
+    assert course(config, 100, 128.0)[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
+    assert course(config, 1000, 128.0)[99] == 1.0
+    assert course(config, 1000, 128.0)[-1] < 1e-4
+
+
+def test_constant_without_warm_up_is_one_number() -> None:
+    assert set(course(PretrainConfig(crops=1, warmup=0.0, schedule="constant"), 50, 128.0)) == {1.0}
+
+
+def test_one_of_both_and_what_is_dumped_is_read_back() -> None:
+    with pytest.raises(ValidationError, match="either warmup_crops, in crops, or warmup"):
+        PretrainConfig(crops=1, warmup=0.1, warmup_crops=5)
+    for config in (
+        PretrainConfig(crops=1),
+        PretrainConfig(crops=1, warmup=0.2),
+        PretrainConfig(crops=1, warmup_crops=7),
+    ):
+        assert PretrainConfig.model_validate(config.model_dump()) == config
