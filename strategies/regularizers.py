@@ -42,7 +42,9 @@ def barlow_twins(a: Tensor, b: Tensor, off_diagonal_weight: float, mean: bool = 
         return on + off_diagonal_weight * off
 
 
-def vicreg(a: Tensor, b: Tensor, invariance: float, variance: float, covariance: float) -> Tensor:
+def vicreg(
+    a: Tensor, b: Tensor, invariance: float, variance: float, covariance: float, correlation: bool = False
+) -> Tensor:
     """Pull two views together; keep each dimension's deviation above 1 and the dimensions uncorrelated.
 
     Args:
@@ -51,8 +53,11 @@ def vicreg(a: Tensor, b: Tensor, invariance: float, variance: float, covariance:
         invariance: weight of the mean squared distance (25 in the paper).
         variance: weight of the hinge on the deviations, the mean of both views (25 in the paper's code).
         covariance: weight of the squared covariances divided by D, the sum of both views (1 in the paper).
+        correlation: in their place, the squared correlations' mean over the D (D - 1) pairs of dimensions and over both
+            views, as in the multi-view study: 2 (D - 1) times less at unit variance, and blind to scale.
 
     Source: Bardes et al. 2022, eq. 1-6. The mean in the variance term is the released code's; the paper writes a sum.
+    `correlation`: Meseguer-Brocal et al. 2024, whose code divides by N - 1 after a BatchNorm that divides by N.
     """
     with torch.autocast(a.device.type, enabled=False):
         x, y = at_least_float32(a), at_least_float32(b)
@@ -60,8 +65,10 @@ def vicreg(a: Tensor, b: Tensor, invariance: float, variance: float, covariance:
         for z in (x, y):
             centered = z - z.mean(dim=0)
             hinge = F.relu(1 - (z.var(dim=0) + 1e-4).sqrt()).mean()
-            spread = _off_diagonal_energy(centered.T @ centered / (len(z) - 1)) / z.shape[1]
-            loss = loss + variance * hinge / 2 + covariance * spread
+            compared = F.batch_norm(z, None, None, training=True) if correlation else centered
+            energy = _off_diagonal_energy(compared.T @ compared / (len(z) - 1))
+            spread = energy / (2 * (z.shape[1] - 1)) if correlation else energy
+            loss = loss + variance * hinge / 2 + covariance * spread / z.shape[1]
         return loss
 
 

@@ -131,6 +131,12 @@ CASES: dict[str, Case] = {
         _stretched,
         2,
     ),
+    "vicreg_correlation": Case(
+        lambda a, b: regularizers.vicreg(a, b, 1.0, 1.0, 1.0, correlation=True),
+        lambda a, b: slow.vicreg_correlation(a, b, 1.0, 1.0, 1.0),
+        _stretched,
+        2,
+    ),
     "dino": Case(
         lambda s, t, c: regularizers.dino(s, t, c, 0.1, 0.04),
         lambda s, t, c: slow.dino(s, t, c, 0.1, 0.04),

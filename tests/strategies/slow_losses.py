@@ -153,6 +153,20 @@ def vicreg(a: Tensor, b: Tensor, invariance: float, variance: float, covariance:
     return loss
 
 
+def vicreg_correlation(a: Tensor, b: Tensor, invariance: float, variance: float, covariance: float) -> Tensor:
+    """Meseguer-Brocal et al. 2024: VICReg whose third term is a mean over pairs of dimensions and over views.
+
+    Pairs are compared after an affine-free BatchNorm (N, epsilon 1e-5), and their sum is divided by N - 1.
+    """
+    (n, d), third = a.shape, []
+    for z in (a, b):
+        centered = z - z.sum(dim=0) / n
+        normed = [column / (column @ column / n + 1e-5).sqrt() for column in centered.T]
+        third += [(x @ y / (n - 1)) ** 2 for i, x in enumerate(normed) for j, y in enumerate(normed) if i != j]
+    assert len(third) == 2 * d * (d - 1)
+    return vicreg(a, b, invariance, variance, 0.0) + covariance * sum(third, a.new_zeros(())) / len(third)
+
+
 def dino(student: Tensor, teacher: Tensor, centre: Tensor, tau_s: float, tau_t: float) -> Tensor:
     """Caron et al. 2021, eq. 1-2 and algorithm 1."""
     terms = []

@@ -45,6 +45,47 @@ def test_vicreg_terms_by_hand() -> None:
     assert vicreg(one, half, 0.0, 25.0, 1.0).item() == pytest.approx(25 * hinge / 2, rel=1e-9)
 
 
+def _views(correlation: float) -> tuple[Tensor, Tensor]:
+    """Standard normal, of the multi-view study's size: D = 2,048, N = 256."""
+    a, noise = _normal(256, 2048).detach(), _normal(256, 2048, seed=1).detach()
+    b = correlation * a + math.sqrt(1 - correlation**2) * noise
+    return a.requires_grad_(), b.requires_grad_()
+
+
+def _study(a: Tensor, b: Tensor) -> Tensor:
+    """The multi-view study's 1/1/1, with NumPy's idea of a correlation (N / (N - 1) more in its code)."""
+    n, d = a.shape
+    deviations = torch.cat([torch.relu(1 - (z.var(dim=0) + 1e-5).sqrt()) for z in (a, b)])
+    matrices = [torch.corrcoef(z.T) * n / (n - 1) for z in (a, b)]
+    off = sum(m.square().sum() - m.diagonal().square().sum() for m in matrices) / (2 * d * (d - 1))
+    return (a - b).square().mean() + deviations.mean() + off
+
+
+def test_vicreg_by_correlation_is_the_multi_view_studys() -> None:
+    """The paper's form, measured against the study's code: covariance term 4,050 times, gradient cosine .35."""
+    views = _views(0.6)
+    option, paper = vicreg(*views, 1.0, 1.0, 1.0, correlation=True), vicreg(*views, 1.0, 1.0, 1.0)
+    study = _study(*views)
+    assert option.item() == pytest.approx(study.item(), rel=1e-4)
+    gradients = [torch.cat([g.flatten() for g in torch.autograd.grad(loss, views)]) for loss in (option, paper, study)]
+    ours, bardes, theirs = (gradient / gradient.norm() for gradient in gradients)
+    assert float(ours @ theirs) > 0.9999
+    assert float(bardes @ theirs) == pytest.approx(0.35, abs=0.02)
+    third = [vicreg(*views, 0.0, 0.0, 1.0, correlation=way).item() for way in (False, True)]
+    assert third[0] / third[1] == pytest.approx(4050, rel=0.01)
+
+
+def test_covariances_shrink_wide_embeddings_and_correlations_do_not() -> None:
+    """The scale that each form likes best, measured as .24 and 1.0."""
+    a, b = (z.detach().float() for z in _views(0.9))
+
+    def best(correlation: bool) -> float:
+        scales = (0.20, 0.22, 0.24, 0.26, 0.28, 0.9, 0.95, 1.0, 1.05, 1.1)
+        return min(scales, key=lambda s: vicreg(s * a, s * b, 1.0, 1.0, 1.0, correlation).item())
+
+    assert (best(correlation=False), best(correlation=True)) == (0.24, 1.0)
+
+
 def test_barlow_twins_known_answers() -> None:
     z = _orthogonal()
     assert barlow_twins(1000 * z, 1000 * z, 1.0).item() == pytest.approx(0.0, abs=1e-12)
