@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from benchmark.interfaces import Info
@@ -20,17 +20,26 @@ class CPCConfig(ViewConfig):
 
     Attributes:
         negatives: `between`: the same future step of the other tracks; `within`: the track's own other steps.
+        anchors: who picks between tracks: each prediction among the true steps (van den Oord et al., eq. 4), or each
+            true step among the predictions (Choi et al.'s code: the softmax runs over the other axis).
         context: steps that the recurrent network hears.
         future: steps that it predicts (Choi et al.: 4 and 4, of 3 s each; clips of 8 s allow steps of 0.9 s).
     """
 
     preset: Preset = "crop_only"
     negatives: Literal["between", "within"] = "between"
+    anchors: Literal["predictions", "steps"] = "predictions"
     context: int = Field(default=4, ge=1)
     future: int = Field(default=4, ge=1)
     step_seconds: float = Field(default=0.9, gt=0)
     hidden: int = 128
     temperature: float = Field(default=0.1, gt=0)
+
+    @model_validator(mode="after")
+    def _anchors_have_negatives(self) -> Self:
+        if self.negatives == "within" and self.anchors == "steps":
+            raise ValueError("anchors 'steps' pick among the predictions for other tracks: use negatives 'between'")
+        return self
 
 
 class CPC(Strategy):
@@ -71,12 +80,13 @@ class CPC(Strategy):
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         """InfoNCE, the mean over distances."""
-        z, predicted = embeddings["z"], embeddings["predicted"]
-        losses = []
-        for k in range(self.config.future):
-            at = self.config.context + k
-            others = torch.cat([z[:, :at], z[:, at + 1 :]], dim=1) if self.config.negatives == "within" else None
-            losses.append(
-                info_nce(predicted[:, k], z[:, at], others, temperature=self.config.temperature, normalize=True)
-            )
-        return {"loss": torch.stack(losses).mean()}
+        z, predicted = embeddings["z"], embeddings["predicted"].unbind(1)
+        return {"loss": torch.stack([self._at_distance(k, z, x) for k, x in enumerate(predicted)]).mean()}
+
+    def _at_distance(self, k: int, z: Tensor, predicted: Tensor) -> Tensor:
+        at = self.config.context + k
+        others = torch.cat([z[:, :at], z[:, at + 1 :]], dim=1) if self.config.negatives == "within" else None
+        anchor, positive = predicted, z[:, at]
+        if self.config.anchors == "steps":
+            anchor, positive = positive, anchor
+        return info_nce(anchor, positive, others, temperature=self.config.temperature, normalize=True)
