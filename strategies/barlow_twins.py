@@ -18,6 +18,7 @@ class BarlowTwinsConfig(PairConfig):
         mean: means over the matrix in place of sums, as in the multi-view study, whose weight is 1.
     """
 
+    fuse_views: bool = False  # as in the official code
     off_diagonal_weight: float = 0.01
     mean: bool = False
     hidden: tuple[int, ...] = (512, 512)
@@ -27,14 +28,13 @@ class BarlowTwinsConfig(PairConfig):
 class BarlowTwins(Pairs):
     """The views' cross-correlation matrix, (D, D) over the batch, is driven to the identity."""
 
-    info = Info("barlow_twins", "Barlow Twins", "Zbontar et al. 2021; Meseguer-Brocal et al. 2024", version=1)
+    info = Info("barlow_twins", "Barlow Twins", "Zbontar et al. 2021; Meseguer-Brocal et al. 2024", version=2)
     family = "redundancy reduction"
     Config = BarlowTwinsConfig
-    fuse_views = False  # as in the official code
 
     def __init__(self, encoder: Encoder, config: BarlowTwinsConfig) -> None:
         super().__init__(encoder, config)
-        self.projector = mlp([encoder.embedding_dim, *config.hidden, config.projection], norm=True)
+        self.projector = mlp([encoder.embedding_dim, *config.hidden, config.projection], norm=True, bias=False)
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         """Equation 1 of the paper."""

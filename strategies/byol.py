@@ -10,15 +10,23 @@ from benchmark.modules import Encoder
 from strategies.ema import EncoderWithHead, TeacherConfig, follow, teacher_of
 from strategies.heads import mlp
 from strategies.losses import byol_regression
-from strategies.pairs import PairConfig, Pairs
+from strategies.pairs import PairConfig, Pairs, each_view
 
 
 class BYOLConfig(PairConfig, TeacherConfig):
-    """Options of BYOL. The paper's `decay` is 0.996, for 300 epochs of ImageNet in batches of 4,096."""
+    """Options of BYOL. The paper's `decay` is 0.996, for 300 epochs of ImageNet in batches of 4,096.
 
+    Attributes:
+        hidden: sizes of the projector's hidden layers.
+        predictor: size of the predictor's hidden layer.
+        bias: whether the last layers of projector and predictor have one (the multi-view study: none).
+    """
+
+    fuse_views: bool = False
     projection: int = 128
-    hidden: int = 512
+    hidden: tuple[int, ...] = (512,)
     predictor: int = 512
+    bias: bool = True
 
 
 class BYOL(Pairs):
@@ -27,21 +35,22 @@ class BYOL(Pairs):
     info = Info("byol", "BYOL", "Grill et al. 2020; Niizumi et al. 2021 (BYOL-A)", version=3)
     family = "self-distillation"
     Config = BYOLConfig
-    fuse_views = False
 
     def __init__(self, encoder: Encoder, config: BYOLConfig) -> None:
         super().__init__(encoder, config)
-        head = mlp([encoder.embedding_dim, config.hidden, config.projection], norm=True)
+        head = mlp([encoder.embedding_dim, *config.hidden, config.projection], norm=True, bias=config.bias)
         self.student = EncoderWithHead(encoder, head)
-        self.predictor = mlp([config.projection, config.predictor, config.projection], norm=True)
+        sizes = [config.projection, config.predictor, config.projection]
+        self.predictor = mlp(sizes, norm=True, bias=config.bias)
         self.teacher = teacher_of(self.student)
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Predictions and targets; one forward per view, as in the paper."""
-        predictions = {name: self.predictor(self.student(view)) for name, view in views.items()}
+        """Predictions and targets; by default one forward per view, as in the paper."""
+        pair, fused = [views["a"], views["b"]], self.config.fuse_views
+        a, b = each_view(lambda view: self.predictor(self.student(view)), fused, pair)
         with torch.no_grad():
-            targets = {f"target_{name}": self.teacher(view) for name, view in views.items()}
-        return predictions | targets
+            target_a, target_b = each_view(self.teacher, fused, pair)
+        return {"a": a, "b": b, "target_a": target_a, "target_b": target_b}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         """Each view predicts the other one's target."""

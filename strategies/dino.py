@@ -14,7 +14,7 @@ from benchmark.modules import Encoder
 from strategies.ema import EncoderWithHead, Share, TeacherConfig, follow, half_life_decay, teacher_of
 from strategies.heads import mlp
 from strategies.losses import at_least_float32
-from strategies.pairs import PairConfig, Pairs
+from strategies.pairs import PairConfig, Pairs, each_view
 from strategies.regularizers import dino, moved_centre
 
 
@@ -29,6 +29,9 @@ class DINOConfig(PairConfig, TeacherConfig):
         centre_half_life: crops of 3 s after which half of what the centre was is replaced: a momentum of 0.9 at a batch
             of 64 tracks.
         centre_momentum: in its place, the share that a step leaves (the paper and the study: 0.9).
+        hidden: sizes of the hidden layers before the bottleneck.
+        cosine: logits are cosines with the prototypes; otherwise a plain linear layer without bias follows BatchNorm
+            and ReLU of the bottleneck, as in the study.
     """
 
     either: ClassVar[tuple[tuple[str, str], ...]] = (
@@ -37,6 +40,7 @@ class DINOConfig(PairConfig, TeacherConfig):
         ("centre_half_life", "centre_momentum"),
     )
 
+    fuse_views: bool = False
     prototypes: int = 1024
     student_temperature: float = 0.1
     teacher_temperature: tuple[float, float] = (0.02, 0.04)
@@ -44,8 +48,9 @@ class DINOConfig(PairConfig, TeacherConfig):
     teacher_warmup: Share | None = None
     centre_half_life: float | None = Field(default=842.0, gt=0)
     centre_momentum: Share | None = None
-    hidden: int = 512
+    hidden: tuple[int, ...] = (512,)
     bottleneck: int = 128
+    cosine: bool = True
 
     def centre_decay(self, step_crops: float) -> float:
         """The share of the centre that a step leaves."""
@@ -76,31 +81,37 @@ class _Prototypes(nn.Module):
         return F.linear(F.normalize(at_least_float32(x), dim=1), F.normalize(self.weight, dim=1))
 
 
+def _head(inside: int, config: DINOConfig) -> nn.Module:
+    sizes = [inside, *config.hidden, config.bottleneck]
+    if not config.cosine:
+        return mlp([*sizes, config.prototypes], norm=True, bias=False)
+    return nn.Sequential(mlp(sizes, norm=True), _Prototypes(config))
+
+
 class DINO(Pairs):
     """The student's distribution over prototypes follows the teacher's, sharpened and centred, of the other view."""
 
     info = Info("dino", "DINO (clustering)", "Caron et al. 2021; Meseguer-Brocal et al. 2024", version=3)
     family = "self-distillation"
     Config = DINOConfig
-    fuse_views = False
     centre: Tensor
     teacher_temperature: Tensor
 
     def __init__(self, encoder: Encoder, config: DINOConfig) -> None:
         super().__init__(encoder, config)
-        body = mlp([encoder.embedding_dim, config.hidden, config.bottleneck], norm=True)
-        self.student = EncoderWithHead(encoder, nn.Sequential(body, _Prototypes(config)))
+        self.student = EncoderWithHead(encoder, _head(encoder.embedding_dim, config))
         self.teacher = teacher_of(self.student)
         self.register_buffer("centre", torch.zeros(config.prototypes))
         self.register_buffer("teacher_temperature", torch.tensor(config.teacher_temperature[0]))
         self._seen = self.centre
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Logits of student and teacher; one forward per view."""
-        student = {name: self.student(view) for name, view in views.items()}
+        """Logits of student and teacher; by default one forward per view, as in the multi-view study."""
+        pair, fused = [views["a"], views["b"]], self.config.fuse_views
+        a, b = each_view(self.student, fused, pair)
         with torch.no_grad():
-            teacher = {f"teacher_{name}": self.teacher(view) for name, view in views.items()}
-        return student | teacher
+            teacher_a, teacher_b = each_view(self.teacher, fused, pair)
+        return {"a": a, "b": b, "teacher_a": teacher_a, "teacher_b": teacher_b}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         """Cross-entropy from the teacher of each view to the student of the other one."""

@@ -16,7 +16,7 @@ from benchmark.modules import Batch, Encoder, TokenEncoder
 from strategies.heads import mlp
 from strategies.losses import nt_xent
 from strategies.masks import hidden, kept_tokens, patch_noise, picture_mask, take
-from strategies.pairs import PairConfig, Pairs
+from strategies.pairs import PairConfig, Pairs, each_view
 from strategies.views import Preset
 
 
@@ -60,9 +60,9 @@ class MaskedContrastive(Pairs):
         return self.encoder.body(hidden(features, picture_mask(noise, self.config.masked, features))).mean(dim=1)
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One forward for both views."""
-        both = [torch.cat([views[f"{kind}a"], views[f"{kind}b"]]) for kind in ("", "noise_")]
-        a, b = self.projector(self._pooled(*both)).chunk(2)
+        """Projections of both views, (B, D) each."""
+        features, noise = ([views[f"{kind}a"], views[f"{kind}b"]] for kind in ("", "noise_"))
+        a, b = each_view(lambda *view: self.projector(self._pooled(*view)), self.config.fuse_views, features, noise)
         return {"a": a, "b": b}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -12,22 +12,30 @@ from benchmark.interfaces import Info
 from benchmark.modules import Batch, Crops, Encoder, Strategy
 from strategies.heads import bilinear_form, pool, tanh_projector
 from strategies.losses import bilinear_null_nce
+from strategies.pairs import each_view
 from strategies.views import Preset, ViewConfig, augmented
 
 
 class MultiSourceConfig(ViewConfig):
-    """Options of the multi-source contrast. `sources` steers it: one name alone trains for that source."""
+    """Options of the multi-source contrast.
+
+    Attributes:
+        sources: steer it: one name alone trains for that source.
+        fuse_views: whether mixture and source go through the network as one batch, as in the released code, or one
+            after the other. Under BatchNorm these are different objectives, since a source alone has other statistics.
+    """
 
     preset: Preset = "crop_only"
     sources: tuple[str, ...] = Field(default=("lead", "accompaniment", "drums"), min_length=1)
     projection: int = 512
     seconds: float = Field(default=3.0, gt=0)
+    fuse_views: bool = True
 
 
 class MultiSource(Strategy):
     """One source type a batch, so that negatives are of the same type; an absent source is a class of its own."""
 
-    info = Info("multi_source", "Multi-source contrast", "Garoufis et al. 2023 (MSCOL)", version=1)
+    info = Info("multi_source", "Multi-source contrast", "Garoufis et al. 2023 (MSCOL)", version=2)
     family = "contrastive"
     Config = MultiSourceConfig
 
@@ -47,9 +55,14 @@ class MultiSource(Strategy):
         return {"mixture": mixture, "source": source, "active": batch.active}
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One forward each: a source alone has other statistics than a mixture, which BatchNorm would mix."""
-        embedded = {name: self.projector(pool(self.encoder.body(views[name]))) for name in ("mixture", "source")}
-        return {**embedded, "active": views["active"]}
+        """Projections of mixture and source, (B, D) each, and whether the source sounds."""
+        pair = [views["mixture"], views["source"]]
+        mixture, source = each_view(self._project, self.config.fuse_views, pair)
+        return {"mixture": mixture, "source": source, "active": views["active"]}
+
+    def _project(self, features: Tensor) -> Tensor:
+        projection: Tensor = self.projector(pool(self.encoder.body(features)))
+        return projection
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         """Cross-entropy over the batch's sources and the null source."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -16,6 +17,20 @@ Positives = Literal["self", "adjacent", "random", "disjoint"]
 _PLACEMENT: dict[str, Placement] = {"self": "same", "adjacent": "adjacent", "random": "random", "disjoint": "disjoint"}
 
 
+def each_view(network: Callable[..., Tensor], fused: bool, *inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Like `map`: the output for each view; but in one forward for all of them if `fused`.
+
+    Args:
+        network: takes one tensor of each of `inputs`, (N, ...) each.
+        fused: concatenate the views first, so that BatchNorm takes its statistics over all of them.
+        inputs: a tensor per view; views may differ in N.
+    """
+    if not fused:
+        return list(map(network, *inputs))
+    output = network(*(torch.cat(list(views)) for views in inputs))
+    return list(torch.split_with_sizes(output, [len(view) for view in inputs[0]]))
+
+
 class PairConfig(ViewConfig):
     """Options of all pretext tasks on two views.
 
@@ -23,10 +38,15 @@ class PairConfig(ViewConfig):
         positives: where the second crop lies: at the same place, next to the first, anywhere, or anywhere without
             overlap (Choi et al. 2022).
         seconds: length of a crop.
+        fuse_views: whether both views go through the network as one batch or one after the other. Under BatchNorm these
+            are different objectives, so the default is each paper's choice, not a matter of speed. One batch: SimCLR
+            (Chen et al. 2020; its code concatenates the views), COLA, SemiSupCon. One after the other: BYOL, Barlow
+            Twins, VICReg, and the codes of CLMR, of the multi-view study and of Choi et al. for all that they train.
     """
 
     positives: Positives = "random"
     seconds: float = Field(default=3.0, gt=0)
+    fuse_views: bool = True
 
     @model_validator(mode="after")
     def _views_differ(self) -> Self:
@@ -36,15 +56,8 @@ class PairConfig(ViewConfig):
 
 
 class Pairs(Strategy):
-    """Hears two crops of each track, makes an augmented view of each, `a` and `b`, and projects both.
+    """Hears two crops of each track, makes an augmented view of each, `a` and `b`, and projects both."""
 
-    Class attributes:
-        fuse_views: whether both views go through the network as one batch (SimCLR) or one after the other (BYOL, Barlow
-            Twins, VICReg): under BatchNorm these are different objectives, so it is the paper's choice, not a matter of
-            speed.
-    """
-
-    fuse_views: ClassVar[bool] = True
     projector: nn.Module
 
     @classmethod
@@ -65,7 +78,5 @@ class Pairs(Strategy):
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
         """Projections of both views, (B, D) each."""
-        if not self.fuse_views:
-            return {name: self.project(views[name]) for name in ("a", "b")}
-        a, b = self.project(torch.cat([views["a"], views["b"]])).chunk(2)
+        a, b = each_view(self.project, self.config.fuse_views, [views["a"], views["b"]])
         return {"a": a, "b": b}

@@ -12,7 +12,7 @@ from benchmark.interfaces import Info
 from benchmark.modules import Batch, Crops, Encoder
 from strategies.heads import mlp, pool
 from strategies.losses import info_nce, nt_xent
-from strategies.pairs import PairConfig, Pairs
+from strategies.pairs import PairConfig, Pairs, each_view
 from strategies.views import augmented
 
 
@@ -22,15 +22,18 @@ class SimCLRConfig(PairConfig):
     Attributes:
         hidden: sizes of the projector's hidden layers.
         norm: BatchNorm in the projector; without it there are no biases either, as in CLMR.
+        bias: whether, with BatchNorm, the projector's last layer has a bias (the multi-view study: none).
         negatives: `between`: the other tracks of the batch; `within`: other crops of the anchor's own track, and no
-            other track (Choi et al. 2022), with positives `self` or `disjoint`.
-        others: how many crops those are; with `within`, all crops of a track lie apart.
+            other track (Choi et al. 2022), with positives `self` (as in their code) or `disjoint`. The first crop alone
+            is then the anchor, and goes through the network beside its negatives, fused or not.
+        others: how many crops those are, all apart (Choi et al.: 9 of 3 s, the rest of a clip).
     """
 
     temperature: float = Field(default=0.1, gt=0)
     hidden: tuple[int, ...] = (192,)
     projection: int = 128
     norm: bool = True
+    bias: bool = True
     negatives: Literal["between", "within"] = "between"
     others: int = Field(default=2, ge=1)
 
@@ -47,7 +50,7 @@ class SimCLR(Pairs):
     Each level of the encoder has a projector and a loss of its own, and the losses are averaged (Choi et al. 2022).
     """
 
-    info = Info("simclr", "SimCLR", "Chen et al. 2020; Spijkervet & Burgoyne 2021 (CLMR)", version=3)
+    info = Info("simclr", "SimCLR", "Chen et al. 2020; Spijkervet & Burgoyne 2021 (CLMR)", version=4)
     family = "contrastive"
     Config = SimCLRConfig
     learning_rate = 3e-3
@@ -55,22 +58,24 @@ class SimCLR(Pairs):
     def __init__(self, encoder: Encoder, config: SimCLRConfig) -> None:
         super().__init__(encoder, config)
         sizes = [encoder.embedding_dim // encoder.levels, *config.hidden, config.projection]
-        self.projectors = nn.ModuleList(mlp(sizes, norm=config.norm, bias=config.norm) for _ in range(encoder.levels))
+        bias = config.norm and config.bias
+        self.projectors = nn.ModuleList(mlp(sizes, norm=config.norm, bias=bias) for _ in range(encoder.levels))
 
     @classmethod
     def crops(cls, config: Any) -> Crops:
         """Two crops; with negatives within the track, its other crops too."""
         if config.negatives == "between":
             return super().crops(config)
-        return Crops(count=2 + config.others, seconds=config.seconds, placement="disjoint")
+        places = 1 if config.positives == "self" else 2
+        return Crops(count=places + config.others, seconds=config.seconds, placement="disjoint")
 
     def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Two views; with negatives within the track, those too, (B, others, bands, frames)."""
         if self.config.negatives == "between":
             return super().views(batch, generator)
-        crops = batch.crops.clone()
+        crops = batch.crops
         if self.config.positives == "self":
-            crops[:, 1] = crops[:, 0]
+            crops = torch.cat([crops[:, :1], crops], dim=1)
         features = augmented(crops.flatten(0, 1), self.encoder, self.config, generator)
         a, b, *others = torch.unflatten(features, 0, crops.shape[:2]).unbind(1)
         return {"a": a, "b": b, "others": torch.stack(others, dim=1)}
@@ -81,15 +86,16 @@ class SimCLR(Pairs):
         return torch.stack([project(level) for project, level in zip(self.projectors, levels, strict=True)], dim=1)
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Projections of all views, (B, levels, D) and (B, others, levels, D), in one forward."""
+        """Projections of all views, (B, levels, D) and (B, others, levels, D)."""
         if "others" not in views:
             return super().embed(views)
-        n, others = len(views["a"]), views["others"]
-        z = self.project(torch.cat([views["a"], views["b"], others.flatten(0, 1)]))
-        return {"a": z[:n], "b": z[n : 2 * n], "others": torch.unflatten(z[2 * n :], 0, others.shape[:2])}
+        own = torch.cat([views["a"], views["others"].flatten(0, 1)])
+        own, b = each_view(self.project, self.config.fuse_views, [own, views["b"]])
+        a, others = torch.split_with_sizes(own, [len(b), len(own) - len(b)])
+        return {"a": a, "b": b, "others": torch.unflatten(others, 0, views["others"].shape[:2])}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
-        """NT-Xent; with negatives within the track, the same sum over those. The mean over the levels."""
+        """NT-Xent; with negatives within the track, the first crop among those. The mean over the levels."""
         levels = zip(*(embeddings[name].unbind(-2) for name in ("a", "b", "others") if name in embeddings), strict=True)
         return {"loss": torch.stack([self._contrast(*level) for level in levels]).mean()}
 
@@ -97,5 +103,4 @@ class SimCLR(Pairs):
         temperature = self.config.temperature
         if others is None:
             return nt_xent(a, b, temperature)
-        losses = [info_nce(x, y, others, temperature=temperature, normalize=True) for x, y in ((a, b), (b, a))]
-        return torch.stack(losses).mean()
+        return info_nce(a, b, others, temperature=temperature, normalize=True)

@@ -49,8 +49,7 @@ def _slow_level(strategy: SimCLR, frames: dict[str, Tensor], k: int) -> Tensor:
     temperature = strategy.config.temperature
     if "others" not in z:
         return slow_losses.nt_xent(z["a"], z["b"], temperature)
-    pairs = ((z["a"], z["b"]), (z["b"], z["a"]))
-    return sum(slow_losses.info_nce(x, y, z["others"], temperature, True) for x, y in pairs) / torch.tensor(2.0)
+    return slow_losses.info_nce(z["a"], z["b"], z["others"], temperature, True)
 
 
 @each_kind_of_negatives
@@ -99,6 +98,22 @@ def test_one_level_is_simclr_bit_for_bit() -> None:
     twin = [*encoder.parameters(), *projector.parameters()]
     learned = [p for p in strategy.parameters() if p.requires_grad]
     assert all(torch.equal(p.grad, q.grad) for p, q in zip(learned, twin, strict=True))
+
+
+def test_with_positives_at_one_place_every_other_crop_is_a_negative() -> None:
+    """Choi et al.'s code: the anchor's place again, shifted on its own, against all the rest of the track."""
+    config = SimCLRConfig(preset="clmr", positives="self", negatives="within", others=3, seconds=0.5)
+    strategy = SimCLR(CNNSmall(), config)
+    batch = random_batch(SimCLR.crops(config), CNNSmall.sample_rate, size=4)
+    assert batch.crops.shape[1] == 1 + 3
+    plain = SimCLR(CNNSmall(), config.model_copy(update={"preset": "crop_only"}))
+    views = plain.views(batch, torch.Generator().manual_seed(0))
+    expected = CNNSmall().features(batch.crops.flatten(0, 1)).unflatten(0, (4, 4))
+    torch.testing.assert_close(views["a"], expected[:, 0])
+    torch.testing.assert_close(views["b"], expected[:, 0])
+    torch.testing.assert_close(views["others"], expected[:, 1:])
+    heard = strategy.views(batch, torch.Generator().manual_seed(0))
+    assert not torch.allclose(heard["a"], heard["b"])
 
 
 @each_kind_of_negatives
