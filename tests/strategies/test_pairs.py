@@ -99,6 +99,16 @@ def test_a_view_of_its_own_forward_hears_nothing_of_the_other(name: str, options
         assert (gradient is not None and gradient.norm() > 0) == fused
 
 
+def test_negatives_within_a_track_are_heard_beside_the_anchor() -> None:
+    """As in Choi et al.'s code, which embeds the anchor's whole track at once, and the positive's after it."""
+    (_, apart), views = _both("simclr", WITHIN)
+    heard = {key: view.clone().requires_grad_() for key, view in views.items()}
+    others = apart.embed(heard)["others"].square().sum()
+    beside, elsewhere = torch.autograd.grad(others, [heard["a"], heard["b"]], allow_unused=True)
+    assert beside.norm() > 0
+    assert elsewhere is None
+
+
 @each_pair
 def test_either_way_keeps_the_contract(name: str, options: dict[str, Any]) -> None:
     cls = registry.strategies.get(name)
