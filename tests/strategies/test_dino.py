@@ -27,7 +27,7 @@ def _temperatures(strategy: DINO, steps: int) -> list[float]:
 @pytest.mark.parametrize("batch", [16, 64])
 def test_the_teacher_softens_over_the_warmup_in_crops(batch: int) -> None:
     """12,500 crops are 390.6 steps of 16 tracks with two crops each, 97.7 of 64."""
-    strategy = DINO(CNNSmall(), DINOConfig(prototypes=16, hidden=8, bottleneck=4))
+    strategy = DINO(CNNSmall(), DINOConfig(prototypes=16, hidden=(8,), bottleneck=4))
     strategy.step_crops = strategy.crops(strategy.config).heard(batch)
     steps = 12_500 / (2 * batch)
     heard = _temperatures(strategy, round(1.2 * steps))
