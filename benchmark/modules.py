@@ -134,7 +134,9 @@ class Strategy(nn.Module):
     Class attributes:
         family: what kind of task it is, in the field's terms (`contrastive`, `masked modeling`): for the page's filter.
         encoder_name: set by strategies that bring their own encoder (handcrafted features).
-        trains: False for baselines that leave the encoder as it is.
+        trains: False for baselines that leave the encoder's weights as they are.
+        settled: True for those of them whose encoder is read out like a trained one all the same, with BatchNorm
+            statistics of the pre-training corpus; otherwise it normalizes nothing, as it was initialized.
         supervised: True for the baseline that has no pretext task, and learns each downstream task's own labels.
         learning_rate: AdamW's, after warm-up.
         needs: what an encoder must offer, e.g. `mel` (features are a spectrogram that can be masked).
@@ -152,6 +154,7 @@ class Strategy(nn.Module):
     family: ClassVar[str] = "other"
     encoder_name: ClassVar[str | None] = None
     trains: ClassVar[bool] = True
+    settled: ClassVar[bool] = False
     supervised: ClassVar[bool] = False
     learning_rate: ClassVar[float] = 1e-3
     needs: ClassVar[frozenset[str]] = frozenset()

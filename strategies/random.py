@@ -1,4 +1,4 @@
-"""Random: the untrained encoder, the bar that every pretext task must clear."""
+"""Random: the untrained encoder, read out like every trained one: the bar that a pretext task must clear."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from benchmark.modules import Strategy
 
 
 class Random(Strategy):
-    """No pre-training: the encoder as it was initialized with the seed."""
+    """No pre-training: the weights as they were initialized with the seed, BatchNorm settled on the corpus."""
 
-    info = Info("random", "Untrained encoder", "baseline", version=1)
+    info = Info("random", "Untrained encoder", "baseline", version=2)
     family = "baseline"
     trains = False
+    settled = True

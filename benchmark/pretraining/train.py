@@ -225,6 +225,12 @@ def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.
         trainer.fit(module, DataLoader(stream, batch_size=None))
 
 
+def settle(strategy: Strategy, waves: Waveforms, batch_size: int, seed: int, device: str) -> None:
+    """Settle an untrained encoder's statistics, on the crops that those of a training of this seed are settled on."""
+    config = PretrainConfig(crops=1, batch_size=batch_size)  # crops are drawn step by step, whatever the budget
+    settle_statistics(strategy.encoder, CropStream(waves, strategy.crops(strategy.config), config, seed), device)
+
+
 @torch.no_grad()
 def settle_statistics(encoder: Encoder, stream: CropStream, device: str, batches: int = 20) -> None:
     """Estimate BatchNorm's running statistics anew, on crops as they are.

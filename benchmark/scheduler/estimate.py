@@ -93,8 +93,13 @@ class Timings:
 def _names(job: Job, device: str | None) -> list[str]:
     """Under what a job's cost is filed, the most special first."""
     alike = [str(job.spec.get(name)) for name in _ALIKE.get(job.kind, ())]
-    kind = "export" if job.kind == "pretrain" and "budget" not in job.spec else job.kind
+    kind = _way(job) if job.kind == "pretrain" else job.kind
     return [" ".join([str(device), kind, *alike]), f"{device} {kind}"]
+
+
+def _way(job: Job) -> str:
+    """How an encoder is made: to settle it, or to write it as it is, costs next to nothing."""
+    return next((way for part, way in (("budget", "pretrain"), ("settled", "settle")) if part in job.spec), "export")
 
 
 def _amount(job: Job) -> float:

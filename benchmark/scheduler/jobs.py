@@ -132,7 +132,7 @@ def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
 
 
 def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
-    """Train (or only initialize) and write the encoder's weights, and `info.json` for the manifest."""
+    """Train (or only settle, or initialize) and write the encoder's weights, and `info.json` for the manifest."""
     from benchmark.pretraining.ranks import is_first
     from benchmark.pretraining.snapshots import save_encoder, weights_file
 
@@ -149,6 +149,11 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
         budget, scratch = PretrainConfig.model_validate(spec["budget"]), stores.out.scratch("pretrain", job.key)
         every = float(os.environ.get("MIR_PRETEXT_CHECKPOINT_SECONDS", SAVE_EVERY))
         info = pretrain(strategy, waves, budget, spec["seed"], device, scratch, every, shares)
+    elif "settled" in spec:
+        from benchmark.pretraining.train import settle
+
+        waves = open_waveforms(stores.data, job.needs[0], spec["corpus"])
+        settle(strategy, waves, spec["settled"]["batch_size"], spec["seed"], device)
     if is_first():
         save_encoder(strategy.encoder, out / weights_file())
         for share in shares:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 
@@ -13,10 +14,12 @@ from torch import nn
 
 from benchmark.audio.waveforms import Waveforms
 from benchmark.encoders.cnn_small import CNNSmall
+from benchmark.interfaces import Config
 from benchmark.modules import Crops
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.pretraining.crops import CropStream, to_batch
-from benchmark.pretraining.train import pretrain, settle_statistics
+from benchmark.pretraining.train import pretrain, settle, settle_statistics
+from strategies.random import Random
 from strategies.simclr import SimCLR, SimCLRConfig
 
 RATE, LENGTH, TRACKS = 16_000, 16_000, 48
@@ -107,3 +110,42 @@ def test_a_compiled_network_learns_the_same(waves: Waveforms) -> None:
     compiled = curve(True)
     assert len(compiled) == 2, "the second step tells whether the first one's gradient was right"
     assert compiled == pytest.approx(curve(False), rel=1e-3)
+
+
+def test_an_untrained_encoder_is_settled_as_a_trained_one_of_its_seed_is(waves: Waveforms) -> None:
+    """Weights are those of the seed; on the very crops, each BatchNorm gives mean 0 and deviation 1 in each channel.
+
+    Unsettled, the deviations that the next layers hear are those of the weights: far from 1.
+    """
+    torch.manual_seed(3)
+    strategy = Random(CNNSmall(), Config())
+    unsettled = copy.deepcopy(strategy.encoder)
+    strategy.crops = lambda config: Crops(count=2, seconds=0.5)  # type: ignore[method-assign]
+    settle(strategy, waves, 48, 3, "cpu")
+    before = dict(unsettled.named_parameters())
+    assert all(torch.equal(p, before[name]) for name, p in strategy.encoder.named_parameters())
+
+    stream = CropStream(waves, Crops(count=2, seconds=0.5), PretrainConfig(crops=9000, batch_size=48), seed=3)
+    trained = copy.deepcopy(unsettled)
+    settle_statistics(trained, stream, "cpu")
+    assert all(torch.equal(x, strategy.encoder.state_dict()[name]) for name, x in trained.state_dict().items())
+
+    crops = torch.cat([to_batch(stream.step(t)).crops[:, 0] for t in range(20)])
+    for encoder, off in ((strategy.encoder, 0.1), (unsettled, None)):
+        moments = _normalized(encoder, crops)
+        mean, std = max(float(m.abs().max()) for m, _ in moments), max(float((s - 1).abs().max()) for _, s in moments)
+        print(f"furthest from 0 and 1: {mean:.3f}, {std:.3f}")
+        assert (mean < off and std < off) if off else std > 0.5
+
+
+def _normalized(encoder: nn.Module, crops: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Mean and deviation over crops and time of what each BatchNorm gives, by channel."""
+    given: list[torch.Tensor] = []
+    norms = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
+    # clones: what follows works in place
+    hooks = [norm.register_forward_hook(lambda module, x, y: given.append(y.clone())) for norm in norms]
+    with torch.no_grad():
+        encoder.eval()(crops)
+    for hook in hooks:
+        hook.remove()
+    return [(y.mean(dim=(0, 2, 3)), y.std(dim=(0, 2, 3))) for y in given]

@@ -43,7 +43,11 @@ PALETTE = [
 MARKERS = [("o", "●"), ("s", "■"), ("^", "▲"), ("D", "◆"), ("v", "▼"), ("P", "✚"), ("X", "✖"), ("*", "★")]
 DASHES: list[Dashes] = ["-", "--", ":"]
 #: what learns nothing from audio is drawn as background
-GREY: dict[str, tuple[str, str, Dashes]] = {"constant": ("+", "+", ":"), "random": ("x", "✕", "--")}
+GREY: dict[str, tuple[str, str, Dashes]] = {
+    "constant": ("+", "+", ":"),
+    "random": ("x", "✕", "--"),
+    "random_unsettled": ("1", "⅄", "-"),
+}
 
 #: the page's colors on paper
 LIGHT = {

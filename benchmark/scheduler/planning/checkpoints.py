@@ -1,4 +1,4 @@
-"""The jobs that make encoders: pre-trained after one step has succeeded, or as they are initialized."""
+"""The jobs that make encoders: pre-trained after one step has succeeded, only settled, or as they are initialized."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ class Checkpoints:
         for row in rows:
             self._check_labels(row)
         stems = sorted({stem for row in rows for stem in row.cls.crops(row.config).sources})
-        trained = any(row.cls.trains and not row.cls.supervised for row in rows)
-        self._heard = prepare(plan, own, []) if trained else ""
+        self._heard = prepare(plan, own, []) if any(row.hears for row in rows) else ""
         # only who listens to stems depends on them: all else stays what it is when such a strategy joins the grid
         self._heard_with_stems = prepare(plan, own, stems) if stems else self._heard
 
@@ -40,21 +39,24 @@ class Checkpoints:
             **source(registry.strategies, row.strategy),
             **source(registry.encoders, encoder),
         }
-        if not row.cls.trains:
+        if not row.hears:
             return self._plan.add("pretrain", f"export {row.label(encoder, seed)}", {**module, "seed": seed})
         self._check_length(row)
-        budget = self._grid.pretrain.model_dump()
-        step = {**module, "precision": budget["precision"]}
-        tried = self._plan.add("preflight", f"preflight {row.name} on {row.on(encoder)}", step, self._labels(row))
-        spec = {**module, "seed": seed, "budget": budget, "corpus": self._grid.corpus}
+        heard = self._heard_with_stems if row.cls.crops(row.config).sources else self._heard
+        spec = {**module, "seed": seed, "corpus": self._grid.corpus}
+        if not row.cls.trains:
+            spec["settled"] = {"batch_size": self._grid.pretrain.batch_size}
+            return self._plan.add("pretrain", f"settle {row.label(encoder, seed)}", spec, (heard,))
+        spec["budget"] = self._grid.pretrain.model_dump()
         if self._grid.snapshots.at:
             spec["snapshots"] = self._grid.snapshots.at
-        heard = self._heard_with_stems if row.cls.crops(row.config).sources else self._heard
+        step = {**module, "precision": self._grid.pretrain.precision}
+        tried = self._plan.add("preflight", f"preflight {row.name} on {row.on(encoder)}", step, self._labels(row))
         return self._plan.add("pretrain", f"pretrain {row.label(encoder, seed)}", spec, (heard,), (tried,))
 
     def heard_by(self, row: Row) -> str:
-        """The corpus and size that a row is pre-trained on, or `none`."""
-        return f"{self._grid.corpus}/{self._grid.size}" if row.cls.trains else "none"
+        """The corpus and size that a row's encoder has heard, or `none`."""
+        return f"{self._grid.corpus}/{self._grid.size}" if row.hears else "none"
 
     def _labels(self, row: Row) -> tuple[str, ...]:
         """The catalog, for who hears labels."""

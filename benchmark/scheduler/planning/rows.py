@@ -39,6 +39,11 @@ class Row:
             raise UserError(f"strategies.{name}.encoders: {strategy} brings its own, {found.encoder_name}")
         return cls(name, strategy, found, config)
 
+    @property
+    def hears(self) -> bool:
+        """Whether its encoder depends on the pre-training corpus, by its weights or by BatchNorm's statistics alone."""
+        return bool(self.cls.trains or self.cls.settled)
+
     def checkpoints(self, grid: Grid) -> list[tuple[str, int]]:
         """(encoder, seed) pairs; a strategy with its own handcrafted encoder has nothing to seed."""
         own = self.cls.encoder_name
