@@ -147,8 +147,13 @@ def _checkpoint(jobs: dict[str, Job], job: Job) -> Job | None:
 def _pretraining(identity: tuple[str, str, int], info: dict[str, Any]) -> dict[str, Any]:
     names = (
         "crops",
+        "steps",
+        "batch",
+        "epochs",
+        "learning_rate",
         "seconds",
         "loss",
+        "trend",
         "std",
         "effective_rank",
         "mean_cosine",

@@ -64,14 +64,23 @@ class Failure(BaseModel):
 
 
 class Pretraining(BaseModel):
-    """One pre-trained checkpoint and its monitors; None where a strategy has no such monitor."""
+    """One pre-trained checkpoint, what it heard, and its monitors; None where a run has no record of it.
+
+    `batch` tracks a step; `epochs` over the corpus's training tracks; `trend`: slope of the last quarter of the loss
+    curve over its standard error.
+    """
 
     strategy: str
     encoder: str = ""
     seed: int = 0
     crops: float | None = None
+    steps: int | None = None
+    batch: int | None = None
+    epochs: float | None = None
+    learning_rate: float | None = None
     seconds: float | None = None
     loss: float | None = None
+    trend: float | None = None
     std: float | None = None
     effective_rank: float | None = None
     mean_cosine: float | None = None

@@ -1,6 +1,8 @@
-"""Collapse monitors: is anything left in the embeddings? Computed on a fixed held-out set."""
+"""What tells a training's health: is anything left in its embeddings, and was its loss still moving at the end?"""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -8,10 +10,12 @@ from torch.nn import functional as F
 
 #: below these, embeddings of different tracks hardly differ
 COLLAPSED_RANK, COLLAPSED_COSINE = 2.0, 0.999
+#: parts of the last quarter of a loss curve: means over these do not know of each other as the losses of steps may
+PARTS = 16
 
 
 def monitors(embeddings: Tensor) -> dict[str, float]:
-    """Health of (N, D) clip embeddings.
+    """Health of (N, D) clip embeddings of a fixed held-out set.
 
     Returns:
         `std`: mean per-dimension deviation of the L2-normalized embeddings, times sqrt(D) (1 if isotropic);
@@ -31,3 +35,27 @@ def monitors(embeddings: Tensor) -> dict[str, float]:
         "mean_cosine": cosine,
         "collapsed": float(rank < COLLAPSED_RANK or cosine > COLLAPSED_COSINE),
     }
+
+
+def trend(curve: Tensor) -> float | None:
+    """Slope of the last quarter of a loss curve over its standard error: t, with `PARTS` - 2 degrees of freedom.
+
+    A line is fitted to the means of equal parts (to the losses themselves, where there are fewer). Beyond -3 the loss
+    was still falling when training ended, beyond 3 rising; in between it may have been level. Under a learning rate
+    that goes to zero a loss may fall to the end and yet have nothing more to learn.
+
+    Args:
+        curve: (steps,) losses.
+
+    Returns:
+        None where the quarter has too few steps, or no noise, to tell.
+    """
+    last = curve.double()[-(len(curve) // 4) :] if len(curve) >= 4 else curve[:0]
+    if len(last) < 3:
+        return None
+    y = torch.stack([part.mean() for part in last.tensor_split(min(PARTS, len(last)))])
+    x = torch.arange(len(y)) - (len(y) - 1) / 2
+    slope = (x * y).sum() / x.square().sum()
+    noise = (y - y.mean() - slope * x).square().sum() / (len(y) - 2)
+    ratio = float(slope / (noise / x.square().sum()).sqrt())
+    return ratio if math.isfinite(ratio) else None

@@ -25,7 +25,7 @@ from benchmark.pretraining.distributed import gather, shard, world_size
 from benchmark.pretraining.lars import LARS
 from benchmark.pretraining.memory import forget_peak, free, peak_mb
 from benchmark.pretraining.micro_batch import MicroBatches
-from benchmark.pretraining.monitor import monitors
+from benchmark.pretraining.monitor import monitors, trend
 from benchmark.pretraining.snapshots import Snapshots
 from benchmark.pretraining.tell import Tell
 
@@ -48,6 +48,7 @@ class Pretraining(L.LightningModule):
         super().__init__()
         self.strategy, self.config, self.seed = strategy, config, seed
         self.steps, self.start, self.parts = steps, start, parts
+        self.rate = config.learning_rate or strategy.learning_rate
         self.curve: list[Tensor] = []
 
     def training_step(self, batch: tuple[int, dict[str, Tensor]], _: int) -> Tensor:
@@ -88,9 +89,8 @@ class Pretraining(L.LightningModule):
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.config.weight_decay},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        rate = self.config.learning_rate or self.strategy.learning_rate
         optimizer: torch.optim.Optimizer = (
-            LARS(groups, lr=rate) if self.config.optimizer == "lars" else torch.optim.AdamW(groups, lr=rate)
+            LARS(groups, lr=self.rate) if self.config.optimizer == "lars" else torch.optim.AdamW(groups, lr=self.rate)
         )
         of_step = partial(self.config.rate, steps=self.steps, step_crops=self.strategy.step_crops)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: of_step(self.start + step))
@@ -122,8 +122,9 @@ def pretrain(
         shares: of the training after which the encoder is kept besides, in `folder` as `weights_file` says.
 
     Returns:
-        What the record keeps: crops heard, steps, seconds, how often it was resumed, how many rows were embedded at
-        once on each device, loss curve (at most 100 points) and collapse monitors.
+        What the record keeps: crops heard, steps of how many tracks, epochs, learning rate, seconds, how often it was
+        resumed, how many rows were embedded at once on each device, loss curve (at most 100 points), whether it was
+        still moving, and collapse monitors.
 
     Raises:
         TrainingDiverged: the loss became NaN or infinite.
@@ -153,12 +154,16 @@ def pretrain(
     return {
         "crops": round(stream.steps * stream.heard),
         "steps": stream.steps,
+        "batch": stream.batch,
+        "epochs": round(stream.steps * stream.batch / len(stream.rows), 2),
+        "learning_rate": module.rate,
         "seconds": round(seconds, 1),
         "resumed": checkpoints.begin.resumed,
         "micro_batch": -(-stream.batch // (world_size() * module.parts)),
         "parameters": sum(p.numel() for p in strategy.parameters() if p.requires_grad),
         "peak_mb": peak_mb(device) if peak_is_ours else None,
         "loss": float(curve[-min(20, len(curve)) :].mean()),
+        "trend": trend(curve),
         "curve": [round(float(v), 4) for v in curve[points]],
         **monitors(held_out_embeddings(strategy.encoder, waves, device)),
     }

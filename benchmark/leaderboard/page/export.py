@@ -16,8 +16,9 @@ from benchmark.leaderboard.claims import claim
 from benchmark.leaderboard.drawing import draw
 from benchmark.leaderboard.drawing.draw import Drawing
 from benchmark.leaderboard.drawing.typeset import Table, escape, latex, plain
+from benchmark.leaderboard.page import heard
 from benchmark.leaderboard.page.report import Report, gather
-from benchmark.leaderboard.record import percent
+from benchmark.leaderboard.record import Run, percent
 from benchmark.leaderboard.statistics.order import Field, Matrix, Order
 from benchmark.leaderboard.statistics.robustness import Robustness
 from benchmark.leaderboard.statistics.tables import Column, Row, Score, Standing
@@ -51,11 +52,15 @@ def write(folder: Path, report: Report) -> Path:
         *(matrix_table(duel) for task in report.tasks for duel in task.duels),
         *(robustness_table(damage) for task in report.tasks for damage in task.robustness),
         claims_table(claim.frame(report.verdicts)),
-        plain(
-            "pretraining", "Pre-trained checkpoints", pd.DataFrame(job.model_dump() for job in report.run.pretraining)
-        ),
+        plain("heard", "What each row heard, over its trainings", heard.frame(report.heard)),
+        plain("pretraining", "Pre-trained checkpoints", _checkpoints(report.run)),
     ]
     return write_files(folder, shown, report.drawings)
+
+
+def _checkpoints(run: Run) -> pd.DataFrame:
+    """All that is recorded of any of them."""
+    return pd.DataFrame(job.model_dump() for job in run.pretraining).dropna(axis=1, how="all")
 
 
 def write_files(folder: Path, tables: Iterable[Table], drawings: Sequence[Drawing]) -> Path:

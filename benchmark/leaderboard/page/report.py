@@ -14,6 +14,7 @@ from benchmark.leaderboard.drawing.draw import GREY, Drawing
 from benchmark.leaderboard.page import price
 from benchmark.leaderboard.page.audio_examples import Example, load_examples
 from benchmark.leaderboard.page.by_task import TaskPart, task_parts
+from benchmark.leaderboard.page.heard import Heard, heard
 from benchmark.leaderboard.page.trust import Trust, trust
 from benchmark.leaderboard.record import Run, load_run
 from benchmark.leaderboard.statistics import stats, tables
@@ -74,6 +75,7 @@ class Report:
     panels: list[Panel]
     tasks: list[TaskPart]
     prices: list[Drawing]
+    heard: list[Heard]
     verdicts: list[tuple[type[claim.Claim], claim.Verdict]]
     trust: Trust
     examples: list[Example]
@@ -116,6 +118,7 @@ def gather(folder: Path) -> Report:
         panels=panels,
         tasks=task_parts(scores, table, run, firsts, pairs, load_robustness(folder, run)),
         prices=price.drawings(raw, table, run, probes[0]),
+        heard=heard(raw, entries, run),
         verdicts=claim.check_all(raw, run),
         trust=trust(scores, table, run, taus),
         examples=load_examples(folder),
