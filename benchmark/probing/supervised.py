@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import lightning as L
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,23 +17,26 @@ from benchmark.audio.waveforms import Waveforms
 from benchmark.modules import Batch, Crops, Encoder, Strategy
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.pretraining.crops import CropStream
-from benchmark.pretraining.train import Pretraining, fit
+from benchmark.pretraining.train import settle_statistics
 from benchmark.probing.embed import WINDOW_SECONDS, read, summary
 from benchmark.probing.evaluate import CLEAN, Condition, Trial
 from benchmark.probing.features import Features
 from benchmark.probing.fractions import Subset
 from benchmark.probing.layers import Loss, row_loss
 from benchmark.probing.probe import LOSSES, Outputs, ProbeResult, Targets
+from benchmark.probing.search import Recipe, Setting, Views, search
 
-#: epochs over the labelled tracks, but this many steps at least; validation is looked at so many times
-EPOCHS, MIN_STEPS, CHECKS = 60, 100, 10
 HIDDEN = 512
-#: from scratch, and on from a pre-trained encoder
-SCRATCH_RATE, FINETUNE_RATE = 1e-3, 3e-4
 
 
 class Classifier(Strategy):
-    """An encoder with a head, trained end to end: a strategy like others, whose loss compares with labels."""
+    """An encoder with a head, trained end to end: a strategy like others, whose loss compares with labels.
+
+    Attributes:
+        augmented: makes features of crops in training, if they are not to be as they are.
+    """
+
+    augmented: Views | None = None
 
     def __init__(self, encoder: Encoder, outputs: int, frames: bool, probe: str, kind: Loss) -> None:
         super().__init__(encoder, None)
@@ -44,7 +46,9 @@ class Classifier(Strategy):
         self.head = nn.Sequential(nn.LayerNorm(inside), *(hidden if probe == "mlp" else [nn.Linear(inside, outputs)]))
 
     def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Features as they are, and targets."""
+        """Features, and targets."""
+        if self.augmented:
+            return {"features": self.augmented(batch, generator)["features"], "targets": batch.labels}
         return {"features": self.encoder.features(batch.crops[:, 0]), "targets": batch.labels}
 
     def logits(self, features: Tensor) -> Tensor:
@@ -67,21 +71,6 @@ class Classifier(Strategy):
         return {"loss": total / known.sum().clamp_min(1)}  # a batch may know nothing
 
 
-class _KeepBest(L.Callback):
-    """Scores validation a few times in training, and keeps the best moment."""
-
-    def __init__(self, every: int, score: Any) -> None:
-        self.every, self.score = every, score
-        self.best = -np.inf
-        self.state: dict[str, Tensor] = {}
-
-    def on_train_batch_end(self, trainer: L.Trainer, module: Any, *_: Any) -> None:
-        if trainer.global_step % self.every == 0:
-            score = float(np.nan_to_num(self.score(module.strategy), nan=-np.inf))
-            if score > self.best or not self.state:  # a score may be undefined throughout: some moment must stay
-                self.best, self.state = score, copy.deepcopy(module.strategy.state_dict())
-
-
 class Audible(NamedTuple):
     """Test tracks under a condition: `at` in `waves`, which are `rows` of the catalog."""
 
@@ -98,38 +87,42 @@ def train_supervised(
     probe: Literal["linear", "mlp"],
     seed: int,
     device: str,
-    learning_rate: float = SCRATCH_RATE,
+    recipe: Recipe,
     conditions: Mapping[Condition, Audible] = MappingProxyType({}),
 ) -> ProbeResult:
-    """Train on the subset's training tracks, keep the best moment on its validation tracks, read test once.
+    """Train on the subset's training tracks as its validation tracks say, read test once.
+
+    An encoder is read out, on validation too, as pre-trained ones are: with settled BatchNorm statistics.
 
     Args:
-        encoder: untrained or pre-trained; changed in place.
+        encoder: untrained or pre-trained; it stays as it is.
         probe: the head on top: one layer, or two.
-        learning_rate: AdamW's, after warm-up.
+        recipe: what to try.
         conditions: under which test tracks are read as well.
     """
     task, columns, kind = trial.task, max(1, len(trial.task.classes)), LOSSES[trial.task.output]
-    model = Classifier(encoder, columns, task.frame_level, probe, kind)
+    untaught = Classifier(encoder, columns, task.frame_level, probe, kind)
     lesson = _frames if task.frame_level else _clips
     heard, targets, spec, scale = lesson(trial, waves, encoder, subset)
-    batch = 16 if task.frame_level else 64
-    steps = max(MIN_STEPS, EPOCHS * len(subset.train) // batch)
     precision: Literal["32-true", "bf16-mixed"] = "32-true" if device == "cpu" else "bf16-mixed"
-    config = PretrainConfig(crops=10**9, batch_size=batch, precision=precision, learning_rate=learning_rate, warmup=0.1)
+    config = PretrainConfig(crops=recipe.crops, batch_size=recipe.batch, precision=precision)
     stream = CropStream(heard, spec, config, seed, targets=targets, rows=np.arange(len(heard.tracks)))
-    stream.steps = steps
 
-    def score(current: Classifier) -> float:
-        outputs = predict(current, waves, subset.val, scale, device)
+    def taught(setting: Setting) -> Classifier:
+        model = copy.deepcopy(untaught)
+        if setting.augmented and recipe.views:
+            model.augmented = recipe.views(model.encoder)
+        return model
+
+    def score(model: Classifier) -> float:
+        settle_statistics(model.encoder, stream, device)
+        outputs = predict(model, waves, subset.val, scale, device)
         return trial.select(outputs, subset.val, encoder.frame_rate)
 
-    best = _KeepBest(max(1, steps // CHECKS), score)
-    fit(Pretraining(model, config, seed, steps), stream, device, [best])
-    model.load_state_dict(best.state)
+    model, val_score, chosen = search(recipe, taught, stream, score, config, device)
     clean = predict(model, waves, trial.test, scale, device)
     corrupted = [predict(model, heard.waves, heard.at, scale, device, how) for how, heard in conditions.items()]
-    return ProbeResult(subset, clean, {}, float(best.best), corrupted)
+    return ProbeResult(subset, clean, chosen, val_score, corrupted)
 
 
 #: mean and deviation of the numbers that are regressed on

@@ -15,7 +15,7 @@ from typing import Any
 from benchmark import registry
 from benchmark.interfaces import Unreadable, UserError
 from benchmark.scheduler.executors.slots import DEVICE_VARIABLE
-from benchmark.scheduler.planning.conditions import FONT_CORPORA, SECOND_FONT
+from benchmark.scheduler.planning.conditions import FONT_CORPORA, SECOND_FONT, labels_hold
 from benchmark.store.artefacts import Draft, Store
 from benchmark.store.job import Job, Stores
 
@@ -252,7 +252,7 @@ def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
     from safetensors.torch import load_file
 
     from benchmark.probing.evaluate import Condition, rows_of
-    from benchmark.probing.supervised import FINETUNE_RATE, SCRATCH_RATE, Audible, train_supervised
+    from benchmark.probing.supervised import Audible, train_supervised
 
     device, spec = _device(), job.spec
     waves = open_waveforms(stores.data, job.needs[0], spec["corpus"])
@@ -274,10 +274,22 @@ def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
         encoder = registry.encoders.get(spec["encoder"])()
         if start:
             encoder.load_state_dict(load_file(stores.out.open("pretrain", start[0]) / "encoder.safetensors"))
-        rate = FINETUNE_RATE if start else SCRATCH_RATE
-        result = train_supervised(trial, waves, encoder, subset, probe, spec["seed"], device, rate, conditions)
+        result = train_supervised(
+            trial, waves, encoder, subset, probe, spec["seed"], device, _recipe(spec, trial.task), conditions
+        )
         results.append((f"finetune_{probe}" if start else probe, result))
     _write_scores(job, draft, *trial.scored(results, encoder.frame_rate, {c: a.rows for c, a in conditions.items()}))
+
+
+def _recipe(spec: dict[str, Any], task: Any) -> Any:
+    """How a task's labels are learned: as the teacher's options say, augmented only where the labels stay true."""
+    from benchmark.probing.search import Recipe
+
+    teacher = registry.strategies.get(spec["teacher"]["strategy"])
+    options = teacher.Config.model_validate(spec["teacher"]["options"])
+    rates = options.finetune_rates if "protocol" in spec else options.learning_rates
+    views = (lambda encoder: teacher(encoder, options).views) if labels_hold(options, task) else None
+    return Recipe(rates, spec["crops"], options.batch_size, views if options.augments else None)
 
 
 def _write_scores(job: Job, draft: Draft, scores: Any, predictions: Any, crops: float | None = None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,22 @@ import torch
 from benchmark.audio.waveforms import Waveforms
 from benchmark.encoders.cnn_small import CNNSmall
 from benchmark.interfaces import Info, Task
+from benchmark.modules import Crops, Encoder
+from benchmark.pretraining.budget import PretrainConfig
+from benchmark.pretraining.crops import CropStream, to_batch
 from benchmark.probing import supervised
 from benchmark.probing.evaluate import Condition, Trial
+from benchmark.probing.search import Recipe, Views
 from tasks.kinds.regression import Regression
 from tasks.kinds.tagging import Tagging
 
 RATE, SECONDS, TRACKS = 16_000, 3.2, 60
 SPLITS = np.array(["train"] * 24 + ["val"] * 12 + ["test"] * 24)
+
+
+def steps(count: int) -> Recipe:
+    """One setting, for so many steps of 24 crops."""
+    return Recipe(rates=(1e-3,), crops=24 * count, batch=24)
 
 
 class Octave(Task):
@@ -63,11 +74,10 @@ def waves() -> Waveforms:
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
-def test_it_learns_the_labels_and_only_them(waves: Waveforms, shuffled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervised, "MIN_STEPS", 25)
+def test_it_learns_the_labels_and_only_them(waves: Waveforms, shuffled: bool) -> None:
     trial = Trial.of(Octave(), waves.tracks, {1.0: 1}, shuffle_labels=shuffled)
     torch.manual_seed(0)
-    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu")
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu", steps(25))
     assert np.stack(result.outputs).shape == (24, 2)
     scores, predictions = trial.scored([("linear", result)], CNNSmall.frame_rate)
     accuracy = float(scores["value"].iloc[0])
@@ -76,11 +86,37 @@ def test_it_learns_the_labels_and_only_them(waves: Waveforms, shuffled: bool, mo
     assert len(predictions) == 24
 
 
-def test_corrupted_test_tracks_are_read_by_the_model_that_learned_from_clean_ones(
+def deaf(encoder: Encoder) -> Views:
+    """Augmentation that leaves nothing to learn from."""
+    return lambda batch, generator: {"features": torch.zeros_like(encoder.features(batch.crops[:, 0]))}
+
+
+def test_what_validation_prefers_is_chosen_recorded_and_read_out_with_settled_statistics(
     waves: Waveforms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Of two settings, one hears nothing but silence. BatchNorm's statistics are those of the crops as they are."""
+    last: list[supervised.Classifier] = []
+    real = supervised.predict
+    monkeypatch.setattr(supervised, "predict", lambda model, *args: (last.append(model), real(model, *args))[1])
+    trial, encoder = Trial.of(Octave(), waves.tracks, {1.0: 1}, shuffle_labels=False), CNNSmall()
+    before = copy.deepcopy(encoder.state_dict())
+    recipe = dataclasses.replace(steps(25), views=deaf)
+    result = supervised.train_supervised(trial, waves, encoder, trial.subsets[0], "linear", 0, "cpu", recipe)
+    assert all(torch.equal(x, before[name]) for name, x in encoder.state_dict().items()), "it stays as it is"
+    scores, _ = trial.scored([("linear", result)], CNNSmall.frame_rate)
+    told = {"lr": 1e-3, "augmented": 0, "steps": 25, "epochs": 25, "heard": 600, "heard_by_all": 1200}
+    assert scores.iloc[0][list(told)].to_dict() == told
+    assert scores["value"].iloc[0] > 0.9
+    stem = last[-1].encoder.stem
+    stream = CropStream(waves, Crops(count=1, seconds=3.0), PretrainConfig(crops=600, batch_size=24), seed=0)
+    crops = torch.cat([to_batch(stream.step(t)).crops[:, 0] for t in range(20)])
+    with torch.no_grad():
+        heard = torch.cat([stem[0](last[-1].encoder.features(part).unsqueeze(1)) for part in crops.split(48)])
+    torch.testing.assert_close(stem[1].running_mean, heard.mean(dim=(0, 2, 3)), rtol=1e-3, atol=1e-4)
+
+
+def test_corrupted_test_tracks_are_read_by_the_model_that_learned_from_clean_ones(waves: Waveforms) -> None:
     """A steady tone played backwards stays itself; under heavy noise the outputs move, and more than under light."""
-    monkeypatch.setattr(supervised, "MIN_STEPS", 25)
     trial = Trial.of(Octave(), waves.tracks, {1.0: 1}, shuffle_labels=False)
     conditions = {
         Condition(*how): supervised.Audible(waves, trial.test, trial.test)
@@ -88,7 +124,7 @@ def test_corrupted_test_tracks_are_read_by_the_model_that_learned_from_clean_one
     }
     torch.manual_seed(0)
     result = supervised.train_supervised(
-        trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu", conditions=conditions
+        trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu", steps(25), conditions
     )
     scores, predictions = trial.scored(
         [("linear", result)], CNNSmall.frame_rate, {c: a.rows for c, a in conditions.items()}
@@ -143,21 +179,16 @@ class OctaveFrames(Octave):
     ("task", "metric", "least"),
     [(OctaveTags, "roc_auc", 0.95), (OctaveNumber, "r2", 0.7), (OctaveFrames, "accuracy", 0.9)],
 )
-def test_it_learns_every_kind_of_target(
-    task: type[Task], metric: str, least: float, waves: Waveforms, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(supervised, "MIN_STEPS", 40)
+def test_it_learns_every_kind_of_target(task: type[Task], metric: str, least: float, waves: Waveforms) -> None:
     trial = Trial.of(task(), waves.tracks, {1.0: 1}, shuffle_labels=False)
     torch.manual_seed(0)
-    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu")
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu", steps(40))
     scores, _ = trial.scored([("linear", result)], CNNSmall.frame_rate)
     assert scores.set_index("metric")["value"][metric] > least
 
 
 def test_a_score_that_is_never_defined_keeps_a_moment(waves: Waveforms, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervised, "MIN_STEPS", 10)
-    monkeypatch.setattr(supervised, "EPOCHS", 1)
     trial = Trial.of(OctaveTags(), waves.tracks, {1.0: 1}, shuffle_labels=False)
     monkeypatch.setattr(Trial, "select", lambda *_: float("nan"))
-    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu")
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu", steps(5))
     assert np.isfinite(np.stack(result.outputs)).all()

@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from trees.tags import write_mtat
 from typer.main import get_command
 
+from benchmark import registry
 from benchmark.cli.main import app
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid, change, load, names, narrow
+from benchmark.scheduler.jobs import _recipe
 from benchmark.scheduler.planning.plan import plan, select
 from benchmark.scheduler.planning.rows import rows
 
@@ -124,6 +126,71 @@ def test_full_has_a_token_block() -> None:
 def test_supervised_trains_on_every_subset() -> None:
     assert kinds(grid(strategies={"supervised": {}}))["supervised"] == 2 * 2 * (3 + 1)
     assert "pretrain" not in kinds(grid(strategies={"supervised": {}}))
+
+
+def test_an_untrained_encoder_hears_the_corpus_only_to_settle_on_it() -> None:
+    """`random` is read out as trained rows are; its key depends on what it settles on, and on nothing of training."""
+    both = grid(strategies={"random": {}, "random_unsettled": {}}, seeds=[0])
+    jobs = {job.name: job for job in plan(both).values()}
+    (joined,) = [key for key, job in plan(both).items() if job.kind == "waveforms"]
+    settled, off = jobs["settle random cnn_small seed 0"], jobs["export random_unsettled cnn_small seed 0"]
+    assert settled.needs == (joined,)
+    assert settled.spec["settled"] == {"batch_size": 64}
+    assert off.needs == ()
+    assert not {"corpus", "settled"} & set(off.spec)
+    corpora = {job.spec["strategy"]: job.spec["pretrain_corpus"] for job in jobs.values() if job.kind == "probe"}
+    assert corpora == {"random": "rendered_scores/tiny", "random_unsettled": "none"}
+    made = {job.name for job in jobs.values() if job.kind in ("pretrain", "preflight")}
+    assert made == {settled.name, off.name, "preflight instrument", "preflight key"}
+
+    def key(**pretrain: Any) -> str:
+        planned = plan(both.model_copy(update={"pretrain": both.pretrain.model_copy(update=pretrain)}))
+        return next(key for key, job in planned.items() if job.name == settled.name)
+
+    assert key(crops=6400, precision="32-true", learning_rate=0.1) == settled.key
+    assert key(batch_size=32) != settled.key
+
+
+def test_labels_are_learned_as_the_supervised_row_says() -> None:
+    """Its options and the budget are in the key, also of fine-tuning, which takes those of the grid's own row."""
+
+    def trainings(**changes: Any) -> dict[str, dict[str, Any]]:
+        return {key: job.spec for key, job in plan(grid(**changes)).items() if job.kind == "supervised"}
+
+    row: dict[str, Any] = {"strategies": {"supervised": {}}}
+    plain = trainings(**row)
+    assert {(spec["teacher"]["strategy"], spec["crops"]) for spec in plain.values()} == {("supervised", 640)}
+    assert not plain.keys() & trainings(**row, pretrain={"crops": 641}).keys()
+    assert not plain.keys() & trainings(strategies={"supervised": {"learning_rates": [0.01]}}).keys()
+    tuned = trainings(protocol="finetune")
+    asked = trainings(protocol="finetune", strategies={"simclr": {}, "mine": {"strategy": "supervised", "noise_p": 0}})
+    assert {spec["teacher"]["options"]["noise_p"] for spec in tuned.values()} == {0.5}
+    assert {spec["teacher"]["options"]["noise_p"] for spec in asked.values()} == {0.0}
+    assert {spec["strategy"] for spec in asked.values()} == {"simclr", "mine"}
+
+
+@pytest.mark.parametrize(
+    ("options", "augmented"),
+    [
+        ({}, {"key", "instrument", "tempo", "beat", "chord"}),
+        ({"preset": "none"}, set()),
+        ({"pitch_shift_cents": 200}, {"instrument", "tempo", "beat"}),
+        ({"pitch_shift_cents": 200, "pitch_shift": False}, {"key", "instrument", "tempo", "beat", "chord"}),
+        ({"preset": "choi"}, {"instrument"}),
+        ({"preset": "choi", "pitch_shift": False}, {"key", "instrument"}),
+    ],
+)
+def test_only_augmentation_that_leaves_a_task_s_labels_true_is_tried(
+    options: dict[str, Any], augmented: set[str]
+) -> None:
+    """Pitch shift moves keys and chords; a change of speed also tempo, and where beats and chords are."""
+    names = ["key", "instrument", "tempo", "beat", "chord"]
+    jobs = plan(grid(strategies={"supervised": options}, tasks=names)).values()
+    spec = next(job.spec for job in jobs if job.kind == "supervised")
+    recipes = {name: _recipe(spec, registry.tasks.get(name)()) for name in names}
+    assert {name for name, recipe in recipes.items() if recipe.settings[0].augmented} == augmented
+    assert {len(recipe.settings) for recipe in recipes.values()} <= {2, 3}
+    assert all(recipe.settings[0].rate == 3e-3 for recipe in recipes.values())
 
 
 def test_stems_are_part_of_the_key_only_where_they_are_heard() -> None:

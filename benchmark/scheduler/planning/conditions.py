@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from benchmark import registry
 from benchmark.interfaces import UserError
@@ -15,6 +15,18 @@ FONT_CORPORA = {"rendered_scores": "rendered_scores_second_font"}
 SEVERITIES = (1, 2, 3, 4)
 #: bump when a corruption sounds different
 CORRUPTION_VERSION = 2
+
+
+class Change(Protocol):
+    """What is done to audio, by a corruption or by an augmentation, as far as labels are concerned."""
+
+    @property
+    def moves_pitch(self) -> bool:
+        """Whether its pitch is another one afterwards."""
+
+    @property
+    def moves_time(self) -> bool:
+        """Whether its events are at other times afterwards."""
 
 
 def conditions_of(corruptions: Mapping[str, Sequence[int]], task: Any) -> list[tuple[str, int]]:
@@ -36,14 +48,15 @@ def conditions_of(corruptions: Mapping[str, Sequence[int]], task: Any) -> list[t
             chosen += [(name, 1)] if task.corpus in FONT_CORPORA else []
         elif name not in CORRUPTIONS:
             raise registry.unknown("corruptions", name, [*CORRUPTIONS, SECOND_FONT])
-        elif _labels_hold(CORRUPTIONS[name], task):
+        elif labels_hold(CORRUPTIONS[name], task):
             chosen += [(name, severity) for severity in severities]
     return sorted(set(chosen))
 
 
-def _labels_hold(corruption: Any, task: Any) -> bool:
-    moved_time = corruption.moves_time and (task.level == "time" or task.output.startswith("frame"))
-    return not moved_time and not (corruption.moves_pitch and task.level == "pitch")
+def labels_hold(change: Change, task: Any) -> bool:
+    """Whether a task's labels are still true of changed audio."""
+    moved_time = change.moves_time and (task.level == "time" or task.output.startswith("frame"))
+    return not moved_time and not (change.moves_pitch and task.level == "pitch")
 
 
 def all_corruptions() -> dict[str, list[int]]:

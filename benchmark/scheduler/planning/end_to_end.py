@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from benchmark import registry
@@ -14,12 +14,16 @@ from benchmark.scheduler.planning.exams import Exams
 from benchmark.scheduler.planning.keys import Plan, source
 from benchmark.scheduler.planning.rows import Row
 
+#: whose options say how labels are learned where checkpoints are fine-tuned and the grid has no such row
+TEACHER = "supervised"
+
 
 class EndToEnd:
     """A training per task, fraction and resample, which run side by side."""
 
-    def __init__(self, grid: Grid, plan: Plan, checkpoints: Checkpoints, exams: Exams) -> None:
+    def __init__(self, grid: Grid, rows: Sequence[Row], plan: Plan, checkpoints: Checkpoints, exams: Exams) -> None:
         self._grid, self._plan, self._checkpoints, self._exams = grid, plan, checkpoints, exams
+        self._teachers = [row for row in rows if row.cls.supervised]
 
     def add(self, row: Row, encoder: str, seed: int, checkpoint: str | None = None) -> None:
         """Train on every task, from scratch or from a checkpoint."""
@@ -31,6 +35,8 @@ class EndToEnd:
             **source(registry.encoders, encoder),
             "seed": seed,
             "pretrain_corpus": self._checkpoints.heard_by(row) if checkpoint else "none",
+            "teacher": self._teacher(row),
+            "crops": self._grid.pretrain.crops,
         }
         if checkpoint:
             spec["protocol"] = "finetune"
@@ -41,6 +47,16 @@ class EndToEnd:
             for draw, own in self._draws():
                 job = {**spec, "corpus": task.corpus, **reading, **own}
                 self._plan.add("supervised", f"{label} on {name}, {draw}", job, needs, (self._exams.tried[name],))
+
+    def _teacher(self, row: Row) -> dict[str, Any]:
+        """Who knows how labels are learned: the row itself, or else the grid's first that does."""
+        teacher = next((one for one in (row, *self._teachers) if one.cls.supervised), None) or Row.of(TEACHER, {})
+        return {
+            "strategy": teacher.strategy,
+            "version": teacher.cls.info.version,
+            "options": teacher.config.model_dump(mode="json"),
+            **source(registry.strategies, teacher.strategy),
+        }
 
     def _reading(self, name: str) -> tuple[dict[str, Any], list[str]]:
         """What reading a task depends on, and the other waveforms that it is read from under some conditions."""

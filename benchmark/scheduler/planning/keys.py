@@ -17,7 +17,7 @@ ENGINE = {
     "embed": 4,
     "probe": 6,
     "control": 8,
-    "supervised": 5,
+    "supervised": 6,
     "preflight": 1,
 }
 

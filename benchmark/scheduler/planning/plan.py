@@ -27,7 +27,7 @@ def plan(grid: Grid) -> dict[str, Job]:
     for name in (*grid.tasks, *grid.snapshots.tasks):
         registry.tasks.get(name)  # a slip of the pen is named before anything else is looked for
     checkpoints, exams = Checkpoints(grid, found, result), Exams(grid, result)
-    probes, end_to_end = Probes(grid, result, checkpoints, exams), EndToEnd(grid, result, checkpoints, exams)
+    probes, end_to_end = Probes(grid, result, checkpoints, exams), EndToEnd(grid, found, result, checkpoints, exams)
     for row in found:
         for encoder, seed in row.checkpoints(grid):
             if row.cls.supervised:

@@ -1,0 +1,149 @@
+"""How long, and with which settings, labels are learned: planted validation scores lead to known decisions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor, nn
+
+from benchmark.audio.waveforms import Waveforms
+from benchmark.encoders.constant import Constant
+from benchmark.interfaces import Info
+from benchmark.modules import Batch, Crops, Strategy
+from benchmark.pretraining.budget import PretrainConfig
+from benchmark.pretraining.crops import CropStream
+from benchmark.pretraining.train import TrainingDiverged
+from benchmark.probing import search
+from benchmark.probing.search import Paced, Recipe, Setting, behind, checks, improves
+
+RATES = (3e-3, 1e-3)
+SETTINGS = [Setting(3e-3, True), Setting(1e-3, True), Setting(3e-3, False)]
+
+
+def test_validation_is_looked_at_equally_often_in_each_doubling_of_the_steps() -> None:
+    assert checks(1500)[:5] == [100, 119, 141, 168, 200]
+    assert [sum(low <= step < 2 * low for step in checks(6400)) for low in (100, 200, 400, 800, 1600, 3200)] == [4] * 6
+    assert checks(1500)[-1] < 1500
+    assert checks(100) == []
+
+
+def test_a_training_goes_on_while_the_last_doubling_is_above_the_one_before() -> None:
+    assert improves([0.1] * 7), "two doublings are not over yet"
+    assert improves([0.1] * 4 + [0.1, 0.1, 0.1, 0.2])
+    assert not improves([0.1] * 8)
+    assert not improves([0.1] * 4 + [0.0, 0.0, 0.0, 0.3]), "one lucky moment is not enough"
+    assert not improves([-np.inf] * 8), "a score that is never defined"
+
+
+def test_a_contender_has_to_be_above_the_leader_at_the_same_step() -> None:
+    leader = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    assert not behind([0.0] * 3, leader), "no doubling is over yet"
+    assert behind([0.1, 0.2, 0.3, 0.4], leader), "equal is not above"
+    assert not behind([0.1, 0.2, 0.3, 0.5], leader)
+    assert not behind([0.5] * 8, leader), "one that goes on for longer: .5 against the leader's last, .45"
+    assert behind([0.4] * 8, leader)
+
+
+def test_the_rate_rises_stays_and_falls_to_zero() -> None:
+    paced = Paced(Toy(), PretrainConfig(crops=1, learning_rate=1.0), 0, 1000)
+    assert [paced._rate(step) for step in (0, 49, 99, 400, 800)] == [0.01, 0.5, 1.0, 1.0, 1.0]
+    assert [paced._rate(step) for step in (900, 1000)] == [0.5, 0.0]
+    paced.cool(400)
+    assert paced.last == 500
+    assert [paced._rate(step) for step in (400, 450, 500)] == [1.0, 0.5, 0.0]
+
+
+class Toy(Strategy):
+    """One weight; its loss is the weight's square, or undefined."""
+
+    info = Info("toy", "Toy", "this test")
+
+    def __init__(self, setting: Setting | None = None, broken: bool = False) -> None:
+        super().__init__(Constant(), None)
+        self.weight = nn.Parameter(torch.ones(1))
+        self.setting, self.broken = setting, broken
+
+    def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        return {"x": batch.crops[:, 0]}
+
+    def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"x": self.weight.expand(len(views["x"]), 1)}
+
+    def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"loss": embeddings["x"].square().mean() * (float("nan") if self.broken else 1.0)}
+
+
+@pytest.fixture
+def stream() -> CropStream:
+    """200 steps of 4 crops of .03 s: a crop of 3 s in 25 steps."""
+    tracks = pd.DataFrame({"split": "train", "offset": np.arange(8) * 480, "length": 480})
+    waves = Waveforms(tracks, {"mix": np.zeros(8 * 480, np.int16)}, 16_000)
+    found = CropStream(waves, Crops(count=1, seconds=0.03), PretrainConfig(crops=8, batch_size=4), seed=0)
+    assert (found.steps, found.batch) == (200, 4)
+    return found
+
+
+def run(stream: CropStream, plan: dict[Setting, Any], broken: tuple[Setting, ...] = ()) -> Any:
+    """Search; `plan` says what a setting scores at its n-th look at validation. Also how often each was looked at."""
+    looks: Counter[Setting] = Counter()
+
+    def score(model: Any) -> float:
+        looks[model.setting] += 1
+        return float(plan[model.setting](looks[model.setting]))
+
+    recipe = Recipe(RATES, crops=8, batch=4, views=lambda encoder: None)  # type: ignore[arg-type, return-value]
+    assert recipe.settings == SETTINGS
+    config = PretrainConfig(crops=8, batch_size=4, precision="32-true")
+    found = search.search(recipe, lambda setting: Toy(setting, setting in broken), stream, score, config, "cpu")
+    return *found, looks
+
+
+def test_the_best_at_its_end_is_chosen_and_who_is_behind_is_given_up(
+    stream: CropStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checks at 8, 10, 11, 13, 16, 19, 23, 27, 32 ...: the leader is level from its 5th look on, so that its second
+    doubling is above the first at 27, the next one, of looks 2 to 5 against 6 to 9, too, and at 45 none is any more."""
+    monkeypatch.setattr(search, "FIRST_CHECK", 8)
+    plan = {
+        SETTINGS[0]: lambda n: min(n, 5) / 10,
+        SETTINGS[1]: lambda n: 0.05,
+        SETTINGS[2]: lambda n: min(n, 5) / 10 + 0.01,
+    }
+    model, score, chosen, looks = run(stream, plan)
+    assert model.setting == SETTINGS[2]
+    assert score == pytest.approx(0.51)
+    assert (chosen["lr"], chosen["augmented"]) == (3e-3, 0)
+    cooled = next(
+        n
+        for n in range(8, 30)
+        if np.mean([min(m, 5) for m in range(n - 3, n + 1)]) <= np.mean([min(m, 5) for m in range(n - 7, n - 3)])
+    )
+    last = round(checks(200)[cooled - 1] / 0.8)
+    assert chosen["steps"] == last < 160
+    assert looks == {SETTINGS[0]: cooled + 1, SETTINGS[1]: 4, SETTINGS[2]: cooled + 1}
+    assert chosen["heard_by_all"] == round((2 * last + checks(200)[3]) / 25)
+    assert chosen["epochs"] == round(last * 4 / 8, 2)
+
+
+def test_the_first_wins_a_tie_and_the_budget_is_the_longest_that_there_is(
+    stream: CropStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "FIRST_CHECK", 150)
+    model, _, chosen, looks = run(stream, dict.fromkeys(SETTINGS, lambda n: 0.5))
+    assert model.setting == SETTINGS[0]
+    assert chosen["steps"] == 200
+    assert set(looks.values()) == {2}, "at 150, and at the end; 178 is in the cooldown"
+
+
+def test_a_setting_that_diverges_costs_itself_only(stream: CropStream) -> None:
+    model, score, _, looks = run(stream, dict.fromkeys(SETTINGS, lambda n: 0.5), broken=(SETTINGS[0],))
+    assert model.setting == SETTINGS[1]
+    assert score == 0.5
+    assert SETTINGS[0] not in looks
+    with pytest.raises(TrainingDiverged, match="the loss is nan at step 49 of 200"):
+        run(stream, {}, broken=tuple(SETTINGS))
