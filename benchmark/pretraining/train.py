@@ -92,9 +92,12 @@ class Pretraining(L.LightningModule):
         optimizer: torch.optim.Optimizer = (
             LARS(groups, lr=self.rate) if self.config.optimizer == "lars" else torch.optim.AdamW(groups, lr=self.rate)
         )
-        of_step = partial(self.config.rate, steps=self.steps, step_crops=self.strategy.step_crops)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: of_step(self.start + step))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._rate(self.start + step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        """The learning rate's factor at a step."""
+        return self.config.rate(step, self.steps, self.strategy.step_crops)
 
 
 def pretrain(

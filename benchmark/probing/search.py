@@ -24,7 +24,7 @@ from torch import Tensor
 
 from benchmark.modules import Batch, Encoder, Strategy
 from benchmark.pretraining.budget import PretrainConfig
-from benchmark.pretraining.crops import CROP_SECONDS, CropStream
+from benchmark.pretraining.crops import CropStream
 from benchmark.pretraining.monitor import trend
 from benchmark.pretraining.train import Pretraining, TrainingDiverged, fit
 
@@ -210,7 +210,7 @@ def _train(
 
 
 def _record(best: Contender, every: Sequence[Contender], stream: CropStream) -> dict[str, float]:
-    crops, moving = stream.batch * stream.count * stream.spec.seconds / CROP_SECONDS, trend(best.curve)
+    crops, moving = stream.heard, trend(best.curve)
     return {
         "lr": best.setting.rate,
         "augmented": float(best.setting.augmented),
