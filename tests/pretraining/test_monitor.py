@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import linregress, t
+from tiny_training import budget, build, noise
 
+from benchmark.bookkeeping.record import _pretraining
+from benchmark.leaderboard.record import Pretraining
 from benchmark.pretraining.monitor import PARTS, trend
+from benchmark.pretraining.train import pretrain
 
 
 def curve(slope: float, steps: int = 640, seed: int = 0) -> torch.Tensor:
@@ -45,3 +49,15 @@ def test_what_is_too_short_or_without_noise_has_none() -> None:
     assert trend(torch.zeros(0)) is None
     assert trend(torch.ones(400)) is None
     assert trend(curve(0.0, steps=16)) is not None
+
+
+def test_what_a_training_heard_reaches_the_record() -> None:
+    """6 steps of 8 of 16 tracks are 3 epochs; two crops of 3 s of each are 96 crops."""
+    strategy = build("simclr")
+    info = pretrain(strategy, noise(), budget(strategy, learning_rate=0.01), 0, "cpu")
+    kept = Pretraining.model_validate(_pretraining(("simclr", "tiny", 0), info))
+    assert (kept.steps, kept.batch, kept.epochs, kept.crops) == (6, 8, 3.0, 96)
+    assert kept.learning_rate == 0.01
+    assert kept.trend is None, "6 steps have no last quarter"
+    old = Pretraining.model_validate(_pretraining(("simclr", "tiny", 0), {"collapsed": 0.0, "crops": 96}))
+    assert (old.steps, old.epochs, old.trend) == (None, None, None)
