@@ -84,7 +84,7 @@ class Encoder(nn.Module):
     sample_rate: int
     embedding_dim: int
     frame_rate: float
-    #: `mel`: features are a spectrogram; `tokens`: the body can drop tokens
+    #: `mel`: features are a spectrogram; `tokens`: the body can drop tokens; `log_frequency`: it keeps a pitch axis
     offers: ClassVar[frozenset[str]] = frozenset({"mel"})
     #: the embedding is this many equal parts side by side, one per layer that it is read from; a strategy may compare
     #: each on its own, the probes read the whole
@@ -125,6 +125,26 @@ class TokenEncoder(Encoder):
         """Any n of the tokens, (B, n, D) to (B, n, D)."""
 
 
+class PitchEncoder(Encoder):
+    """An encoder on a log-frequency axis that it keeps: transposed features are mapped to what they were, transposed.
+
+    Its embedding is read from the pitch maps; strategies that transpose (PESTO, STONE) compare the maps themselves.
+    """
+
+    offers: ClassVar[frozenset[str]] = frozenset({"mel", "log_frequency"})
+    #: of the features and of the maps
+    bins_per_semitone: ClassVar[int]
+    #: of the maps
+    channels: ClassVar[int]
+
+    @abstractmethod
+    def pitch_maps(self, features: Tensor) -> Tensor:
+        """(B, bins, frames), of any number of bins, to (B, channels, bins, F).
+
+        Features shifted by k bins have maps shifted by k bins, but for the margins that see beyond the edge.
+        """
+
+
 class Strategy(nn.Module):
     """One pretext task: which crops it hears, the views it makes of them, and its loss.
 
@@ -139,7 +159,8 @@ class Strategy(nn.Module):
             statistics of the pre-training corpus; otherwise it normalizes nothing, as it was initialized.
         supervised: True for the baseline that has no pretext task, and learns each downstream task's own labels.
         learning_rate: AdamW's, after warm-up.
-        needs: what an encoder must offer, e.g. `mel` (features are a spectrogram that can be masked).
+        needs: what an encoder must offer, e.g. `mel` (features are a spectrogram that can be masked) or
+            `log_frequency` (it is a `PitchEncoder`).
         without_tokens: what it is on an encoder that does not offer `tokens`, where that is not the paper's method; in
             a literal string, since `list` reads it from the source.
 

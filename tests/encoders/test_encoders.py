@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.encoders.conv_mel import ConvMel, ConvMelLevels
+from benchmark.encoders.cqt_cnn import CQTCNN
 from benchmark.encoders.efficientnet_b0 import EfficientNetB0
 from benchmark.encoders.resnet import ResNet
 from benchmark.encoders.sample_cnn import SampleCNN
@@ -20,7 +21,7 @@ from benchmark.encoders.vit import ViT
 from benchmark.modules import Encoder
 
 RATE = 16_000
-ALL: list[type[Encoder]] = [SampleCNN, ResNet, ConvMel, EfficientNetB0, ViT]
+ALL: list[type[Encoder]] = [SampleCNN, ResNet, ConvMel, EfficientNetB0, ViT, CQTCNN]
 
 #: mel front ends: bands, lowest and highest frequency in Hz, whether the scale is HTK's, hop
 MELS: dict[type[Encoder], tuple[int, float, float, bool, int]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import torch
-from test_distributed import TinyEncoder
+from test_distributed import tiny_encoder
 from torch import Tensor
 
 from benchmark import registry
@@ -37,8 +37,8 @@ def build(name: str, encoder: str = "tiny") -> Strategy:
     """A strategy, initialized the same every time."""
     torch.manual_seed(0)
     cls = registry.strategies.get(name)
-    built = TinyEncoder() if encoder == "tiny" else registry.encoders.get(encoder)()
-    return cls(built, cls.Config())  # type: ignore[no-any-return]
+    encoder_cls = tiny_encoder(cls) if encoder == "tiny" else registry.encoders.get(encoder)
+    return cls(encoder_cls(), cls.Config())  # type: ignore[no-any-return]
 
 
 def budget(strategy: Strategy, **options: object) -> PretrainConfig:

@@ -240,6 +240,8 @@ def test_labels_are_heard_only_where_shares_are_positive() -> None:
     ("changes", "says"),
     [
         ({"strategies": {"mae": {}}, "encoders": ["sample_cnn"]}, "mae cannot train sample_cnn.* offers mel"),
+        ({"strategies": {"pesto": {}}}, "pesto cannot train cnn_small.* offers log_frequency"),
+        ({"strategies": {"stone": {}}, "encoders": ["vit"]}, "stone cannot train vit.* offers log_frequency"),
         ({"strategies": {"multi_source": {"sources": ["kazoo"]}}}, "nobody makes the stems kazoo"),
         (
             {"strategies": {"multi_source": {"sources": ["harmonic", "vocals"]}}},

@@ -9,7 +9,7 @@ import slow_losses as slow
 import torch
 from torch import Generator, Tensor
 
-from strategies import losses, regularizers
+from strategies import equivariance, losses, regularizers
 
 
 class Case(NamedTuple):
@@ -65,6 +65,24 @@ def _logits(n: int, d: int, generator: Generator) -> tuple[Tensor, ...]:
 
 def _patches(n: int, d: int, generator: Generator) -> tuple[Tensor, ...]:
     return *(_normal(n, 4, d)(generator) for _ in range(2)), torch.rand(n, 4, generator=generator) < 0.6
+
+
+def _distributions(n: int, d: int, generator: Generator) -> tuple[Tensor, ...]:
+    a, b = _two(n, d, generator)
+    return (2 * a).softmax(dim=1), (2 * b).softmax(dim=1)
+
+
+def _transposed(n: int, d: int, generator: Generator) -> tuple[Tensor, ...]:
+    """By at most 3 bins."""
+    return *_distributions(n, d, generator), torch.randint(-3, 4, (n,), generator=generator)
+
+
+def _profiles(n: int, d: int, generator: Generator) -> tuple[Tensor, ...]:
+    return *_distributions(n, 12, generator), torch.randint(-11, 12, (n,), generator=generator)
+
+
+def _modes(n: int, d: int, generator: Generator) -> tuple[Tensor, ...]:
+    return _normal(n)(generator).sigmoid(), torch.arange(n).double() % 2
 
 
 def _semi(positives: Callable[..., Tensor], loss: Callable[..., Tensor], weighted: bool) -> Callable[..., Tensor]:
@@ -143,4 +161,30 @@ CASES: dict[str, Case] = {
         _logits,
         1,
     ),
+    "agreement": Case(equivariance.agreement, slow.agreement, _distributions, 1),
+    "shifted_agreement": Case(
+        lambda a, b, steps: equivariance.agreement(*equivariance.aligned(a, b, steps, 3)),
+        lambda a, b, steps: slow.shifted_agreement(a, b, steps, 3),
+        _transposed,
+        1,
+    ),
+    "pitch_ratio": Case(
+        lambda a, b, steps: equivariance.pitch_ratio(a, b, steps, 6, 0.3),
+        lambda a, b, steps: slow.pitch_ratio(a, b, steps, 6, 0.3),
+        _transposed,
+        2,
+    ),
+    "cross_power_fifths": Case(
+        lambda a, b, steps: equivariance.cross_power(a, b, steps, 7),
+        lambda a, b, steps: slow.cross_power(a, b, steps, 7),
+        _profiles,
+        2,
+    ),
+    "cross_power_semitones": Case(
+        lambda a, b, steps: equivariance.cross_power(a, b, steps, 1),
+        lambda a, b, steps: slow.cross_power(a, b, steps, 1),
+        _profiles,
+        2,
+    ),
+    "mode_cross_entropy": Case(equivariance.mode_cross_entropy, slow.mode_cross_entropy, _modes, 1),
 }

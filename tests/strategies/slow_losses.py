@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 from collections.abc import Callable, Sequence
 
 import torch
@@ -175,3 +176,53 @@ def dino(student: Tensor, teacher: Tensor, centre: Tensor, tau_s: float, tau_t: 
         p_t = ((t - centre) / tau_t).exp() / ((t - centre) / tau_t).exp().sum()
         terms.append(-sum(p * q.log() for p, q in zip(p_t, p_s, strict=True)))
     return torch.stack(terms).mean()
+
+
+def agreement(prediction: Tensor, target: Tensor) -> Tensor:
+    """Riou et al. 2023 as released: cross-entropy whose logits are the predicted probabilities."""
+    terms = []
+    for p, t in zip(prediction, target.detach(), strict=True):
+        total = sum(x.exp() for x in p)
+        terms.append(-sum(weight * (x.exp() / total).log() for weight, x in zip(t, p, strict=True)))
+    return torch.stack(terms).mean()
+
+
+def shifted_agreement(a: Tensor, b: Tensor, steps: Tensor, reach: int) -> Tensor:
+    """Riou et al. 2023: bin i of `a` beside bin i + step of `b`, both zero beyond their ends."""
+    rows: list[list[Tensor]] = [[], []]
+    for x, y, k in zip(a, b, steps.tolist(), strict=True):
+        places = range(-reach, len(x) + reach)
+        zero = torch.zeros((), dtype=x.dtype)
+        rows[0].append(torch.stack([x[i] if 0 <= i < len(x) else zero for i in places]))
+        rows[1].append(torch.stack([y[i + k] if 0 <= i + k < len(y) else zero for i in places]))
+    return agreement(torch.stack(rows[0]), torch.stack(rows[1]))
+
+
+def pitch_ratio(a: Tensor, b: Tensor, steps: Tensor, bins_per_octave: int, threshold: float) -> Tensor:
+    """Riou et al. 2023: Huber's loss of phi(b) / phi(a) - 2^(k / bins per octave), and of the inverse ratios."""
+
+    def huber(x: Tensor) -> Tensor:
+        return x**2 / 2 if abs(x.item()) <= threshold else threshold * (x.abs() - threshold / 2)
+
+    terms = []
+    for x, y, k in zip(a, b, steps.tolist(), strict=True):
+        phi = [sum(2 ** (i / bins_per_octave) * value for i, value in enumerate(z)) for z in (x, y)]
+        ratio = 2 ** (k / bins_per_octave)
+        terms.append((huber(phi[1] / phi[0] - ratio) + huber(phi[0] / phi[1] - 1 / ratio)) / 2)
+    return torch.stack(terms).mean()
+
+
+def cross_power(a: Tensor, b: Tensor, steps: Tensor, turns: int) -> Tensor:
+    """Kong et al. 2024, eq. 2-5, with complex numbers of the pitch classes."""
+    terms = []
+    for x, y, k in zip(a, b, steps.tolist(), strict=True):
+        circle = [cmath.exp(2j * cmath.pi * turns * q / 12) for q in range(12)]
+        z = [sum(weight * point for weight, point in zip(profile, circle, strict=True)) for profile in (x, y)]
+        distance = cmath.exp(-2j * cmath.pi * turns * k / 12) - z[0] * z[1].conj()
+        terms.append((distance * distance.conj()).real)
+    return torch.stack(terms).mean()
+
+
+def mode_cross_entropy(share: Tensor, label: Tensor) -> Tensor:
+    """Kong et al. 2025."""
+    return torch.stack([-s.log() if y else -(1 - s).log() for s, y in zip(share, label, strict=True)]).mean()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from benchmark import registry
 from benchmark.encoders.cnn_small import CNNSmall
+from benchmark.encoders.cqt_cnn import CQTCNN
 from benchmark.modules import Strategy
 from benchmark.scheduler.grid import load
 from benchmark.scheduler.planning.rows import rows
@@ -130,3 +131,26 @@ def test_where_a_grid_departs_from_its_strategys_default() -> None:
         if hasattr(row.config, "fuse_views") and row.config.fuse_views != row.cls.Config().fuse_views
     }
     assert departs == SPLIT_ROWS
+
+
+class CountingMaps(CQTCNN):
+    """Notes how many examples each forward to its pitch maps holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def pitch_maps(self, features: Tensor) -> Tensor:
+        self.sizes.append(len(features))
+        return super().pitch_maps(features)
+
+
+@pytest.mark.parametrize("name", ["pesto", "stone"])
+def test_transposed_views_share_one_forward(name: str) -> None:
+    """The papers' networks have no BatchNorm; here all three views share its statistics."""
+    torch.manual_seed(0)
+    cls, encoder = registry.strategies.get(name), CountingMaps()
+    strategy = cls(encoder, cls.Config())
+    batch = random_batch(cls.crops(strategy.config), encoder.sample_rate)
+    strategy.embed(strategy.views(batch, torch.Generator().manual_seed(0)))
+    assert encoder.sizes == [24]
