@@ -11,6 +11,7 @@ from torch import Tensor
 
 from benchmark import registry
 from benchmark.encoders.cnn_small import CNNSmall
+from benchmark.encoders.cqt_cnn import CQTCNN
 from benchmark.modules import Strategy
 from benchmark.testing import random_batch
 from strategies.byol import BYOLConfig
@@ -30,7 +31,8 @@ PAPERS: dict[str, dict[str, Any]] = {
 def _build(name: str, **options: Any) -> Strategy:
     torch.manual_seed(0)
     cls = registry.strategies.get(name)
-    strategy: Strategy = cls(CNNSmall(), cls.Config.model_validate(options))
+    encoder = CQTCNN() if "log_frequency" in cls.needs else CNNSmall()
+    strategy: Strategy = cls(encoder, cls.Config.model_validate(options))
     return strategy
 
 
