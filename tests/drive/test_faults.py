@@ -104,7 +104,7 @@ def test_a_corrupted_artefact_is_found_and_rebuilt(tiny_run: Path, data_dir: Pat
 def test_a_full_disk_while_rendering_loses_nothing(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk]).returncode:
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=13m", "tmpfs", disk]).returncode:
         pytest.skip("needs root to mount a small file system")
     shutil.copytree(data_dir / "packed", disk / "packed")  # scores that have been read: the disk fills while rendering
     path = tmp_path / "grid.yaml"

@@ -39,7 +39,18 @@ def test_a_corpus_is_separated_once_for_who_listens_to_it(data_dir: Path, tmp_pa
     """The second command finds the stems of the first; harmonic and percussive parts add up to the mixture."""
     (tmp_path / "few.py").write_text(FEW)
     few = ("--plugin", str(tmp_path / "few.py"))
-    separate = ("data", "separate", "few_scores", "--size", "few", "--stems", "harmonic,percussive", *few)
+    separate = (
+        "data",
+        "separate",
+        "few_scores",
+        "--size",
+        "few",
+        "--stems",
+        "harmonic,percussive",
+        *few,
+        "--workers",
+        "1",
+    )
     done = command(*separate, "--data-dir", str(data_dir))
     assert done.returncode == 0, done.stderr
     assert "percussive     sounds in" in done.stdout
