@@ -18,7 +18,7 @@ from strategies.equivariance import key_coefficient
 from strategies.stone import STONE, STONEConfig
 from strategies.transposition import chroma
 
-STEPS, BATCH, RATE_OF_LEARNING = 60, 16, 5e-3
+STEPS, BATCH, RATE_OF_LEARNING = 25, 16, 3e-3
 
 
 def built() -> STONE:
@@ -51,9 +51,10 @@ def profiles(strategy: STONE, sound: Tensor) -> Tensor:
 
 
 def accuracy(strategy: STONE) -> float:
-    """Share of 60 unheard pieces whose peak is as far from their tonic as most pieces' is."""
+    """Share of 60 unheard pieces, of 24 notes each, whose peak is as far from their tonic as most pieces' is."""
     tonic = torch.arange(60) % 12
-    offset = (profiles(strategy, music(tonic, 0.6, Generator().manual_seed(9))).argmax(dim=1) - tonic) % 12
+    heard = music(tonic, 0.4, Generator().manual_seed(9), notes=24)
+    offset = (profiles(strategy, heard).argmax(dim=1) - tonic) % 12
     return torch.bincount(offset).max().item() / 60
 
 
