@@ -18,6 +18,14 @@ from benchmark.leaderboard.statistics.tables import Entry
 
 #: columns of the scores that a training on labels leaves, and by which it is one
 LEARNED, TRAINING = "steps", ["strategy", "encoder", "pretrain_corpus", "seed", "task", "fraction", "resample", "probe"]
+#: what is told of a training: heading, column, and how it is written
+FACTS = [
+    ("crops", "crops", "{:,.0f}"),
+    ("steps", "steps", "{:,.0f}"),
+    ("epochs", "epochs", "{:,.3g}"),
+    ("learning rate", "rate", "{:g}"),
+]
+UNKNOWN = "\N{EM DASH}"
 #: a trend beyond this is one: by chance, one loss in a hundred is
 MOVING = 3.0
 
@@ -58,7 +66,8 @@ def heard(scores: pd.DataFrame, entries: Sequence[Entry], run: Run) -> list[Hear
         lines += [_line(names[entry], learned, table) for learned, table in told.items()]
         note = run.strategies.get(entry.strategy)
         if not told and note and not note.trains:
-            lines.append(Heard(names[entry], "nothing", 0, {}, "", np.nan))
+            nothing = {heading: (UNKNOWN, np.nan) for heading, _, _ in FACTS}
+            lines.append(Heard(names[entry], "nothing", 0, nothing, "", np.nan))
     return lines if any(line.trainings for line in lines) else []
 
 
@@ -92,7 +101,8 @@ def _of_labels(scores: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=[*TRAINING, LEARNED])
     trained = scores[scores[LEARNED].notna()].drop_duplicates(TRAINING)
     trained = trained.assign(**{name: trained[name].fillna("").astype(str) for name in TRAINING[:3]})
-    return trained.rename(columns={"heard": "crops", "lr": "rate"})
+    # its `crops` are those of pre-training
+    return trained.assign(crops=trained["heard"], rate=trained["lr"])
 
 
 def _is(table: pd.DataFrame, entry: Entry) -> pd.Series:
@@ -103,12 +113,7 @@ def _line(name: str, learned: str, table: pd.DataFrame) -> Heard:
     trend = pd.to_numeric(table["trend"]).dropna()
     moving = {"falling": int((trend < -MOVING).sum()), "rising": int((trend > MOVING).sum())}
     loss = ", ".join(f"{word} in {count} of {len(trend)}" for word, count in moving.items() if count)
-    facts = {
-        "crops": _range(table["crops"], "{:,.0f}"),
-        "steps": _range(table["steps"], "{:,.0f}"),
-        "epochs": _range(table["epochs"], "{:,.3g}"),
-        "learning rate": _range(table["rate"], "{:g}"),
-    }
+    facts = {heading: _range(table[column], form) for heading, column, form in FACTS}
     known = float(trend.median()) if len(trend) else np.nan
     return Heard(name, learned, len(table), facts, loss or ("level" if len(trend) else ""), known)
 
@@ -117,6 +122,6 @@ def _range(values: Iterable[float | None], form: str) -> tuple[str, float]:
     """Lowest and highest in words, and the median; a dash where nothing is known."""
     known = pd.to_numeric(pd.Series(list(values))).dropna()
     if known.empty:
-        return "\N{EM DASH}", np.nan
+        return UNKNOWN, np.nan
     ends = dict.fromkeys(form.format(value) for value in (known.min(), known.max()))
     return " to ".join(ends), float(known.median())
