@@ -19,8 +19,8 @@ def agreement(prediction: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy of one distribution under another, (N, K) each; the target gets no gradient.
 
     Probabilities are taken for logits, as in PESTO's released code: up to a constant and 1 / K this is minus the inner
-    product of the two, so that they gain from being peaked, and at the same place. The logarithm of the prediction
-    itself, as the paper has it, would be content with any two that are equal.
+    product of the two, so that they gain from being peaked, and at the same place. The prediction's own logarithm would
+    be content with any two that are equal, flat ones too, and learns relative pitch several times as slowly.
 
     Source: Riou et al. 2023 (PESTO), the invariance loss.
     """

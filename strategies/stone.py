@@ -25,7 +25,7 @@ VIEWS = ("a", "b", "transposed")
 
 
 class STONEConfig(PairConfig):
-    """Options of STONE; the paper augments nothing, and hears 15 s.
+    """Options of STONE; the released code augments nothing, and hears 15 s.
 
     Attributes:
         circle: on which the profiles are compared: neighbors are a fifth apart, or a semitone.
