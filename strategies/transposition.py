@@ -18,7 +18,7 @@ def bins_from(features: Tensor, first: Tensor, height: int) -> Tensor:
 class Toeplitz(nn.Module):
     """A linear layer whose output moves up by k where its input does: weights depend on the distance alone.
 
-    Source: Riou et al. 2023 (PESTO). Its released code has one filter over all channels in a row; here each has its own.
+    Source: Riou et al. 2023 (PESTO), whose released code has one filter over all channels; here each has its own.
     """
 
     def __init__(self, channels: int, inside: int, outside: int) -> None:
