@@ -53,7 +53,8 @@ class PESTO(Strategy):
     info = Info("pesto", "PESTO (pitch equivariance)", "Riou et al. 2023", version=1)
     family = "equivariant"
     Config = PESTOConfig
-    learning_rate = 3e-3  # at 1e-3 flat outputs hold for the first 3,000 crops of rendered scores
+    # set by hand, not searched: at 1e-3 outputs stay flat for the first 3,000 crops of rendered scores
+    learning_rate = 3e-3
     needs = frozenset({"log_frequency"})
     encoder: PitchEncoder
     gradients: Tensor

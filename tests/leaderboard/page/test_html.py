@@ -184,6 +184,19 @@ def test_a_row_says_where_it_is_not_the_papers_method(tmp_path):
     assert tag.format("another") not in text, "none of its rows is on vit"
 
 
+def test_what_only_settled_on_the_corpus_is_not_called_pre_trained(tmp_path):
+    """The note under a table speaks for the rows that say no more: an untrained one that heard the corpus has to."""
+    record = planted.run(list(planted.LEVELS))
+    settled = planted.scores()
+    settled.loc[settled["strategy"] == "random", "pretrain_corpus"] = "rendered_scores"
+    page_of = built(tmp_path, settled, record)
+    assert "pre-trained on <bdi>rendered_scores</bdi>" in page_of
+    row = page_of.partition('<th scope="row" data-value="random">')[2].partition("</th>")[0]
+    assert "untrained, settled on <bdi>rendered_scores</bdi>" in row
+    trained = page_of.partition('<th scope="row" data-value="simclr">')[2].partition("</th>")[0]
+    assert "settled" not in trained
+
+
 def test_hostile_names_are_text(tmp_path):
     name = planted.HOSTILE
     scores = planted.scores({**planted.LEVELS, name: 0.45})
