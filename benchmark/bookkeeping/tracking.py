@@ -1,7 +1,8 @@
 """The MLflow mirror: what the store holds, for those who like to look at it there.
 
     parent run  one per run of a grid: tags grid, command, results
-    child run   one per job that pre-trains or scores: tags job_key, kind, results; params and metrics: see `mlflow_entries`
+    child run   one per job that pre-trains or scores: tags job_key, kind, results; for params and metrics see
+                `mlflow_entries`
 
 The store is the truth. The driver alone writes here, a job in one batch, from the stored artefact alone: so the mirror
 may be behind, or deleted, and `track rebuild` makes it again. Nothing that goes wrong here stops a grid.
