@@ -159,6 +159,8 @@ class Strategy(nn.Module):
             statistics of the pre-training corpus; otherwise it normalizes nothing, as it was initialized.
         supervised: True for the baseline that has no pretext task, and learns each downstream task's own labels.
         learning_rate: AdamW's, after warm-up.
+        batch_size: tracks per step, where the grid does not say.
+        warmup_crops: crops during which the learning rate rises, where the grid does not say.
         needs: what an encoder must offer, e.g. `mel` (features are a spectrogram that can be masked) or
             `log_frequency` (it is a `PitchEncoder`).
         without_tokens: what it is on an encoder that does not offer `tokens`, where that is not the paper's method; in
@@ -178,6 +180,8 @@ class Strategy(nn.Module):
     settled: ClassVar[bool] = False
     supervised: ClassVar[bool] = False
     learning_rate: ClassVar[float] = 1e-3
+    batch_size: ClassVar[int] = 64
+    warmup_crops: ClassVar[int] = 100_000
     needs: ClassVar[frozenset[str]] = frozenset()
     without_tokens: ClassVar[str] = ""
     step_crops: float

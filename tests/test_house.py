@@ -29,6 +29,7 @@ FLOORS = [
     {"scheduler"},
     {"bookkeeping"},
     {"drive"},
+    {"tuning"},
     {"cli"},
 ]
 #: and within the leaderboard

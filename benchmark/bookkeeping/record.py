@@ -34,7 +34,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
             "corpus": f"{grid.corpus}/{grid.size}",
             "encoders": ", ".join(grid.all_encoders),
             "seeds": ", ".join(map(str, grid.seeds)),
-            **{f"pretrain {k}": v for k, v in grid.pretrain.model_dump().items()},
+            **{f"pretrain {k}": v for k, v in _recipe(grid).items()},
             **({"control": "training labels shuffled"} if grid.shuffle_labels else {}),
         },
         "fractions": list(grid.fractions),
@@ -49,7 +49,8 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
                 "method": row.cls.info.name,
                 "variants": row.variants(grid),
                 "seeds": len({seed for _, seed in row.checkpoints(grid)}),
-                "options": row.config.model_dump(mode="json", exclude_defaults=True),
+                "options": row.config.model_dump(mode="json", exclude_defaults=True)
+                | ({"pretrain": row.pretrain} if row.pretrain else {}),
                 **_heard(grid, row, tasks),
             }
             for name, row in strategies.items()
@@ -62,9 +63,15 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "corpora": provenance.corpora(jobs),
         "sound": provenance.sound(jobs),
         "control": provenance.control(jobs, stores),
-        "grid_file": yaml.safe_dump(grid.model_dump(mode="json", exclude_defaults=True), sort_keys=False),
+        "grid_file": yaml.safe_dump(grid.model_dump(mode="json", exclude_unset=True), sort_keys=False),
         "warnings": _warnings(grid, trained),
     }
+
+
+def _recipe(grid: Grid) -> dict[str, Any]:
+    """How rows are pre-trained that have nothing to themselves."""
+    left_open = {"batch_size", "warmup_crops", "learning_rate"} - grid.pretrain.model_fields_set
+    return grid.pretrain.model_dump() | dict.fromkeys(sorted(left_open), "each strategy's own")
 
 
 def _warnings(grid: Grid, trained: list[dict[str, Any]]) -> list[str]:
@@ -76,7 +83,7 @@ def _warnings(grid: Grid, trained: list[dict[str, Any]]) -> list[str]:
             found.append(f"{name}: its embeddings have collapsed")
         if job["resumed"]:
             found.append(f"{name}: interrupted and resumed {job['resumed']} times, which changes no weight")
-        if job["micro_batch"] and job["micro_batch"] * grid.pretrain.devices < grid.pretrain.batch_size:
+        if job["micro_batch"] and job["micro_batch"] * grid.pretrain.devices < (job["batch"] or 0):
             found.append(f"{name}: embedded {job['micro_batch']} rows at once, for want of memory")
     return found
 

@@ -42,6 +42,7 @@ from benchmark.cli.options import (
 )
 from benchmark.cli.store import store
 from benchmark.cli.track import track
+from benchmark.cli.tune import tune
 from benchmark.interfaces import UserError
 
 app = typer.Typer(
@@ -145,6 +146,7 @@ _OPTIONS = [p for p in inspect.signature(run, eval_str=True).parameters.values()
 setattr(plan, "__signature__", inspect.Signature(_OPTIONS))  # noqa: B010
 plan.__annotations__ = run.__annotations__
 app.command()(plan)
+app.command()(tune)
 
 
 @app.command("list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,6 +14,10 @@ from benchmark.interfaces import Config
 PROGRESS = "progress.json"
 #: a budget so short that its warm-up would be a larger share of it is a trial
 LONGEST_WARMUP = 0.4
+#: the share of the training over which the rate of `wsd` comes down
+COOLDOWN = 0.2
+#: what a row of a grid may not have to itself: rows hear equally much, and machines are not part of a method
+COMMON = ("crops", "devices")
 
 
 class PretrainConfig(Config):
@@ -27,7 +32,10 @@ class PretrainConfig(Config):
             a share, so that a longer budget begins as a shorter one does. It decides what is learned (with simclr at
             250,000 crops: tempo .31 after 25,000, .59 after 100,000).
         warmup: in its place, a share of the steps, as papers' recipes have it: 0 for none.
-        schedule: what the learning rate does after the warm-up: falls to 0 along a cosine, or stays.
+        schedule: what the learning rate does after the warm-up: falls to 0 along a cosine (`cosine`), stays
+            (`constant`), or stays and falls to 0 along a line over the last fifth of the training (`wsd`: warm-up,
+            stable, decay; Hu et al. 2024, MiniCPM), so that but for that fifth a longer training is a shorter one,
+            continued.
         weight_decay: norms and biases are spared.
         gradient_clip: the largest norm of the gradient, or null.
         precision: Lightning's; losses are float32 in either.
@@ -41,7 +49,7 @@ class PretrainConfig(Config):
     learning_rate: float | None = Field(default=None, gt=0)
     warmup_crops: int | None = Field(default=100_000, ge=0)
     warmup: float | None = Field(default=None, ge=0, lt=1)
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant", "wsd"] = "cosine"
     weight_decay: float = Field(default=1e-4, ge=0)
     gradient_clip: float | None = Field(default=1.0, gt=0)
     precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
@@ -60,6 +68,8 @@ class PretrainConfig(Config):
             return (step + 1) / warmup
         if self.schedule == "constant":
             return 1.0
+        if self.schedule == "wsd":
+            return min(1.0, (steps - step) / max(1, round(COOLDOWN * steps)))
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
     def _warmup_steps(self, steps: int, step_crops: float) -> float:
@@ -68,11 +78,20 @@ class PretrainConfig(Config):
         assert self.warmup is not None
         return self.warmup * steps
 
+    def over(self, defaults: Mapping[str, Any], own: Mapping[str, Any]) -> PretrainConfig:
+        """These values where they were given, over a strategy's defaults, and under what a row has to itself."""
+        given = self.model_dump(exclude_unset=True)
+        return PretrainConfig.model_validate({**defaults, **given, **own_recipe(own)})
+
     @model_validator(mode="before")
     @classmethod
-    def _a_share_replaces_the_default(cls, given: Any) -> Any:
-        is_share = isinstance(given, dict) and given.get("warmup") is not None
-        return {"warmup_crops": None, **given} if is_share else given
+    def _of_two_warmups_the_given_one(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        for one, other in (("warmup", "warmup_crops"), ("warmup_crops", "warmup")):
+            if given.get(one) is not None and given.get(other) is None:
+                return {**given, other: None}
+        return given
 
     @model_validator(mode="after")
     def _one_warmup(self) -> Self:
@@ -87,3 +106,17 @@ class PretrainConfig(Config):
                 f"batch_size {self.batch_size} cannot be shared by {self.devices} devices: take a multiple"
             )
         return self
+
+
+def own_recipe(own: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row has to itself, checked.
+
+    Raises:
+        ValidationError: an unknown or wrong value.
+        ValueError: one that all rows share.
+    """
+    shared = [name for name in COMMON if name in own]
+    if shared:
+        raise ValueError(f"{shared[0]}: is the same for all rows; set it under the grid's own pretrain")
+    checked = PretrainConfig.model_validate({"crops": 1, **own}).model_dump(exclude_unset=True)
+    return {name: value for name, value in checked.items() if name not in COMMON}

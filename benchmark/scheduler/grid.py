@@ -15,7 +15,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from benchmark import registry
 from benchmark.interfaces import Config, UserError
-from benchmark.pretraining.budget import PretrainConfig
+from benchmark.pretraining.budget import PretrainConfig, own_recipe
+from benchmark.scheduler.space import Search
 
 
 class Audio(Config):
@@ -52,8 +53,9 @@ class Snapshots(Config):
         return sorted(set(value))
 
 
-#: what a row says of itself, beside its strategy's options: which one it is, if not its name; its own encoders
-OF_ROWS = ("strategy", "encoders")
+#: what a row says of itself, beside its strategy's options: which one it is, if not its name; its own encoders; and in
+#: what its pre-training differs from the grid's
+OF_ROWS = ("strategy", "encoders", "pretrain")
 
 
 class Grid(Config):
@@ -70,6 +72,7 @@ class Grid(Config):
         control: rows whose probes learn shuffled labels besides, once per task: what scores above chance then, leaks.
         shuffle_labels: whether all probes do.
         snapshots: where on the way trainings are looked at, for curves of score against crops heard.
+        search: which settings of which rows `tune` tries; a run takes no notice of it.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
@@ -89,9 +92,10 @@ class Grid(Config):
     corruptions: dict[str, list[int]] = {}
     snapshots: Snapshots = Snapshots(at=[])
     control: list[str] = []
+    search: Search | None = None
 
     @model_validator(mode="after")
-    def _of_frozen_weights(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.snapshots.at and self.protocol != "probe":
             raise ValueError("snapshots are read with frozen weights: they need the protocol probe")
         if self.control and self.protocol != "probe":
@@ -99,6 +103,9 @@ class Grid(Config):
         foreign = [name for name in self.control if name not in self.strategies]
         if foreign:
             raise ValueError(f"control: {', '.join(foreign)} is not among the strategies")
+        foreign = [name for name in (self.search.spaces if self.search else ()) if name not in self.strategies]
+        if foreign:
+            raise ValueError(f"search.spaces: {', '.join(foreign)} is not among the strategies")
         return self
 
     @field_validator("strategies", mode="before")
@@ -125,6 +132,22 @@ class Grid(Config):
             if not isinstance(own, list) or not own or not all(isinstance(encoder, str) for encoder in own):
                 raise ValueError(f"{name}.encoders: {own!r} is not a list of encoders")
             cls._once(own)
+        return value
+
+    @field_validator("strategies")
+    @classmethod
+    def _with_recipes(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, options in value.items():
+            own = options.get("pretrain", {})
+            if not isinstance(own, dict):
+                raise ValueError(f"{name}.pretrain: {own!r} is not a mapping")
+            try:
+                own_recipe(own)
+            except ValidationError as error:
+                lines = [f"{name}.pretrain.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+                raise ValueError("; ".join(lines)) from error
+            except ValueError as error:
+                raise ValueError(f"{name}.pretrain.{error}") from error
         return value
 
     @field_validator("fractions")
@@ -260,16 +283,18 @@ def narrow(
     others have at most, and a single one of all tracks.
 
     Args:
-        budget: multiplies the crops that pre-training hears.
+        budget: multiplies the crops that pre-training hears, in a search as well.
     """
     if not math.isfinite(budget):
         raise UserError(f"--budget {budget}: give a finite number")
     most = max(grid.fractions.values())
-    raw = grid.model_dump()
+    raw = grid.model_dump(exclude_unset=True)  # what nobody has set, strategies may
     raw["pretrain"]["crops"] = max(1, round(budget * grid.pretrain.crops))
     if strategies:
         raw["strategies"] = {name: grid.strategies.get(name, {}) for name in strategies}
         raw["control"] = [name for name in grid.control if name in strategies]
+    if grid.search:
+        raw["search"] = _narrow_search(grid.search, raw["strategies"], budget)
     if tasks:
         raw["tasks"] = list(tasks)
     if fractions:
@@ -278,3 +303,10 @@ def narrow(
         return Grid.model_validate(raw)
     except ValidationError as error:
         raise UserError("; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())) from error
+
+
+def _narrow_search(search: Search, rows: Mapping[str, Any], budget: float) -> dict[str, Any] | None:
+    """Only for these rows; None if it is for none of them."""
+    spaces = {row: space for row, space in search.spaces.items() if row in rows}
+    rungs = {max(1, round(budget * crops)): kept for crops, kept in search.rungs.items()}
+    return {"rungs": rungs, "spaces": spaces, "seed": search.seed} if spaces else None

@@ -39,6 +39,15 @@ def test_constant_without_warm_up_is_one_number() -> None:
     assert set(course(PretrainConfig(crops=1, warmup=0.0, schedule="constant"), 50, 128.0)) == {1.0}
 
 
+def test_of_warm_up_stable_decay_a_longer_training_is_a_shorter_one_continued() -> None:
+    config = PretrainConfig(crops=1, warmup_crops=2560, schedule="wsd")
+    short, long = course(config, 100, 128.0), course(config, 200, 128.0)
+    assert short[:20] == pytest.approx([(i + 1) / 20 for i in range(20)])
+    assert short[:80] == long[:80]
+    assert set(short[20:81]) == {1.0}
+    assert short[80:] == pytest.approx([(20 - i) / 20 for i in range(20)])
+
+
 def test_one_of_both_and_what_is_dumped_is_read_back() -> None:
     with pytest.raises(ValidationError, match="either warmup_crops, in crops, or warmup"):
         PretrainConfig(crops=1, warmup=0.1, warmup_crops=5)

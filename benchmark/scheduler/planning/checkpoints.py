@@ -45,12 +45,13 @@ class Checkpoints:
         heard = self._heard_with_stems if row.cls.crops(row.config).sources else self._heard
         spec = {**module, "seed": seed, "corpus": self._grid.corpus}
         if not row.cls.trains:
-            spec["settled"] = {"batch_size": self._grid.pretrain.batch_size}
+            spec["settled"] = {"batch_size": row.budget(self._grid).batch_size}
             return self._plan.add("pretrain", f"settle {row.label(encoder, seed)}", spec, (heard,))
-        spec["budget"] = self._grid.pretrain.model_dump()
+        budget = row.budget(self._grid)
+        spec["budget"] = budget.model_dump()
         if self._grid.snapshots.at:
             spec["snapshots"] = self._grid.snapshots.at
-        step = {**module, "precision": self._grid.pretrain.precision}
+        step = {**module, "precision": budget.precision}
         tried = self._plan.add("preflight", f"preflight {row.name} on {row.on(encoder)}", step, self._labels(row))
         return self._plan.add("pretrain", f"pretrain {row.label(encoder, seed)}", spec, (heard,), (tried,))
 

@@ -9,17 +9,23 @@ from pydantic import ValidationError
 
 from benchmark import registry
 from benchmark.interfaces import UserError
+from benchmark.pretraining.budget import PretrainConfig
 from benchmark.scheduler.grid import OF_ROWS, Grid
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the leaderboard: a strategy with its options, under the name that the grid gives it."""
+    """A row of the leaderboard: a strategy with its options, under the name that the grid gives it.
+
+    Attributes:
+        pretrain: in what its pre-training differs from the grid's.
+    """
 
     name: str
     strategy: str
     cls: Any
     config: Any
+    pretrain: dict[str, Any]
 
     @classmethod
     def of(cls, name: str, options: dict[str, Any]) -> Row:
@@ -37,7 +43,7 @@ class Row:
             raise UserError("; ".join(lines)) from error
         if "encoders" in options and found.encoder_name is not None:
             raise UserError(f"strategies.{name}.encoders: {strategy} brings its own, {found.encoder_name}")
-        return cls(name, strategy, found, config)
+        return cls(name, strategy, found, config, options.get("pretrain", {}))
 
     @property
     def hears(self) -> bool:
@@ -49,6 +55,18 @@ class Row:
         own = self.cls.encoder_name
         crossed = [(encoder, seed) for encoder in grid.encoders_of(self.name) for seed in grid.seeds]
         return crossed if own is None else [(own, 0)]
+
+    def budget(self, grid: Grid) -> PretrainConfig:
+        """How it is pre-trained: as the row says, else as the grid does, else as its strategy does best.
+
+        Raises:
+            UserError: these do not go together.
+        """
+        found = {"batch_size": self.cls.batch_size, "warmup_crops": self.cls.warmup_crops}
+        try:
+            return grid.pretrain.over(found, self.pretrain)
+        except ValidationError as error:
+            raise UserError(f"strategies.{self.name}.pretrain: {error.errors()[0]['msg']}") from error
 
     def variants(self, grid: Grid) -> dict[str, str]:
         """What it is called on each of its encoders, where that is not the paper's method."""

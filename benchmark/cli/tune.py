@@ -1,0 +1,101 @@
+"""`tune`: an equal search over the settings of a grid's rows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmark import registry
+from benchmark.cli.options import (
+    Budget,
+    Data,
+    Home,
+    Names,
+    NoMLflow,
+    Out,
+    PerGPU,
+    Plugins,
+    Set,
+    Threads,
+    TimeLimit,
+    Workers,
+    data_folder,
+    print_failures,
+    set_home,
+    split_names,
+)
+from benchmark.interfaces import UserError
+
+
+def tune(
+    grid: Annotated[str, typer.Option("--grid", help="A grid with a 'search', by name or path.")] = "tune",
+    out: Out = None,
+    data_dir: Data = None,
+    strategies: Names = "",
+    changes: Set = None,
+    plugin: Plugins = None,
+    budget: Budget = 1.0,
+    executor: Annotated[str, typer.Option(help="Where jobs run.")] = "local",
+    workers: Workers = None,
+    threads: Threads = 1,
+    jobs_per_gpu: PerGPU = 1,
+    time_limit: TimeLimit = 24.0,
+    data_home: Home = None,
+    no_mlflow: NoMLflow = False,
+) -> None:
+    """Try as many settings of every row, judged on validation; the best go on to longer trainings."""
+    from benchmark.cli.progress import Progress
+    from benchmark.scheduler import grid as grids
+    from benchmark.scheduler.settings import Settings
+    from benchmark.tuning import halving, table
+
+    set_home(data_home)
+    registry.load_plugins(plugin or [])
+    read = grids.load(grid, dict(grids.change(text) for text in changes or []))
+    wanted = split_names(strategies)
+    unknown = [name for name in wanted if not read.search or name not in read.search.spaces]
+    if unknown:
+        raise UserError(f"--strategies {unknown[0]}: {read.name} has no search.spaces for it")
+    chosen = grids.narrow(read, wanted or list(read.search.spaces if read.search else []), budget=budget)
+    registry.executors.describe(executor)
+    folder = (out or Path("results") / chosen.name).absolute()
+    settings = Settings(
+        folder, data_folder(data_dir), executor, workers, threads, jobs_per_gpu, 3600 * time_limit, mlflow=not no_mlflow
+    )
+    try:
+        with Progress() as progress:
+            trials, reports = halving.tune(chosen, settings, progress, lambda done: table.write(folder, chosen, done))
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
+    for report in reports:
+        print_failures(report, folder)
+    _print(trials)
+    typer.echo(str(folder / table.PAGE))
+    raise typer.Exit(1 if any(report.failed for report in reports) else 0)
+
+
+def _print(trials: list[Any]) -> None:
+    """The best of each row, beside what it stood at."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("row", "crops", "setting", "mean on validation", "as it stood"):
+        shown.add_column(
+            heading, justify="right" if heading in ("crops", "mean on validation", "as it stood") else "left"
+        )
+    for row in dict.fromkeys(trial.row for trial in trials):
+        own = [trial for trial in trials if trial.row == row]
+        last = max(trial.crops for trial in own)
+        best = next((trial for trial in own if trial.crops == last and trial.goes_on), None)
+        stood = next((f"{trial.mean:.3f}" for trial in own if trial.crops == last and not trial.number), "-")
+        if best is None:
+            shown.add_row(row, f"{last:,}", "every setting failed", "-", "-")
+            continue
+        setting = ", ".join(f"{option} {value}" for option, value in best.setting.items())
+        shown.add_row(row, f"{last:,}", setting, f"{best.mean:.3f}", stood)
+    Console(width=None if sys.stdout.isatty() else 150).print(shown)
