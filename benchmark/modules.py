@@ -33,7 +33,7 @@ class Crops:
             its own), the others of the mixture.
         tags: columns of the corpus that are given as labels (a class per value, or per element where a column holds
             lists; all columns side by side).
-        label_share: share of the training tracks whose labels may be used.
+        label_share: share of the training tracks with labels whose labels may be used.
         batch_share: share of each batch that is drawn from those tracks.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,22 @@ from numpy.typing import NDArray
 INDEX, MIX = "tracks.parquet", "mix"
 #: a stem sounds if its mean magnitude is above this share of the mixture's
 ACTIVE = 0.05
+
+
+class Chain:
+    """Arrays of samples as one after the other, without a copy: tracks of several corpora."""
+
+    def __init__(self, parts: Sequence[NDArray[np.int16]]) -> None:
+        self._parts = parts
+        self._starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def __getitem__(self, where: slice) -> NDArray[np.int16]:
+        """Samples that lie in one of the arrays, as those of a track do."""
+        part = int(np.searchsorted(self._starts, where.start, side="right")) - 1
+        return self._parts[part][where.start - self._starts[part] : where.stop - self._starts[part]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +43,7 @@ class Waveforms:
     """
 
     tracks: pd.DataFrame
-    stems: dict[str, NDArray[np.int16]]
+    stems: Mapping[str, NDArray[np.int16] | Chain]
     sample_rate: int
 
     @classmethod
@@ -34,6 +51,26 @@ class Waveforms:
         """Map the waveforms that `join_shards` left in `folder`."""
         stems = {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
         return cls(pd.read_parquet(folder / INDEX), stems, sample_rate)
+
+    @classmethod
+    def beside(cls, corpora: Sequence[Waveforms]) -> Waveforms:
+        """The tracks of several corpora, of one sample rate, as those of one; stems are those that all have.
+
+        Columns that only some of them have are empty for the tracks of the others.
+        """
+        if len(corpora) == 1:
+            return corpora[0]
+        stems = {
+            stem: Chain([np.asarray(corpus.stems[stem]) for corpus in corpora])
+            for stem in corpora[0].stems
+            if all(stem in corpus.stems for corpus in corpora)
+        }
+        starts = np.concatenate([[0], np.cumsum([len(corpus.stems[MIX]) for corpus in corpora])])
+        shifted = [
+            corpus.tracks.assign(offset=corpus.tracks["offset"] + start)
+            for corpus, start in zip(corpora, starts, strict=False)
+        ]
+        return cls(pd.concat(shifted, ignore_index=True), stems, corpora[0].sample_rate)
 
     def crops(
         self, rows: NDArray[np.int64], starts: NDArray[np.int64], length: int, stem: str = MIX

@@ -12,6 +12,7 @@ import yaml
 from benchmark import __version__, registry
 from benchmark.bookkeeping import provenance
 from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.planning.checkpoints import heard_by_all
 from benchmark.scheduler.planning.rows import Row, rows
 from benchmark.scheduler.walk import Report
 from benchmark.store.job import Job, Stores
@@ -31,7 +32,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": {
-            "corpus": f"{grid.corpus}/{grid.size}",
+            "corpus": heard_by_all(grid),
             "encoders": ", ".join(grid.all_encoders),
             "seeds": ", ".join(map(str, grid.seeds)),
             **{f"pretrain {k}": v for k, v in _recipe(grid).items()},
@@ -123,7 +124,7 @@ def _heard(grid: Grid, row: Row, tasks: dict[str, Any]) -> dict[str, Any]:
     if row.cls.supervised:
         return {"heard": sorted({label for task in tasks.values() for label in _labels(task)})}
     spec = row.cls.crops(row.config)
-    heard = [f"{grid.corpus}/{tag}" for tag in spec.tags]
+    heard = [f"{corpus}/{tag}" for corpus in grid.corpora for tag in spec.tags]
     return {"heard": heard, "heard_share": spec.label_share} if heard else {}
 
 

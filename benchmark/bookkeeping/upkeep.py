@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from benchmark.bookkeeping.collect import COLLECTED
 from benchmark.files import is_orphan
 from benchmark.interfaces import UserError
-from benchmark.scheduler.grid import Grid, load
+from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.grid_files import load
 from benchmark.scheduler.planning.keys import ENGINE
 from benchmark.scheduler.planning.plan import plan
 from benchmark.store.artefacts import CorruptArtefact, Store

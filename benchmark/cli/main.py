@@ -85,7 +85,7 @@ def run(
 ) -> None:
     """Run what is missing of a grid and write its leaderboard."""
     from benchmark.drive import drive
-    from benchmark.scheduler import grid as grids
+    from benchmark.scheduler import grid_files as grids
     from benchmark.scheduler.planning.conditions import all_corruptions
     from benchmark.scheduler.settings import Settings
 
@@ -162,6 +162,7 @@ def list_(
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
         extra = f"  [{row['corpus']}, {row['metric']}]" if "metric" in row else ""
+        extra += f"  [also {row['variants']}]" if "variants" in row else ""
         extra += f"  [without tokens: {row['without_tokens']}]" if "without_tokens" in row else ""
         typer.echo(f"{row['name']:<{width}}  {row['summary']}{extra}")
 
@@ -253,7 +254,7 @@ def main() -> None:
 def _check_names(grid: Any, executor: str) -> None:
     """Find an unknown name before anything is imported."""
     for axis, wanted in (
-        ("corpora", [grid.corpus, *grid.sizes]),
+        ("corpora", [*grid.corpora, *grid.sizes]),
         ("strategies", [str(options.get("strategy", name)) for name, options in grid.strategies.items()]),
         ("encoders", grid.all_encoders),
         ("tasks", grid.tasks),
@@ -275,10 +276,13 @@ def _without_narrowing(arguments: list[str]) -> str:
 
 def _rows(axis: str) -> list[dict[str, str]]:
     if axis == "grids":
-        from benchmark.scheduler import grid as grids
+        from benchmark.scheduler import grid_files as grids
 
+        summaries = {name: grids.text_of(name).partition("\n")[0].lstrip("# ") for name in grids.names()}
+        also = {name: ", ".join(f"{name}:{variant}" for variant in grids.variants(name)) for name in summaries}
         return [
-            {"name": name, "summary": grids.text_of(name).partition("\n")[0].lstrip("# ")} for name in grids.names()
+            {"name": name, "summary": summary} | ({"variants": also[name]} if also[name] else {})
+            for name, summary in summaries.items()
         ]
     axes = ["strategies", "tasks", "encoders", "corpora", "executors", "claims"]
     if axis not in axes:

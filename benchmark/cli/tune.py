@@ -48,7 +48,7 @@ def tune(
 ) -> None:
     """Try as many settings of every row, judged on validation; the best go on to longer trainings."""
     from benchmark.cli.progress import Progress
-    from benchmark.scheduler import grid as grids
+    from benchmark.scheduler import grid_files as grids
     from benchmark.scheduler.settings import Settings
     from benchmark.tuning import halving, table
 

@@ -21,8 +21,8 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
     """Steps from `start`: (t, what `Batch` holds, the crops still int16) of different training tracks.
 
     Raises:
-        UserError: the crops fit into no track (those that are too short are not heard), or the corpus lacks a stem or a
-            tag.
+        UserError: the crops fit into no track (those that are too short are not heard), the corpus lacks a stem or a
+            tag, or no track is left whose labels may be used.
     """
 
     def __init__(
@@ -53,6 +53,11 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
         self._check_stems()
         self.labels = _labels(waves, self.rows, spec, seed) if targets is None else targets
         self.labelled = np.flatnonzero(self.labels.any(axis=1)) if spec.tags else self.rows[:0]
+        if spec.tags and not len(self.labelled):
+            raise UserError(
+                f"labels were to be heard ({', '.join(spec.tags)}), but a share of {spec.label_share:g} of the tracks "
+                "that have some and are long enough is none: ask for a larger share, or for shorter crops"
+            )
 
     def _long_enough(self, rows: Rows) -> Rows:
         """The tracks that the crops fit into."""
@@ -125,8 +130,9 @@ def to_batch(heard: dict[str, Tensor]) -> Batch:
 
 
 def _labels(waves: Waveforms, rows: Rows, spec: Crops, seed: int) -> NDArray[np.float32]:
-    """Multi-hot labels (N, C) of the share of the training tracks whose labels may be used; zeros elsewhere."""
+    """Multi-hot labels (N, C) of the share of the labelled training tracks that may be used; zeros elsewhere."""
     labels = multi_hot(waves.tracks, rows, spec.tags)
-    order = np.random.default_rng((seed, 0xD1CE)).permutation(rows)
-    labels[np.setdiff1d(np.arange(len(labels)), order[: round(spec.label_share * len(rows))])] = 0
+    labelled = rows[labels[rows].any(axis=1)]  # of several corpora perhaps one alone has labels
+    order = np.random.default_rng((seed, 0xD1CE)).permutation(labelled)
+    labels[np.setdiff1d(np.arange(len(labels)), order[: round(spec.label_share * len(labelled))])] = 0
     return labels

@@ -119,6 +119,15 @@ def open_waveforms(data: Store, key: str, corpus: str) -> Any:
     return Waveforms.open(data.open("waveforms", key), registry.corpora.get(corpus).sample_rate)
 
 
+def _heard(job: Job, stores: Stores) -> Any:
+    """What a job pre-trains on: a corpus, or several side by side."""
+    from benchmark.audio.waveforms import Waveforms
+
+    named = job.spec["corpus"]
+    corpora = [named] if isinstance(named, str) else named
+    return Waveforms.beside([open_waveforms(stores.data, *pair) for pair in zip(job.needs, corpora, strict=False)])
+
+
 def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
     from benchmark.pretraining.ranks import on_ranks
 
@@ -145,14 +154,14 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
         from benchmark.pretraining.checkpoint import SAVE_EVERY
         from benchmark.pretraining.train import pretrain
 
-        waves = open_waveforms(stores.data, job.needs[0], spec["corpus"])
+        waves = _heard(job, stores)
         budget, scratch = PretrainConfig.model_validate(spec["budget"]), stores.out.scratch("pretrain", job.key)
         every = float(os.environ.get("MIR_PRETEXT_CHECKPOINT_SECONDS", SAVE_EVERY))
         info = pretrain(strategy, waves, budget, spec["seed"], device, scratch, every, shares)
     elif "settled" in spec:
         from benchmark.pretraining.train import settle
 
-        waves = open_waveforms(stores.data, job.needs[0], spec["corpus"])
+        waves = _heard(job, stores)
         settle(strategy, waves, spec["settled"]["batch_size"], spec["seed"], device)
     if is_first():
         save_encoder(strategy.encoder, out / weights_file())
@@ -174,8 +183,8 @@ def _preflight(job: Job, stores: Stores, draft: Draft) -> None:
         try_task(registry.tasks.get(spec["task"])(), labels[0], spec["fraction"])
         return
     strategy = _strategy(spec, 0)
-    for tracks in labels:
-        check_labels(type(strategy), strategy.config, tracks)
+    if labels:
+        check_labels(type(strategy), strategy.config, pd.concat(labels, ignore_index=True))
     try_strategy(strategy, spec["precision"], device)
 
 

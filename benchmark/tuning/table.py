@@ -13,6 +13,7 @@ from benchmark.bookkeeping import provenance
 from benchmark.bookkeeping.record import command_line
 from benchmark.files import replacing
 from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.planning.checkpoints import heard_by_all
 from benchmark.tuning.trials import Trial
 
 TRIALS, PAGE = "trials.csv", "README.md"
@@ -43,7 +44,7 @@ def page(grid: Grid, trials: pd.DataFrame) -> str:
     lines = [
         "# An equal search",
         "",
-        f"Written by `{command_line()}` on {grid.corpus}/{grid.size}; `trials.csv` has the same and the commit.",
+        f"Written by `{command_line()}` on {heard_by_all(grid)}; `trials.csv` has the same and the commit.",
         "",
         f"Of every row {rungs}. Scores are of probes on *validation* tracks ({', '.join(map(str, grid.probes))}, "
         f"{', '.join(f'{fraction:.0%}' for fraction in grid.fractions)} of the labels, seeds "

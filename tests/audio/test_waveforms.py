@@ -31,6 +31,28 @@ def test_crops_equal_slices_and_pad_short_tracks(tmp_path: Path) -> None:
         assert not crop[len(expected) :].any()
 
 
+def test_corpora_side_by_side_are_heard_as_one(tmp_path: Path) -> None:
+    """Crops are those of each, stems those that all have, and labels stay with their tracks."""
+    stores = []
+    for name, column in (("one", "mode"), ("other", "tags")):
+        (tmp_path / name).mkdir()
+        store, audio = _store(tmp_path / name)
+        stems = dict(store.stems) | {"drums" if name == "one" else "vocals": store.stems["mix"]}
+        stores.append((Waveforms(store.tracks.assign(**{column: list("xyz")}), stems, store.sample_rate), audio))
+    both = Waveforms.beside([store for store, _ in stores])
+    assert list(both.stems) == ["mix"]
+    assert len(both.stems["mix"]) == 3200
+    assert both.tracks["mode"].tolist()[:3] == list("xyz")
+    assert both.tracks["mode"].isna().tolist() == [False] * 3 + [True] * 3
+    rows, starts = np.array([5, 0, 3, 2]), np.array([790, 490, 0, 799])
+    crops = both.crops(rows, starts, 20)
+    for crop, row, start in zip(crops, rows, starts, strict=True):
+        expected = stores[row // 3][1][row % 3][start : start + 20]
+        np.testing.assert_array_equal(crop, np.pad(expected, (0, 20 - len(expected))))
+    alone = stores[0][0]
+    assert Waveforms.beside([alone]) is alone
+
+
 def test_samples_are_mapped_not_read(tmp_path: Path) -> None:
     assert isinstance(_store(tmp_path)[0].stems["mix"], np.memmap)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from conftest import ROOT, TINY_GRID, command
 from helpers.forked import quick
 from helpers.runs import FEW, SMALL, one, scores_of, train_one
+from trees.tags import mtat
 
 
 def test_stems_are_kept_where_a_strategy_listens_to_them(data_dir: Path, tmp_path: Path) -> None:
@@ -73,6 +75,31 @@ def test_a_corpus_is_separated_once_for_who_listens_to_it(data_dir: Path, tmp_pa
     again = quick(*separate, "--data-dir", str(data_dir))
     assert "finished" not in again.stderr
     assert str(folder) in again.stdout
+
+
+def test_two_corpora_are_heard_together(data_dir: Path, tmp_path: Path) -> None:
+    """Labels are known of one alone; each epoch is the training tracks of both; the untrained row settles on both."""
+    mtat(tmp_path / "home")
+    (tmp_path / "few.py").write_text(FEW)
+    grid = TINY_GRID.replace("corpus: rendered_scores", "corpus: [few_scores, mtat]").replace("size: tiny", "size: few")
+    grid = grid.replace("[instrument, key, metre, beat]", "[mtat_tags]").replace("{0.1: 2, 1.0: 1}", "{1.0: 1}")
+    both = "{strategy: semisupcon, tags: [tags], threshold: 1, seconds: 0.5, pretrain: {batch_size: 8}}"
+    grid = grid.replace("[constant, random, mfcc, simclr, byol]", f"{{random: {{}}, both: {both}}}")
+    grid = grid.replace("crops: 640", "crops: 27")
+    where = ("--plugin", str(tmp_path / "few.py"), "--data-home", str(tmp_path / "home"))
+    out, done = train_one(tmp_path, grid, data_dir, *where)
+    assert done.returncode == 0, done.stderr
+    assert set(scores_of(out)["pretrain_corpus"]) == {"few_scores/few + mtat/all"}
+    recorded = json.loads((out / "run.json").read_text())
+    assert recorded["strategies"]["both"]["heard"] == ["few_scores/tags", "mtat/tags"]
+    (trained,) = recorded["pretraining"]
+    heard = [pd.read_parquet(path) for path in data_dir.glob("waveforms/**/tracks.parquet")]
+    train = {int((tracks["split"] == "train").sum()) for tracks in heard}
+    epochs = {round(trained["steps"] * 8 / (few + 12), 2) for few in train if few != 12}
+    assert (trained["steps"], trained["batch"]) == (10, 8)
+    assert trained["epochs"] in epochs
+    page = (out / "leaderboard.html").read_text()
+    assert "few_scores/few + mtat/all" in page
 
 
 def test_one_job_on_two_devices(data_dir: Path, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,6 +43,20 @@ def places(heard: dict[str, torch.Tensor]) -> tuple[np.ndarray, np.ndarray]:
     """Track and start of each crop, (B, count), read off the first sample."""
     first = heard["crops"][..., 0].abs().numpy().astype(int)
     return first // 200, first % 200
+
+
+def test_a_share_of_the_labels_is_one_of_the_tracks_that_have_any(waves: Waveforms) -> None:
+    """Of two corpora one has labels: 10 of 30 training tracks."""
+    waves.tracks["family"] = [f"f{i % 3}" if i < 10 else None for i in range(TRACKS)]
+    spec = Crops(seconds=2, tags=("family",), label_share=0.5, batch_share=0.25)
+    heard = stream(waves, spec)
+    assert (heard.labelled < 10).all()
+    assert len(heard.labelled) == 5
+    step = heard.step(0)
+    assert int(step["labels"].any(dim=1).sum()) == 5
+    assert (places(step)[0][:, 0] >= 10).any()
+    with pytest.raises(UserError, match=r"a share of 0\.01 of the tracks that have some and are long enough is none"):
+        stream(waves, replace(spec, label_share=0.01))
 
 
 def test_a_step_is_a_function_of_seed_and_t(waves: Waveforms) -> None:

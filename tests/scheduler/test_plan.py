@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from trees import write_all
 from trees.tags import write_mtat
 from typer.main import get_command
 
 from benchmark import registry
+from benchmark.audio import separate
 from benchmark.cli.main import app
+from benchmark.corpora.datasets.dataset import DATA_HOME
+from benchmark.corpora.datasets.tags.mtat import MagnaTagATune
 from benchmark.interfaces import UserError
-from benchmark.scheduler.grid import Grid, change, load, names, narrow
+from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.grid_files import change, load, names, narrow, variants
 from benchmark.scheduler.jobs import _recipe
 from benchmark.scheduler.planning.plan import plan, select
 from benchmark.scheduler.planning.rows import rows
@@ -41,10 +46,60 @@ def kinds(planned: Grid) -> Counter[str]:
     return Counter(job.kind for job in plan(planned).values())
 
 
-@pytest.mark.parametrize("name", names())
-def test_every_grid_of_the_package_plans(name: str) -> None:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data home with every data set in miniature."""
+    root = tmp_path_factory.mktemp("homes")
+    write_all(root)
+    return root
+
+
+ALL = [name for grid in names() for name in (grid, *(f"{grid}:{variant}" for variant in variants(grid)))]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_grid_of_the_package_plans(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DATA_HOME, str(home))
+    monkeypatch.setattr(separate, "separator_version", lambda _: "installed")
     jobs = plan(load(name))
     assert any(job.kind in ("probe", "supervised") for job in jobs.values())
+
+
+def test_a_papers_grid_is_on_its_own_data_and_says_what_there_is_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(DATA_HOME, raising=False)
+    own = {name: load(name).corpora for name in ("clmr", "semisupcon", "multisource", "multiview", "choi")}
+    assert own == {
+        "clmr": ["mtat"],
+        "semisupcon": ["fma_medium", "mtat"],
+        "multisource": ["mtat"],
+        "multiview": ["mtg_jamendo"],
+        "choi": ["fma_small"],
+    }
+    with pytest.raises(UserError, match=r"mtat: say where your data sets are: .* Without it: --grid clmr:embedded"):
+        plan(load("clmr"))
+    assert load("clmr:embedded").name == "clmr-embedded"
+    with pytest.raises(UserError, match="did you mean 'embedded'"):
+        load("clmr:embeded")
+
+
+def test_corpora_are_pretrained_on_side_by_side(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DATA_HOME, str(home))
+    rows: dict[str, Any] = {"random": {}, "semisupcon": {"tags": ["tags"], "threshold": 1}}
+    jobs = plan(grid(corpus=["rendered_scores", "mtat"], strategies=rows, tasks=["mtat_tags"]))
+    stores = {job.spec["corpus"]: key for key, job in jobs.items() if job.kind == "waveforms"}
+    assert set(stores) == {"rendered_scores", "mtat"}
+    for job in jobs.values():
+        if job.kind == "pretrain":
+            assert job.spec["needs"] == [stores["rendered_scores"], stores["mtat"]]
+            assert job.spec["corpus"] == ["rendered_scores", "mtat"]
+        if job.kind == "probe":
+            assert job.spec["pretrain_corpus"] == "rendered_scores/tiny + mtat/all"
+    monkeypatch.setattr(MagnaTagATune, "sample_rate", 22_050)
+    with pytest.raises(UserError, match=r"need one sample rate, these have rendered_scores 16000 Hz, mtat 22050 Hz"):
+        plan(grid(corpus=["rendered_scores", "mtat"], tasks=["key"]))
+    for wrong, says in (([], "name a corpus"), (["mtat", "mtat"], "'mtat' is listed twice")):
+        with pytest.raises(ValidationError, match=says):
+            grid(corpus=wrong)
 
 
 def test_a_plan_is_a_pure_function() -> None:

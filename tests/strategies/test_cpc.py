@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from benchmark.encoders.cnn_small import CNNSmall
-from benchmark.scheduler.grid import load
+from benchmark.scheduler.grid_files import load
 from benchmark.scheduler.planning.rows import rows
 from strategies.cpc import CPC, CPCConfig
 

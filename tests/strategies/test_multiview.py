@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmark.encoders.resnet import ResNet
 from benchmark.modules import Strategy
-from benchmark.scheduler.grid import load
+from benchmark.scheduler.grid_files import load
 from benchmark.scheduler.planning.rows import rows
 from strategies.dino import DINO
 

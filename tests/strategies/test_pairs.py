@@ -13,7 +13,7 @@ from benchmark import registry
 from benchmark.encoders.cnn_small import CNNSmall
 from benchmark.encoders.cqt_cnn import CQTCNN
 from benchmark.modules import Strategy
-from benchmark.scheduler.grid import load
+from benchmark.scheduler.grid_files import load
 from benchmark.scheduler.planning.rows import rows
 from benchmark.testing import check_strategy, random_batch
 

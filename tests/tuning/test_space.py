@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from benchmark.interfaces import UserError
 from benchmark.pretraining.budget import PretrainConfig
-from benchmark.scheduler.grid import Grid, load, narrow
+from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.grid_files import load, narrow
 from benchmark.scheduler.planning.plan import plan
 from benchmark.scheduler.planning.rows import Row
 from benchmark.scheduler.space import Search

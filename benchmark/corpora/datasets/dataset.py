@@ -22,6 +22,10 @@ DATA_HOME = "MIR_DATA_HOME"
 SPLITS = ("train", "val", "test")
 
 
+class Absent(UserError):
+    """A data set is not on the disk."""
+
+
 class DataSet(Corpus):
     """Audio files with their own annotation files, in the layout in which they are distributed.
 
@@ -47,15 +51,15 @@ class DataSet(Corpus):
         """Its folder.
 
         Raises:
-            UserError: nobody said where data sets are, or it is not there; says how to get it.
+            Absent: nobody said where data sets are, or it is not there; says how to get it.
         """
         root = os.environ.get(DATA_HOME)
         hint = f"{cls.get} ({cls.disk}; {cls.licence})"
         if not root:
-            raise UserError(f"{cls.info.name}: say where your data sets are: --data-home or {DATA_HOME}. {hint}")
+            raise Absent(f"{cls.info.name}: say where your data sets are: --data-home or {DATA_HOME}. {hint}")
         home = Path(root).expanduser() / cls.folder
         if not home.is_dir():
-            raise UserError(f"{cls.info.name}: there is no {home}. {hint}")
+            raise Absent(f"{cls.info.name}: there is no {home}. {hint}")
         return home
 
     @abstractmethod

@@ -17,13 +17,15 @@ class Checkpoints:
 
     def __init__(self, grid: Grid, rows: Sequence[Row], plan: Plan) -> None:
         self._grid, self._plan = grid, plan
-        own = audio_of(grid, grid.corpus)
+        own = [audio_of(grid, corpus) for corpus in grid.corpora]
+        self._check_rates()
         for row in rows:
             self._check_labels(row)
         stems = sorted({stem for row in rows for stem in row.cls.crops(row.config).sources})
-        self._heard = prepare(plan, own, []) if any(row.hears for row in rows) else ""
+        heard = any(row.hears for row in rows)
+        self._heard = tuple(prepare(plan, audio, []) for audio in own) if heard else ()
         # only who listens to stems depends on them: all else stays what it is when such a strategy joins the grid
-        self._heard_with_stems = prepare(plan, own, stems) if stems else self._heard
+        self._heard_with_stems = tuple(prepare(plan, audio, stems) for audio in own) if stems else self._heard
 
     def of(self, row: Row, encoder: str, seed: int) -> str:
         """The job that writes the encoder's weights."""
@@ -46,41 +48,59 @@ class Checkpoints:
         spec = {**module, "seed": seed, "corpus": self._grid.corpus}
         if not row.cls.trains:
             spec["settled"] = {"batch_size": row.budget(self._grid).batch_size}
-            return self._plan.add("pretrain", f"settle {row.label(encoder, seed)}", spec, (heard,))
+            return self._plan.add("pretrain", f"settle {row.label(encoder, seed)}", spec, heard)
         budget = row.budget(self._grid)
         spec["budget"] = budget.model_dump()
         if self._grid.snapshots.at:
             spec["snapshots"] = self._grid.snapshots.at
         step = {**module, "precision": budget.precision}
         tried = self._plan.add("preflight", f"preflight {row.name} on {row.on(encoder)}", step, self._labels(row))
-        return self._plan.add("pretrain", f"pretrain {row.label(encoder, seed)}", spec, (heard,), (tried,))
+        return self._plan.add("pretrain", f"pretrain {row.label(encoder, seed)}", spec, heard, (tried,))
 
     def heard_by(self, row: Row) -> str:
-        """The corpus and size that a row's encoder has heard, or `none`."""
-        return f"{self._grid.corpus}/{self._grid.size}" if row.hears else "none"
+        """The corpora and sizes that a row's encoder has heard, or `none`."""
+        return heard_by_all(self._grid) if row.hears else "none"
 
     def _labels(self, row: Row) -> tuple[str, ...]:
-        """The catalog, for who hears labels."""
-        return (self._plan.jobs[self._heard].needs[0],) if row.cls.crops(row.config).tags else ()
+        """The catalogs, for who hears labels."""
+        return tuple(self._plan.jobs[key].needs[0] for key in self._heard) if row.cls.crops(row.config).tags else ()
 
     def _check_labels(self, row: Row) -> None:
         """Refuse labels that a row cannot learn from, where the corpus knows them by now; elsewhere its trial does."""
-        tracks = registry.corpora.get(self._grid.corpus)().known_tracks() if row.cls.crops(row.config).tags else None
-        if tracks is None:
+        if not row.cls.crops(row.config).tags:
             return
+        tracks = [registry.corpora.get(corpus)().known_tracks() for corpus in self._grid.corpora]
+        if any(table is None for table in tracks):
+            return
+        import pandas as pd
+
         from benchmark.pretraining.labels import check_labels
 
         try:
-            check_labels(row.cls, row.config, tracks)
+            check_labels(row.cls, row.config, pd.concat([table for table in tracks if table is not None]))
         except UserError as error:
-            raise UserError(f"strategies.{row.name} on {self._grid.corpus}: {error}") from error
+            raise UserError(f"strategies.{row.name} on {' and '.join(self._grid.corpora)}: {error}") from error
+
+    def _check_rates(self) -> None:
+        rates = {corpus: registry.corpora.get(corpus).sample_rate for corpus in self._grid.corpora}
+        if len(set(rates.values())) > 1:
+            found = ", ".join(f"{corpus} {rate} Hz" for corpus, rate in rates.items())
+            raise UserError(f"corpus: those that are heard together need one sample rate, these have {found}")
 
     def _check_length(self, row: Row) -> None:
         """Refuse crops that no track of the corpus can hold, where it says how long its tracks are."""
-        longest, spec = registry.corpora.get(self._grid.corpus).track_seconds, row.cls.crops(row.config)
+        spec = row.cls.crops(row.config)
         apart = spec.count if spec.placement in ("adjacent", "disjoint") else 1
-        if longest is not None and apart * spec.seconds > longest:
-            raise UserError(
-                f"strategies.{row.name}: {apart} x {spec.seconds} s do not fit into the tracks of {self._grid.corpus}, "
-                f"which last {longest} s: ask for shorter crops, or place them at random"
-            )
+        for corpus in self._grid.corpora:
+            longest = registry.corpora.get(corpus).track_seconds
+            if longest is not None and apart * spec.seconds > longest:
+                raise UserError(
+                    f"strategies.{row.name}: {apart} x {spec.seconds} s do not fit into the tracks of {corpus}, "
+                    f"which last {longest} s: ask for shorter crops, or place them at random"
+                )
+
+
+def heard_by_all(grid: Grid) -> str:
+    """What a grid pre-trains on, in words: each corpus and its size."""
+    found = [audio_of(grid, corpus) for corpus in grid.corpora]
+    return " + ".join(f"{audio.corpus}/{audio.size}" for audio in found)

@@ -6,6 +6,7 @@ import fnmatch
 from collections.abc import Sequence
 
 from benchmark import registry
+from benchmark.corpora.datasets.dataset import Absent
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.checkpoints import Checkpoints
@@ -23,6 +24,14 @@ def plan(grid: Grid) -> dict[str, Job]:
     Raises:
         UserError: an unknown name, data that is not there, or a pair that cannot work together; nothing has run yet.
     """
+    try:
+        return _plan(grid)
+    except Absent as error:
+        others = " or ".join(f"--grid {grid.name}:{variant}" for variant in grid.variants)
+        raise UserError(f"{error}{f' Without it: {others}' if others else ''}") from error
+
+
+def _plan(grid: Grid) -> dict[str, Job]:
     found, result = rows(grid), Plan()
     for name in (*grid.tasks, *grid.snapshots.tasks):
         registry.tasks.get(name)  # a slip of the pen is named before anything else is looked for

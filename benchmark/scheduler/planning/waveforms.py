@@ -44,7 +44,7 @@ def prepare(result: Plan, audio: Audio, stems: list[str]) -> str:
 def audio_of(grid: Grid, corpus: str) -> Audio:
     """A corpus as a grid wants it: in the size that it names, else as large as its own corpus, else whole."""
     sizes = registry.corpora.get(corpus).sizes
-    size = grid.size if corpus == grid.corpus else grid.sizes.get(corpus)
+    size = grid.size if corpus == grid.corpora[0] else grid.sizes.get(corpus)
     if size is None:
         size = grid.size if grid.size in sizes else list(sizes)[-1]
     return Audio(corpus=corpus, size=size, allow_missing=grid.allow_missing)
