@@ -72,7 +72,8 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
 def _recipe(grid: Grid) -> dict[str, Any]:
     """How rows are pre-trained that have nothing to themselves."""
     left_open = {"batch_size", "warmup_crops", "learning_rate"} - grid.pretrain.model_fields_set
-    return grid.pretrain.model_dump() | dict.fromkeys(sorted(left_open), "each strategy's own")
+    found = grid.pretrain.model_dump() | {"precision": grid.pretrain.network}
+    return found | dict.fromkeys(sorted(left_open), "each strategy's own")
 
 
 def _warnings(grid: Grid, trained: list[dict[str, Any]]) -> list[str]:

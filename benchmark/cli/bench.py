@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ import torch
 
 from benchmark.audio.waveforms import Waveforms
 from benchmark.modules import Crops, Strategy
-from benchmark.pretraining.budget import PretrainConfig
+from benchmark.pretraining.budget import PretrainConfig, fastest
 from benchmark.pretraining.crops import CropStream, to_batch
 from benchmark.pretraining.train import Pretraining, fit
 from benchmark.probing.evaluate import BOOTSTRAP_DRAWS
@@ -26,10 +25,9 @@ from benchmark.registry import encoders, strategies
 STEPS, ROUNDS, SAMPLE_RATE = 10, 3, 16_000
 
 
-def _config(device: str) -> PretrainConfig:
-    """As `smoke` trains on a CPU and `full` on a GPU."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true" if device == "cpu" else "bf16-mixed"
-    return PretrainConfig(crops=2 * 64 * STEPS, batch_size=64, precision=precision)
+def _config() -> PretrainConfig:
+    """As `smoke` trains."""
+    return PretrainConfig(crops=2 * 64 * STEPS, batch_size=64)
 
 
 def measure(device: str, threads: int) -> dict[str, float]:
@@ -106,7 +104,7 @@ def _noise_store(folder: Path, tracks: int = 200, seconds: int = 8) -> Waveforms
 def _stages(waves: Waveforms, device: str) -> dict[str, Callable[[], float]]:
     cls = strategies.get("simclr")
     strategy = cls(encoders.get("cnn_small")(), cls.Config()).to(device)
-    stream = CropStream(waves, Crops(), _config(device), seed=0)
+    stream = CropStream(waves, Crops(), _config(), seed=0)
     batch = to_batch({name: x.to(device) for name, x in stream.step(0).items()})
     heard = stream.batch * stream.count
 
@@ -136,7 +134,7 @@ def _bare_step(strategy: Strategy, crops: torch.Tensor, device: str) -> Callable
 
     def step(_: int) -> None:
         a, b = strategy.encoder.features(waveform).chunk(2)
-        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
+        with torch.autocast(device, torch.bfloat16, enabled=fastest() == "bf16-mixed"):
             loss = strategy.loss(strategy.embed({"a": a, "b": b}))["loss"]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -149,8 +147,8 @@ def _loop(waves: Waveforms, device: str) -> float:
     """The whole loop as `run` runs it, Lightning's own start-up left out by timing the steps after the first."""
     cls = strategies.get("simclr")
     strategy = cls(encoders.get("cnn_small")(), cls.Config())
-    stream = CropStream(waves, Crops(), _config(device), seed=0)
-    module = _Timed(strategy, _config(device), 0, stream.steps)
+    stream = CropStream(waves, Crops(), _config(), seed=0)
+    module = _Timed(strategy, _config(), 0, stream.steps)
     fit(module, stream, device)
     _wait(device)
     return stream.batch * stream.count * (stream.steps - 1) / (time.perf_counter() - module.started)

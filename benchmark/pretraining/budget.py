@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from benchmark.interfaces import Config
 
+Precision = Literal["32-true", "bf16-mixed"]
+#: what a CPU calls its units for bfloat16; without them its convolutions are slower than float32's
+BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 #: what a training tells of itself meanwhile, beside its checkpoint
 PROGRESS = "progress.json"
 #: a budget so short that its warm-up would be a larger share of it is a trial
@@ -18,6 +22,22 @@ LONGEST_WARMUP = 0.4
 COOLDOWN = 0.2
 #: what a row of a grid may not have to itself: rows hear equally much, and machines are not part of a method
 COMMON = ("crops", "devices")
+
+
+@cache
+def fastest() -> Precision:
+    """`bf16-mixed` on GPUs and CPUs that compute in bfloat16, else `32-true`.
+
+    Losses, statistics and weights are float32 in either. With simclr at 250,000 crops the scores were alike (instrument
+    .62 and .62, key .76 and .77, tempo .31 and .27, beat .70 and .70), and a step took .655 of the time on a CPU with
+    AMX.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    known = torch.cpu.get_capabilities()
+    return "bf16-mixed" if any(known.get(unit) for unit in BFLOAT16_UNITS) else "32-true"
 
 
 class PretrainConfig(Config):
@@ -38,7 +58,7 @@ class PretrainConfig(Config):
             continued.
         weight_decay: norms and biases are spared.
         gradient_clip: the largest norm of the gradient, or null.
-        precision: Lightning's; losses are float32 in either.
+        precision: Lightning's, or `auto`: whichever the machine that plans is fastest in. Losses are float32 in either.
         devices: GPUs (CPU processes, without any) that share each batch; BatchNorm makes it part of the result.
         compile: whether torch.compile translates the network first: minutes at the start, for faster steps on a GPU.
     """
@@ -52,7 +72,7 @@ class PretrainConfig(Config):
     schedule: Literal["cosine", "constant", "wsd"] = "cosine"
     weight_decay: float = Field(default=1e-4, ge=0)
     gradient_clip: float | None = Field(default=1.0, gt=0)
-    precision: Literal["32-true", "bf16-mixed"] = "bf16-mixed"
+    precision: Precision | Literal["auto"] = "auto"
     devices: int = Field(default=1, ge=1)
     compile: bool = False
 
@@ -78,10 +98,16 @@ class PretrainConfig(Config):
         assert self.warmup is not None
         return self.warmup * steps
 
+    @property
+    def network(self) -> Precision:
+        """The precision of the network."""
+        return fastest() if self.precision == "auto" else self.precision
+
     def over(self, defaults: Mapping[str, Any], own: Mapping[str, Any]) -> PretrainConfig:
         """These values where they were given, over a strategy's defaults, and under what a row has to itself."""
         given = self.model_dump(exclude_unset=True)
-        return PretrainConfig.model_validate({**defaults, **given, **own_recipe(own)})
+        found = PretrainConfig.model_validate({**defaults, **given, **own_recipe(own)})
+        return found.model_copy(update={"precision": found.network})
 
     @model_validator(mode="before")
     @classmethod

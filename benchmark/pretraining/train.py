@@ -220,7 +220,7 @@ def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.
         use_distributed_sampler=False,
         max_epochs=1,
         max_steps=stream.steps - stream.start,
-        precision=module.config.precision,
+        precision=module.config.network,
         gradient_clip_val=module.config.gradient_clip,
         callbacks=callbacks,
         logger=False,

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from benchmark.modules import Batch, Encoder, Strategy
-from benchmark.pretraining.budget import PretrainConfig
+from benchmark.pretraining.budget import Precision, PretrainConfig
 from benchmark.pretraining.crops import CropStream
 from benchmark.pretraining.monitor import trend
 from benchmark.pretraining.train import Pretraining, TrainingDiverged, fit
@@ -50,12 +50,14 @@ class Recipe:
         batch: crops per step, fewer where there are fewer labelled tracks.
         crops: of 3 s, heard at most.
         views: an encoder to what makes its augmented `features`; None where that would change what labels say.
+        precision: of the network.
     """
 
     rates: Sequence[float]
     crops: int
     batch: int = 16
     views: Callable[[Encoder], Views] | None = None
+    precision: Precision = "32-true"
 
     @property
     def settings(self) -> list[Setting]:

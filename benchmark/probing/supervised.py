@@ -104,8 +104,7 @@ def train_supervised(
     untaught = Classifier(encoder, columns, task.frame_level, probe, kind)
     lesson = _frames if task.frame_level else _clips
     heard, targets, spec, scale = lesson(trial, waves, encoder, subset)
-    precision: Literal["32-true", "bf16-mixed"] = "32-true" if device == "cpu" else "bf16-mixed"
-    config = PretrainConfig(crops=recipe.crops, batch_size=recipe.batch, precision=precision)
+    config = PretrainConfig(crops=recipe.crops, batch_size=recipe.batch, precision=recipe.precision)
     stream = CropStream(heard, spec, config, seed, targets=targets, rows=np.arange(len(heard.tracks)))
 
     def taught(setting: Setting) -> Classifier:

@@ -298,7 +298,7 @@ def _recipe(spec: dict[str, Any], task: Any) -> Any:
     options = teacher.Config.model_validate(spec["teacher"]["options"])
     rates = options.finetune_rates if "protocol" in spec else options.learning_rates
     views = (lambda encoder: teacher(encoder, options).views) if labels_hold(options, task) else None
-    return Recipe(rates, spec["crops"], options.batch_size, views if options.augments else None)
+    return Recipe(rates, spec["crops"], options.batch_size, views if options.augments else None, spec["precision"])
 
 
 def _write_scores(job: Job, draft: Draft, scores: Any, predictions: Any, crops: float | None = None) -> None:

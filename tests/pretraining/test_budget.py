@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from pydantic import ValidationError
 
-from benchmark.pretraining.budget import LONGEST_WARMUP, PretrainConfig
+from benchmark.pretraining.budget import LONGEST_WARMUP, PretrainConfig, fastest
 
 
 def course(config: PretrainConfig, steps: int, step_crops: float) -> list[float]:
@@ -57,3 +58,27 @@ def test_one_of_both_and_what_is_dumped_is_read_back() -> None:
         PretrainConfig(crops=1, warmup_crops=7),
     ):
         assert PretrainConfig.model_validate(config.model_dump()) == config
+
+
+@pytest.mark.parametrize(
+    ("units", "precision"),
+    [
+        ({"amx_bf16": True}, "bf16-mixed"),
+        ({"avx512_bf16": True}, "bf16-mixed"),
+        ({"avx512_f": True}, "32-true"),
+        ({}, "32-true"),
+    ],
+)
+def test_the_precision_is_the_one_that_the_processor_computes_in(
+    units: dict[str, bool], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chosen when a grid is planned, and so in the key; whoever names one gets that."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": False, **units})
+    fastest.cache_clear()
+    try:
+        assert PretrainConfig(crops=1).over({}, {}).precision == precision
+        assert PretrainConfig(crops=1, precision="32-true").over({}, {}).precision == "32-true"
+        assert PretrainConfig(crops=1).over({}, {"precision": "bf16-mixed"}).precision == "bf16-mixed"
+    finally:
+        fastest.cache_clear()

@@ -37,6 +37,7 @@ class EndToEnd:
             "pretrain_corpus": self._checkpoints.heard_by(row) if checkpoint else "none",
             "teacher": self._teacher(row),
             "crops": self._grid.pretrain.crops,
+            "precision": row.budget(self._grid).precision,
         }
         if checkpoint:
             spec["protocol"] = "finetune"
