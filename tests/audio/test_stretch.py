@@ -142,3 +142,17 @@ def test_time_stretch_keeps_pitch_and_moves_a_click(rate: float) -> None:
     assert _share_near(out, 440) > 0.99
     at = peak_s(stretch.time_stretch(click(1.5), rate, rate, RATE, seeded())).item()
     assert at == pytest.approx(1.5 / rate, abs=0.02)
+
+
+def test_a_shift_is_the_same_whoever_is_beside_it_and_on_either_kind_of_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples are grouped by the length that they need; on a GPU all have the longest, which the ends alone hear."""
+    notes = torch.cat([tone(hz, n=1, seconds=2) for hz in (220.0, 313.0, 440.0, 555.0, 660.0, 781.0)])
+    shifted = stretch.pitch_shift(notes, -700, 700, RATE, seeded())
+    cents = 1200 * torch.log2(torch.tensor(peak_hz(shifted)) / torch.tensor(peak_hz(notes)))
+    for i, shift in enumerate(cents.tolist()):
+        alone = stretch.pitch_shift(notes[i : i + 1], shift, shift, RATE, seeded())
+        assert peak_hz(alone)[0] == pytest.approx(peak_hz(shifted)[i], rel=1e-4)
+    monkeypatch.setattr(stretch, "_at_hand", lambda _: False)
+    other = stretch.pitch_shift(notes, -700, 700, RATE, seeded())
+    middle = slice(4000, -4000)
+    assert (other - shifted)[:, middle].norm() / shifted[:, middle].norm() < 0.02

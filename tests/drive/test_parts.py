@@ -114,6 +114,7 @@ def test_one_job_on_two_devices(data_dir: Path, tmp_path: Path) -> None:
 @pytest.mark.long
 def test_finetuning_trains_on_from_the_checkpoint(data_dir: Path, tmp_path: Path) -> None:
     grid = SMALL.replace("{0.1: 2, 1.0: 1}", "{1.0: 1}").replace("[key, beat]", "[instrument, beat]")
+    grid = grid.replace("crops: 640", "crops: 3200")  # also the most that labels are learned from
     out, done = train_one(tmp_path, grid, data_dir, "--protocol", "finetune")
     assert done.returncode == 0, done.stderr
     scores = scores_of(out)

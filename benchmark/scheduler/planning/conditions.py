@@ -14,7 +14,7 @@ SECOND_FONT = "second_font"
 FONT_CORPORA = {"rendered_scores": "rendered_scores_second_font"}
 SEVERITIES = (1, 2, 3, 4)
 #: bump when a corruption sounds different
-CORRUPTION_VERSION = 2
+CORRUPTION_VERSION = 3
 
 
 class Change(Protocol):
