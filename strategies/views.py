@@ -19,7 +19,7 @@ Chain = dict[str, tuple[float, Callable[..., Tensor]]]
 
 _SHIFTING = ("clmr", "semisupcon", "choi")
 #: presets whose views are others than in version 1
-_VERSIONS = {"clmr": 3, "semisupcon": 3, "choi": 2}
+_VERSIONS = {"pretext": 2, "clmr": 3, "semisupcon": 3, "choi": 2}
 _STRENGTHS = ("gain_db", "noise_p", "filter_p", "mask_frequency", "mask_time", "pitch_shift_cents")
 
 
@@ -62,8 +62,8 @@ class ViewConfig(Config):
 
     @property
     def version(self) -> int:
-        """Of the preset, and of the pitch shift, if `pretext` has one."""
-        return 2 if self.preset == "pretext" and self.shifts_pitch else _VERSIONS.get(self.preset, 1)
+        """Of the preset."""
+        return _VERSIONS.get(self.preset, 1)
 
     def heard(self, crops: Tensor, sample_rate: int, generator: torch.Generator, crops_per_track: int = 1) -> Tensor:
         """(B, T) waveforms as they sound once augmented, each example with its own draw.

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+#: samples of noise that are kept
+POOL = 2**21
+
+
+def at_hand(device: torch.device) -> bool:
+    """Whether values can be read there without waiting for a device."""
+    return device.type == "cpu"
 
 
 def uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
@@ -66,10 +75,23 @@ def sometimes(
 def noise(x: Tensor, share: float, low_snr_db: float, high_snr_db: float, generator: torch.Generator) -> Tensor:
     """Add white noise to a share of the examples of (B, T), at a signal-to-noise ratio uniform in dB."""
     at = some(len(x), share, generator)
-    level = x[at].square().mean(dim=1, keepdim=True).sqrt()
+    heard = x[at]
+    level = torch.linalg.vector_norm(heard, dim=1, keepdim=True) / x.shape[1] ** 0.5
     level = level * 10 ** (-uniform(len(at), low_snr_db, high_snr_db, generator) / 20)
-    white = torch.randn(len(at), x.shape[1], generator=generator, device=x.device)
-    return x.index_add(0, at, white * level)
+    return x.index_copy(0, at, torch.addcmul(heard, _white(len(at), x.shape[1], x.device, generator), level))
+
+
+def _white(n: int, samples: int, device: torch.device, generator: torch.Generator) -> Tensor:
+    """(n, samples) of white noise: on a CPU pieces of two minutes that are drawn once, since drawing takes longest."""
+    if not at_hand(device) or samples > POOL // 4:
+        return torch.randn(n, samples, generator=generator, device=device)
+    start = torch.randint(POOL - samples + 1, (n,), generator=generator)
+    return _pool().unfold(0, samples, 1)[start]
+
+
+@cache
+def _pool() -> Tensor:
+    return torch.randn(POOL, generator=torch.Generator().manual_seed(0))
 
 
 def colored_noise(

@@ -14,6 +14,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmark.audio import augment
 from benchmark.audio.augment import uniform
 
 #: window of the phase vocoder in seconds, to the next power of two: splits the partials of a chord, keeps its onset
@@ -71,7 +72,7 @@ def _by_length(needed: Tensor, most: float) -> list[tuple[Tensor, int]]:
     On a GPU all have the longest: to look at what each needs would wait for the device.
     """
     every = torch.arange(len(needed), device=needed.device)
-    if not _at_hand(needed):
+    if not augment.at_hand(needed.device):
         return [(every, math.ceil(most / STEP) * STEP)]
     steps = (needed / STEP).ceil().long()
     return [(every[steps == step], step * STEP) for step in sorted(set(steps.tolist()))]
@@ -165,9 +166,4 @@ def _parts(x: Tensor, ratio: Tensor) -> zip[tuple[Tensor, Tensor]]:
 
 
 def _part(x: Tensor) -> int:
-    return PART if _at_hand(x) else PART_ON_GPU
-
-
-def _at_hand(x: Tensor) -> bool:
-    """Whether its values can be read without waiting for a device."""
-    return x.device.type == "cpu"
+    return PART if augment.at_hand(x.device) else PART_ON_GPU

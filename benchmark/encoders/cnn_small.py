@@ -35,7 +35,11 @@ class LogMel(nn.Module):
             return torch.cat([self._log_mel(part.float()) for part in parts]).transpose(1, 2)
 
     def _log_mel(self, waveform: Tensor) -> Tensor:
-        spectrum = torch.stft(waveform, N_FFT, HOP, window=self.window, return_complex=True)
+        # as torch.stft pads, in a quarter of the time on a CPU
+        half = N_FFT // 2
+        ends = waveform[:, 1 : half + 1].flip(1), waveform[:, -half - 1 : -1].flip(1)
+        padded = torch.cat([ends[0], waveform, ends[1]], dim=1)
+        spectrum = torch.stft(padded, N_FFT, HOP, window=self.window, center=False, return_complex=True)
         # frames are contiguous in memory, so that they are the rows of one large matrix product
         spectrum = spectrum.transpose(1, 2)
         power = spectrum.real.square() + spectrum.imag.square()

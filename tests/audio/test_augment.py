@@ -61,10 +61,21 @@ def test_nothing_waits_for_the_device(
     transform: Callable[[Tensor, Generator], Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tensors without values refuse whatever would read one, and whatever has a shape that follows from one."""
-    monkeypatch.setattr(stretch, "_at_hand", lambda _: False)  # as on a GPU
+    monkeypatch.setattr(augment, "at_hand", lambda _: False)  # as on a GPU
     with FakeTensorMode():
         x = torch.empty(20, 4000)
         assert augment.sometimes(x, 0.3, lambda y: transform(y, seeded()), seeded()).shape == x.shape
+
+
+def test_noise_is_white_and_each_examples_own() -> None:
+    """Pieces of one long noise: flat in every octave, without an echo of another example's."""
+    added = augment.noise(torch.ones(40, RATE), 1.0, 0, 0, seeded()) - 1
+    power = torch.fft.rfft(added).abs().square().mean(dim=0)
+    octaves = torch.stack([power[RATE // 2 ** (i + 1) : RATE // 2**i].mean() for i in range(1, 8)])
+    assert (10 * torch.log10(octaves / power.mean())).abs().max() < 0.5
+    alike = torch.corrcoef(added) - torch.eye(40)
+    assert alike.abs().max() < 5 / RATE**0.5
+    assert abs(added.mean().item()) < 3 / (40 * RATE) ** 0.5 + 0.01
 
 
 def test_gain_stays_in_its_range_and_differs_by_example() -> None:

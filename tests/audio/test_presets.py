@@ -100,20 +100,20 @@ def test_clmr_reverberates_60_percent(clmr: Tensor) -> None:
 
 def test_clmrs_room_is_as_long_and_loud_as_soxs(clicks: Tensor) -> None:
     """Released code: RT60 .17 to 2.4 s, -15 to -9 dB beside the direct sound."""
-    rooms = torch.cat([heard(clicks, preset="clmr", pitch_shift=False, seed=seed) for seed in (1, 2, 3)])
+    rooms = torch.cat([heard(clicks, preset="clmr", pitch_shift=False, seed=seed) for seed in range(1, 11)])
     _, echo = _echo(rooms, 190, 460)
     # zero-phase filters and noise sound before the click
     plain = rooms[_reverberant(rooms) & (echo < 0.3) & (rooms[:, :AT].abs().amax(dim=1) < 1e-6)].double()
     tail = plain[:, AT + 1 :].square()
     wet_db = 10 * torch.log10(tail.sum(dim=1) / plain[:, AT].square())
-    assert len(plain) > 25
+    assert len(plain) > 80
     assert -15.1 < wet_db.min() < -13.5
     assert -10.5 < wet_db.max() < -8.9
     t = torch.arange(1, tail.shape[1] + 1) / RATE
     rt60 = np.log(1e6) * (tail * t).sum(dim=1) / tail.sum(dim=1)
     assert 0.16 < rt60.min() < 0.3
     assert 1.2 < rt60.max() < 2.5
-    assert rt60.median().item() == pytest.approx((0.17 * 2.4) ** 0.5, rel=0.4)
+    assert rt60.median().item() == pytest.approx((0.17 * 2.4) ** 0.5, rel=0.3)
 
 
 def test_clmr_delays_30_percent_in_steps(clmr: Tensor) -> None:
