@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import partial
 
@@ -16,6 +17,8 @@ HISTORY, MAX_EVALUATIONS = 10, 400
 TOLERANCE = 1e-5
 #: differences of a float32 loss below this share of it are rounding
 NOISE = 1e-6
+#: numbers that stay in a core's cache, and rows that a matrix product needs to be worth it
+CACHED, LEAST_ROWS = 2**18, 128
 #: a class that is hardly there has hardly any curvature: its steps are no longer than those of one in this many rows
 RARE = 1e-4
 
@@ -66,19 +69,33 @@ def _ridge(x: Tensor, y: Tensor, l2: Tensor) -> Tensor:
 def _objective(x: Tensor, y: Tensor, theta: Tensor, l2: Tensor, kind: Loss) -> tuple[Tensor, Tensor, Tensor]:
     """Loss (S, L, 1), gradient (S, L, K) and mean variance of the predictions (S, L, C) at theta (S, L, K).
 
-    K = (R + 1) * C; one matrix product serves all L.
+    K = (R + 1) * C; one matrix product serves all L, and on a CPU so few rows that their outputs stay in its cache.
     """
-    (s, n, _), c = x.shape, y.shape[-1]
-    w = theta.view(s, len(l2[0]), -1, c).transpose(1, 2).flatten(2)
-    z = torch.baddbmm(w[:, -1:], x, w[:, :-1]).view(s, n, -1, c)
-    slope, curvature = residual(z, y[:, :, None], kind)
-    slope = slope.flatten(2)
-    grad = torch.cat([x.mT @ slope, slope.sum(1, keepdim=True)], 1) / n
-    grad = grad.view(s, w.shape[1], -1, c).transpose(1, 2).flatten(2)
+    (s, n, _), c, count = x.shape, y.shape[-1], l2.shape[1]
+    w = theta.view(s, count, -1, c).transpose(1, 2).flatten(2)
+    grad, loss, variance = torch.zeros_like(w), x.new_zeros(s, count), x.new_zeros(s, count, c)
+    for subsets, rows in _blocks(s, n, count * c, x.is_cuda):
+        part, told = x[subsets, rows], y[subsets, rows, None]
+        z = torch.unflatten(torch.baddbmm(w[subsets, -1:], part, w[subsets, :-1]), 2, (count, c))
+        slope, curvature = residual(z, told, kind)
+        loss[subsets] += row_loss(z, told, kind).sum(1)
+        variance[subsets] += curvature.sum(1)
+        slope = slope.flatten(2)
+        grad[subsets, :-1].baddbmm_(part.mT, slope)
+        grad[subsets, -1] += slope.sum(1)
+    grad = (grad / n).view(s, -1, count, c).transpose(1, 2).flatten(2)
     weights = torch.cat([theta[..., :-c], torch.zeros_like(theta[..., -c:])], -1)
-    loss = row_loss(z, y[:, :, None], kind).mean(1)[..., None]
-    loss = loss + l2 / 2 * weights.square().sum(-1, keepdim=True)
-    return loss, grad + l2 * weights, curvature.mean(1)
+    penalty = l2 / 2 * weights.square().sum(-1, keepdim=True)
+    return (loss / n)[..., None] + penalty, grad + l2 * weights, variance / n
+
+
+def _blocks(subsets: int, rows: int, outputs: int, whole: bool) -> Iterator[tuple[slice, slice]]:
+    """What is computed at once, of `outputs` per row: a part of a subset, or several small subsets, or all of them."""
+    at_once = subsets * rows if whole else max(LEAST_ROWS, CACHED // outputs)
+    together = max(1, at_once // rows)
+    for i in range(0, subsets, together):
+        for j in range(0, rows, at_once):
+            yield slice(i, i + together), slice(j, j + at_once)
 
 
 @dataclass
