@@ -10,6 +10,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from benchmark.audio import augment, filters, stretch, windowed_sinc
+from benchmark.audio.augment import chosen, uniform
 from benchmark.interfaces import Config
 from benchmark.modules import Encoder
 
@@ -17,6 +18,8 @@ Preset = Literal["pretext", "clmr", "semisupcon", "choi", "crop_only", "none"]
 #: by name, in order: the share of the batch, and what it goes through
 Chain = dict[str, tuple[float, Callable[..., Tensor]]]
 
+#: examples that go through a chain together on a CPU
+PART = 16
 _SHIFTING = ("clmr", "semisupcon", "choi")
 #: presets whose views are others than in version 1
 _VERSIONS = {"pretext": 2, "clmr": 3, "semisupcon": 3, "choi": 2}
@@ -112,13 +115,22 @@ def augmented(
 
 
 def _pretext(crops: Tensor, sample_rate: int, config: ViewConfig, generator: torch.Generator) -> Tensor:
-    x = augment.gain(crops, -config.gain_db, config.gain_db, generator)
-    x = augment.polarity(x, 0.5, generator)
+    """All is drawn first; on a CPU few examples at a time then go through, which stay in its cache."""
+    loud = 10 ** (uniform(len(crops), -config.gain_db, config.gain_db, generator) / 20)
+    scale = loud * (1 - 2 * chosen(len(crops), 0.5, generator).to(crops.dtype))
     if config.shifts_pitch:
         cents = config.pitch_shift_cents
-        x = stretch.pitch_shift(x, -cents, cents, sample_rate, generator)
-    x = augment.noise(x, config.noise_p, 10, 40, generator)
-    return filters.pass_filter(x, config.filter_p, sample_rate, generator)
+        crops = stretch.pitch_shift(crops, -cents, cents, sample_rate, generator)
+    noise = augment.Noise.drawn(crops, config.noise_p, 10, 40, generator)
+    passes = filters.PassFilter.drawn(len(crops), config.filter_p, generator)
+    if not augment.at_hand(crops.device):
+        return passes.filtered(noise.added(crops * scale), sample_rate)
+    out = torch.empty_like(crops)
+    for i in range(0, len(crops), PART):
+        part = slice(i, i + PART)
+        noisy = noise.within(i, i + PART).added(crops[part] * scale[part])
+        out[part] = passes.within(i, i + PART).filtered(noisy, sample_rate)
+    return out
 
 
 def _clmr(x: Tensor, rate: int, config: ViewConfig, g: torch.Generator) -> Tensor:

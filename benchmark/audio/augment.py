@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -74,19 +75,45 @@ def sometimes(
 
 def noise(x: Tensor, share: float, low_snr_db: float, high_snr_db: float, generator: torch.Generator) -> Tensor:
     """Add white noise to a share of the examples of (B, T), at a signal-to-noise ratio uniform in dB."""
-    at = some(len(x), share, generator)
-    heard = x[at]
-    level = torch.linalg.vector_norm(heard, dim=1, keepdim=True) / x.shape[1] ** 0.5
-    level = level * 10 ** (-uniform(len(at), low_snr_db, high_snr_db, generator) / 20)
-    return x.index_copy(0, at, torch.addcmul(heard, _white(len(at), x.shape[1], x.device, generator), level))
+    return Noise.drawn(x, share, low_snr_db, high_snr_db, generator).added(x)
 
 
-def _white(n: int, samples: int, device: torch.device, generator: torch.Generator) -> Tensor:
-    """(n, samples) of white noise: on a CPU pieces of two minutes that are drawn once, since drawing takes longest."""
-    if not at_hand(device) or samples > POOL // 4:
-        return torch.randn(n, samples, generator=generator, device=device)
-    start = torch.randint(POOL - samples + 1, (n,), generator=generator)
-    return _pool().unfold(0, samples, 1)[start]
+class Noise(NamedTuple):
+    """White noise for some examples of a batch, before it is added: draws do not depend on the sound.
+
+    Attributes:
+        at: (n,) which examples.
+        level: (n, 1) of the noise beside the example's own.
+        white: (N, T) noise; on a CPU all pieces of two minutes that are drawn once, since drawing takes longest.
+        piece: (n,) rows of it.
+    """
+
+    at: Tensor
+    level: Tensor
+    white: Tensor
+    piece: Tensor
+
+    @classmethod
+    def drawn(cls, x: Tensor, share: float, low_snr_db: float, high_snr_db: float, generator: torch.Generator) -> Noise:
+        """Draw for (B, T)."""
+        at, samples = some(len(x), share, generator), x.shape[1]
+        level = 10 ** (-uniform(len(at), low_snr_db, high_snr_db, generator) / 20)
+        if at_hand(x.device) and samples <= POOL // 4:
+            piece = torch.randint(POOL - samples + 1, (len(at),), generator=generator)
+            return cls(at, level, _pool().unfold(0, samples, 1), piece)
+        white = torch.randn(len(at), samples, generator=generator, device=x.device)
+        return cls(at, level, white, torch.arange(len(at), device=x.device))
+
+    def within(self, start: int, stop: int) -> Noise:
+        """Those of examples `start` to `stop`, counted from there."""
+        here = (self.at >= start) & (self.at < stop)
+        return Noise(self.at[here] - start, self.level[here], self.white, self.piece[here])
+
+    def added(self, x: Tensor) -> Tensor:
+        """(B, T) with the noise."""
+        heard = x[self.at]
+        level = torch.linalg.vector_norm(heard, dim=1, keepdim=True) / x.shape[1] ** 0.5
+        return x.index_copy(0, self.at, torch.addcmul(heard, self.white[self.piece], level * self.level))
 
 
 @cache

@@ -7,15 +7,14 @@ at the cutoff. The papers' steep ones are in windowed_sinc.py.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from benchmark.audio.augment import at_hand, chosen, some, uniform
+from benchmark.audio.augment import chosen, some, uniform
 
 Range = tuple[float, float]
-#: examples at a time on a CPU, whose spectra stay in its cache
-PART = 16
 
 
 def pass_filter(x: Tensor, share: float, sample_rate: int, generator: torch.Generator) -> Tensor:
@@ -23,22 +22,45 @@ def pass_filter(x: Tensor, share: float, sample_rate: int, generator: torch.Gene
 
     Zero-phase, 12 dB per octave, in the frequency domain: one transform serves every cutoff of the batch.
     """
-    at = some(len(x), share, generator)
-    n, samples = len(at), x.shape[1]
-    if not n:  # a transform of nothing is an error
-        return x
-    f = torch.fft.rfftfreq(samples, 1 / sample_rate, device=x.device)
-    low_cut, high_cut = uniform(n, 200, 1200, generator), uniform(n, 2200, 4000, generator)
-    high = chosen(n, 0.5, generator)
-    out, part = x.clone(), PART if at_hand(x.device) else n
-    for rows, low, top, is_high in zip(
-        *(torch.split(draw, part) for draw in (at, low_cut, high_cut, high)), strict=True
-    ):
-        ratio = torch.where(is_high, low / f.clamp(min=1.0), f / top)
-        spectrum = torch.fft.rfft(x[rows])
+    return PassFilter.drawn(len(x), share, generator).filtered(x, sample_rate)
+
+
+class PassFilter(NamedTuple):
+    """High- or low-passes for some examples of a batch.
+
+    Attributes:
+        at: (n,) which examples.
+        low_cut, high_cut: (n, 1) cutoffs in Hz.
+        is_high_pass: (n, 1) which of them counts.
+    """
+
+    at: Tensor
+    low_cut: Tensor
+    high_cut: Tensor
+    is_high_pass: Tensor
+
+    @classmethod
+    def drawn(cls, count: int, share: float, generator: torch.Generator) -> PassFilter:
+        """Draw for so many examples."""
+        at = some(count, share, generator)
+        cuts = uniform(len(at), 200, 1200, generator), uniform(len(at), 2200, 4000, generator)
+        return cls(at, *cuts, chosen(len(at), 0.5, generator))
+
+    def within(self, start: int, stop: int) -> PassFilter:
+        """Those of examples `start` to `stop`, counted from there."""
+        here = (self.at >= start) & (self.at < stop)
+        return PassFilter(self.at[here] - start, *(draw[here] for draw in self[1:]))
+
+    def filtered(self, x: Tensor, sample_rate: int) -> Tensor:
+        """(B, T), filtered."""
+        if not len(self.at):  # a transform of nothing is an error
+            return x
+        samples = x.shape[1]
+        f = torch.fft.rfftfreq(samples, 1 / sample_rate, device=x.device)
+        ratio = torch.where(self.is_high_pass, self.low_cut / f.clamp(min=1.0), f / self.high_cut)
+        spectrum = torch.fft.rfft(x[self.at])
         spectrum *= ratio.square_().add_(1).reciprocal_()
-        out[rows] = torch.fft.irfft(spectrum, n=samples)
-    return out
+        return x.index_copy(0, self.at, torch.fft.irfft(spectrum, n=samples))
 
 
 def low_pass(x: Tensor, cutoff_hz: Range, sample_rate: int, generator: torch.Generator) -> Tensor:

@@ -126,7 +126,7 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
 
 def to_batch(heard: dict[str, Tensor]) -> Batch:
     """Crops as float32 in [-1, 1), on the device where they are."""
-    return Batch(heard["crops"].float() / 32768, heard["active"], heard["labels"])
+    return Batch(heard["crops"].float().mul_(1 / 32768), heard["active"], heard["labels"])
 
 
 def _labels(waves: Waveforms, rows: Rows, spec: Crops, seed: int) -> NDArray[np.float32]:

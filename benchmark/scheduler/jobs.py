@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import json
 import os
@@ -39,6 +41,8 @@ def run_job(job: Job, data: Path, out: Path) -> None:
 def _tidy_up() -> None:
     """Give back what the job held: its process stays, and on a GPU it may have a neighbor."""
     gc.collect()  # trainers are circular: without this they and their audio stay mapped for many jobs
+    with contextlib.suppress(OSError, AttributeError):  # not everywhere is glibc
+        ctypes.CDLL(None).malloc_trim(0)
     if device_kind() == "cuda" and "torch" in sys.modules:
         import torch
 
