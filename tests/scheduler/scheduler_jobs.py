@@ -64,6 +64,22 @@ def environment(*names):
     return {name: os.environ.get(name) for name in names}
 
 
+def resident_mb_of_freed_blocks():
+    """Before many blocks are made, after they are freed, and after the job's end."""
+    import numpy as np
+    import psutil
+
+    from benchmark.scheduler.jobs import _tidy_up
+
+    resident = lambda: psutil.Process().memory_info().rss / 2**20  # noqa: E731
+    before = resident()
+    blocks = [np.ones(2**20) for _ in range(40)]
+    del blocks
+    kept = resident()
+    _tidy_up()
+    return before, kept, resident()
+
+
 def pid(seconds=0.0):
     time.sleep(seconds)
     return os.getpid()

@@ -65,6 +65,14 @@ def test_threads_and_device_are_set_before_the_interpreter_starts(start, threads
     assert "MIR_PRETEXT_DEVICE" not in os.environ
 
 
+def test_freed_memory_is_kept_for_the_next_step_and_given_back_at_the_end_of_a_job(start, monkeypatch):
+    before, kept, after = start().submit(scheduler_jobs.resident_mb_of_freed_blocks).result()
+    assert kept - before > 300
+    assert after - before < 50
+    monkeypatch.setenv("MALLOC_MMAP_MAX_", "7")
+    assert start().submit(scheduler_jobs.environment, "MALLOC_MMAP_MAX_").result() == {"MALLOC_MMAP_MAX_": "7"}
+
+
 def test_numpy_obeys(start):
     pools = start(threads=1).submit(scheduler_jobs.numpy_threads).result()
     assert pools
