@@ -7,10 +7,12 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +55,7 @@ def measure(device: str, threads: int) -> dict[str, float]:
 def _measure(device: str, threads: int) -> dict[str, float]:
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
-        waves = _noise_store(Path(folder))
+        waves = noise_store(Path(folder))
         stages = _stages(waves, device)
         best: dict[str, float] = dict.fromkeys(stages, 0.0)
         for _ in range(ROUNDS):
@@ -61,7 +63,9 @@ def _measure(device: str, threads: int) -> dict[str, float]:
                 best[name] = max(best[name], stage())
     figures = {f"{name}_crops_per_second": round(rate, 1) for name, rate in best.items()}
     if device == "cpu":
-        figures["training_loops_side_by_side_crops_per_second"] = round(max(_side_by_side() for _ in range(ROUNDS)), 1)
+        figures["training_loops_side_by_side_crops_per_second"] = round(
+            max(loops_side_by_side() for _ in range(ROUNDS)), 1
+        )
     figures["loop_over_bare_step"] = round(best["training_loop"] / best["bare_step"], 3)
     figures["bare_step_over_float32"] = round(best["bare_step"] / best["bare_step_float32"], 3)
     figures["embedding_over_forward"] = round(best["embedding"] / best["forward"], 3)
@@ -112,7 +116,8 @@ def table(figures: dict[str, float]) -> str:
     return "\n".join(f"{name:<36} {value:>12,.3f}" for name, value in figures.items())
 
 
-def _noise_store(folder: Path, tracks: int = 200, seconds: int = 8) -> Waveforms:
+def noise_store(folder: Path, tracks: int = 200, seconds: int = 8) -> Waveforms:
+    """A corpus of noise."""
     n = seconds * SAMPLE_RATE
     samples = np.random.default_rng(0).integers(-8000, 8000, tracks * n, dtype=np.int16)
     np.save(folder / "mix.npy", samples)
@@ -149,7 +154,7 @@ def _stages(waves: Waveforms, device: str) -> dict[str, Callable[[], float]]:
         "augmentation_and_features": lambda: rate(views, STEPS),
         "bare_step": lambda: rate(_bare_step(strategy, batch.crops, device, fastest()), STEPS),
         "bare_step_float32": lambda: rate(_bare_step(strategy, batch.crops, device, "32-true"), STEPS),
-        "training_loop": lambda: _loop(waves, device),
+        "training_loop": lambda: loop_rate(waves, device),
         "pitch_shift": lambda: rate(shifted, 1) / 2,
         "forward": lambda: _embedding(waves, device, stored=False),
         "embedding": lambda: _embedding(waves, device, stored=True),
@@ -174,16 +179,16 @@ def _embedding(waves: Waveforms, device: str, stored: bool) -> float:
         return crops / (time.perf_counter() - started)
 
 
-def _side_by_side() -> float:
+def loops_side_by_side(options: Mapping[str, Any] = MappingProxyType({})) -> float:
     """Crops per second of one loop on each core, together."""
     cores = len(os.sched_getaffinity(0))
     with ProcessPoolExecutor(cores, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        return sum(pool.map(_own_loop, range(cores)))
+        return sum(pool.map(_own_loop, [dict(options)] * cores))
 
 
-def _own_loop(_: int) -> float:
+def _own_loop(options: dict[str, Any]) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        return _loop(_noise_store(Path(folder)), "cpu")
+        return loop_rate(noise_store(Path(folder)), "cpu", options)
 
 
 def _bare_step(strategy: Strategy, crops: torch.Tensor, device: str, precision: Precision) -> Callable[[int], object]:
@@ -201,10 +206,10 @@ def _bare_step(strategy: Strategy, crops: torch.Tensor, device: str, precision: 
     return step
 
 
-def _loop(waves: Waveforms, device: str) -> float:
-    """The whole loop as `run` runs it, Lightning's own start-up left out by timing the steps after the first."""
+def loop_rate(waves: Waveforms, device: str, options: Mapping[str, Any] = MappingProxyType({})) -> float:
+    """Crops per second of the whole loop as `run` runs it; Lightning's own start-up is left out with the first step."""
     cls = strategies.get("simclr")
-    strategy = cls(encoders.get("cnn_small")(), cls.Config())
+    strategy = cls(encoders.get("cnn_small")(), cls.Config(**options))
     stream = CropStream(waves, Crops(), _config(), seed=0)
     module = _Timed(strategy, _config(), 0, stream.steps)
     fit(module, stream, device)

@@ -224,10 +224,18 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads; by default all cores.")] = os.cpu_count() or 1,
+    peers: Annotated[bool, typer.Option("--peers", help="What people would use instead, beside ours.")] = False,
 ) -> None:
     """Measure each stage of pre-training, the probe and the report, in one run."""
     if device not in ("cpu", "cuda"):
         raise UserError(f"--device {device}: cpu or cuda")
+    if peers:
+        from benchmark.cli.bench import table
+        from benchmark.cli.peers import measure as measure_peers
+
+        figures = measure_peers()
+        typer.echo(json.dumps(figures, indent=1) if as_json else table(figures))
+        return
     from benchmark.cli.bench import measure, table
 
     figures = measure(device, threads)
