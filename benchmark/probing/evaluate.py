@@ -227,9 +227,9 @@ def _score_rows(
             continue
         predicted, true = [decoded[i] for i in at], [trial.truth[heard[i]] for i in at]
         groups = trial.tracks["group"].to_numpy()[heard[at]]
-        errors, draws = sampling_error(task, predicted, true, groups)
+        scores, errors, draws = scored_with_error(task, predicted, true, groups)
         guessed = chance(task, predicted, true) if trial.shuffled and not trial.of_events else {}
-        for metric, value in task.score(predicted, true).items():
+        for metric, value in scores.items():
             rows.append(
                 {
                     "task": task.info.name,
@@ -264,30 +264,35 @@ def chance(task: Task, predictions: list[Any], targets: list[Any]) -> dict[str, 
     return {metric: float(np.nanmean([score[metric] for score in scores])) for metric in scores[0]}
 
 
-def sampling_error(
+def scored_with_error(
     task: Task, predictions: list[Any], targets: list[Any], groups: NDArray[Any]
-) -> tuple[dict[str, float], list[float]]:
-    """What sampling other test groups would do to the metrics (items of one group are not independent).
+) -> tuple[dict[str, float], dict[str, float], list[float]]:
+    """Scores, and what sampling other test groups would do to them (items of one group are not independent).
+
+    Each item is scored once: mir_eval takes its time.
 
     Returns:
-        Standard error of each metric, in closed form where it is a mean over items, else by a bootstrap over groups;
+        Each metric; its standard error, in closed form where it is a mean over items, else by a bootstrap over groups;
         and the main metric's values on the bootstrap's draws, which follow from the groups alone.
     """
+    each = task.item_scores(predictions, targets)
+    are_means = type(task).score is Task.score
+    scores = {m: float(v.mean()) for m, v in each.items()} if are_means else task.score(predictions, targets)
     codes = pd.factorize(groups)[0]
     chosen = np.random.default_rng(0).integers(0, codes.max() + 1, (BOOTSTRAP_DRAWS, codes.max() + 1))
     errors, draws = {}, {}
-    for metric, values in task.item_scores(predictions, targets).items():
+    for metric, values in each.items():
         deviations = np.bincount(codes, weights=values - values.mean())
         errors[metric] = float(np.sqrt(np.square(deviations).sum()) / len(values))
         draws[metric] = np.bincount(codes, weights=values)[chosen].sum(axis=1) / np.bincount(codes)[chosen].sum(axis=1)
-    rest = [m for m in task.score(predictions, targets) if m not in errors]
+    rest = [m for m in scores if m not in errors]
     if rest:
         members = [np.flatnonzero(codes == g) for g in range(codes.max() + 1)]
         items = [np.concatenate([members[g] for g in row]) for row in chosen]
         resampled = task.resampled_scores(predictions, targets, items)
         draws |= {metric: np.array([scores[metric] for scores in resampled]) for metric in rest}
         errors |= {metric: _spread(draws[metric]) for metric in rest}
-    return errors, draws[task.metric].tolist()
+    return scores, errors, draws[task.metric].tolist()
 
 
 def _spread(values: NDArray[np.float64]) -> float:

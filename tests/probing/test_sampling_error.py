@@ -9,8 +9,9 @@ import pytest
 from sklearn.metrics import f1_score
 
 from benchmark.probing import evaluate as evaluation
-from benchmark.probing.evaluate import chance, sampling_error
+from benchmark.probing.evaluate import chance, scored_with_error
 from tasks.instrument import Instrument
+from tasks.melody import Melody
 from tasks.metre import Metre
 
 
@@ -24,7 +25,7 @@ def test_independent_items_give_the_binomial_error(many: None) -> None:
     truth: list[Any] = rng.integers(0, 8, 400).tolist()
     guesses: list[Any] = [y if rng.random() < 0.7 else (y + 1) % 8 for y in truth]
     p = np.equal(guesses, truth).mean()
-    errors, draws = sampling_error(Instrument(), guesses, truth, np.arange(400))
+    _, errors, draws = scored_with_error(Instrument(), guesses, truth, np.arange(400))
     expected = np.sqrt(p * (1 - p) / 400)
     assert errors["accuracy"] == pytest.approx(expected)
     assert np.std(draws) == pytest.approx(expected, rel=0.06)
@@ -36,7 +37,7 @@ def test_items_of_one_group_count_as_one(many: None) -> None:
     right = np.repeat(rng.random(50) < 0.6, 8)
     truth: list[Any] = [0] * 400
     guesses: list[Any] = np.where(right, 0, 1).tolist()
-    errors, draws = sampling_error(Instrument(), guesses, truth, np.repeat(np.arange(50), 8))
+    _, errors, draws = scored_with_error(Instrument(), guesses, truth, np.repeat(np.arange(50), 8))
     expected = np.sqrt(right.mean() * (1 - right.mean()) / 50)
     assert errors["accuracy"] == pytest.approx(expected)
     assert np.std(draws) == pytest.approx(expected, rel=0.06)
@@ -49,8 +50,8 @@ def test_draws_are_the_metric_on_resampled_items_and_the_same_for_every_strategy
     truth: list[Any] = rng.integers(0, len(task.classes), 90).tolist()
     weak: list[Any] = rng.integers(0, len(task.classes), 90).tolist()
     strong: list[Any] = [y if rng.random() < 0.5 else w for y, w in zip(truth, weak, strict=True)]
-    _, of_weak = sampling_error(task, weak, truth, groups)
-    _, of_strong = sampling_error(task, strong, truth, groups)
+    _, _, of_weak = scored_with_error(task, weak, truth, groups)
+    _, _, of_strong = scored_with_error(task, strong, truth, groups)
     paired = np.subtract(of_strong, of_weak)
     assert (paired > 0).all()
     assert np.std(paired) < np.hypot(np.std(of_strong), np.std(of_weak))
@@ -65,3 +66,20 @@ def test_chance_is_what_guesses_with_the_same_shares_score() -> None:
     shares = np.array([0.6, 0.3, 0.1])
     labels: list[Any] = np.random.default_rng(0).choice(3, size=3000, p=shares).tolist()
     assert chance(Instrument(), labels, labels)["accuracy"] == pytest.approx(np.square(shares).sum(), abs=0.01)
+
+
+def test_each_item_is_scored_once_and_as_the_task_scores_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mean over items is taken from the items; whatever a task scores otherwise, as it does."""
+    guesses, truth = [[220.0, -440.0, 330.0]] * 5, [np.array([220.0, 0.0, 165.0])] * 5
+    classes: tuple[list[Any], list[Any]] = ([0, 1, 2, 1, 0], [0, 1, 1, 1, 2])
+    melody, instrument = Melody().score(guesses, truth), Instrument().score(*classes)
+    asked, items = [], Melody.item_scores
+
+    def counted(self: Melody, *scored: Any) -> Any:
+        asked.append(scored)
+        return items(self, *scored)
+
+    monkeypatch.setattr(Melody, "item_scores", counted)
+    assert scored_with_error(Melody(), guesses, truth, np.arange(5))[0] == melody
+    assert len(asked) == 1
+    assert scored_with_error(Instrument(), *classes, np.arange(5))[0] == instrument
