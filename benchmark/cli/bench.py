@@ -171,7 +171,7 @@ def _embedding(waves: Waveforms, device: str, stored: bool) -> float:
     with tempfile.TemporaryDirectory() as folder, torch.no_grad():
         started = time.perf_counter()
         if stored:
-            embed(encoder, waves, Path(folder), "clips", device)
+            embed(encoder, waves, {"clips": Path(folder)}, device)
         else:
             for rows in batches:
                 encoder(audio[: len(rows)])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +25,9 @@ WINDOW_SECONDS = 10.0
 
 #: (B, T) audio to (B, D), what to keep of each window, or (B, F, D), of each of its frames
 Network = Callable[[Tensor], Tensor]
+#: what probes read: a row per window, or per frame
+Reads = Literal["clips", "frames"]
+Name = TypeVar("Name", bound=str)
 #: the number of rows to an empty table for them
 NewTable = Callable[[int], NDArray[Any]]
 
@@ -31,8 +35,7 @@ NewTable = Callable[[int], NDArray[Any]]
 def embed(
     encoder: Encoder,
     waves: Waveforms,
-    out: Path,
-    reads: Literal["clips", "frames"],
+    out: Mapping[Reads, Path],
     device: str,
     corruption: tuple[str, int] | None = None,
 ) -> dict[str, float]:
@@ -41,25 +44,30 @@ def embed(
     Args:
         encoder: put into evaluation mode; its state is not changed.
         waves: all tracks.
-        out: folder to write into.
-        reads: `clips`: a row per window, (R, 2D) float32, mean and standard deviation over its frames; `frames`: a row
-            per frame, (R, D) float16, row i of a track at i / frame_rate seconds.
+        out: folders to write into, by what they are to hold: `clips`: a row per window, (R, 2D) float32, mean and
+            standard deviation over its frames; `frames`: a row per frame, (R, D) float16, row i of a track at
+            i / frame_rate seconds. One forward serves both.
         device: where to compute.
         corruption: name and severity of what is done to the audio first.
     """
     encoder.to(device).eval()
-    dim, clips = encoder.embedding_dim, reads == "clips"
+    dim, kinds = encoder.embedding_dim, {"clips": np.float32, "frames": np.float16}
 
-    def new_table(rows: int) -> NDArray[Any]:
-        shape, kind = (rows, 2 * dim if clips else dim), np.float32 if clips else np.float16
-        return np.lib.format.open_memmap(out / "embeddings.npy", mode="w+", dtype=kind, shape=shape)
+    def new_table(reads: Reads, rows: int) -> NDArray[Any]:
+        shape = (rows, 2 * dim if reads == "clips" else dim)
+        return np.lib.format.open_memmap(out[reads] / "embeddings.npy", mode="w+", dtype=kinds[reads], shape=shape)
 
-    def network(audio: Tensor) -> Tensor:
-        embedded: Tensor = encoder(audio).float()
-        return summary(embedded) if clips else embedded
-
-    features = read(network, waves, None if clips else encoder.frame_rate, new_table, device, corruption)
-    np.save(out / "offsets.npy", features.offsets)
+    networks: dict[Reads, Network] = {"clips": summary, "frames": lambda embedded: embedded}
+    rates = {reads: None if reads == "clips" else encoder.frame_rate for reads in out}
+    tables = read_all(
+        lambda audio: encoder(audio).float(),
+        {reads: (networks[reads], rates[reads], partial(new_table, reads)) for reads in out},
+        waves,
+        device,
+        corruption,
+    )
+    for reads, features in tables.items():
+        np.save(out[reads] / "offsets.npy", features.offsets)
     return {"frame_rate": encoder.frame_rate, "dim": dim}
 
 
@@ -68,7 +76,6 @@ def summary(embedded: Tensor) -> Tensor:
     return torch.cat([embedded.mean(dim=1), embedded.std(dim=1, correction=0)], dim=1)
 
 
-@torch.no_grad()
 def read(
     network: Network,
     waves: Waveforms,
@@ -87,25 +94,50 @@ def read(
         device: where audio goes.
         corruption: name and severity of what is done to the audio first; a window's draw follows from its track's id.
     """
+    wanted = {"": (lambda given: given, frame_rate, new_table)}
+    return read_all(network, wanted, waves, device, corruption)[""]
+
+
+@torch.no_grad()
+def read_all(
+    network: Network,
+    wanted: Mapping[Name, tuple[Network, float | None, NewTable]],
+    waves: Waveforms,
+    device: str,
+    corruption: tuple[str, int] | None = None,
+) -> dict[Name, Features]:
+    """What is made of all tracks for several tables at once, by one forward of `network`.
+
+    Args:
+        network: audio to what all tables are made from.
+        wanted: by name, what a table takes of that, at which rate its frames come, and the table; as in `read`.
+    """
     windows = waves.windows(WINDOW_SECONDS)
-    per_track = np.bincount(windows.tracks["track"], minlength=len(waves.tracks))
-    if frame_rate is not None:
-        seconds = waves.tracks["length"].to_numpy() / waves.sample_rate
-        per_track = np.maximum(1, np.floor(seconds * frame_rate)).astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(per_track)]).astype(np.int64)
-    table = new_table(int(offsets[-1]))
+    places = {name: _offsets(waves, windows, rate) for name, (_, rate, _) in wanted.items()}
+    tables = {name: new_table(int(places[name][-1])) for name, (_, _, new_table) in wanted.items()}
     for rows in _batches(windows):
         length = int(windows.tracks["length"].iloc[rows[0]])
         audio = torch.from_numpy(windows.crops(rows, np.zeros(len(rows), np.int64), length)).to(device)
         heard = audio.float() / 32768
         if corruption is not None:
             heard = corrupt(heard, waves.sample_rate, *corruption, _seeds(windows, rows))
-        given = network(heard).cpu().numpy()
-        if frame_rate is None:
-            table[rows] = given
-        else:
-            _place_frames(table, given, windows, rows, offsets, frame_rate)
-    return Features(table, offsets, frame_rate is not None)
+        made = network(heard)
+        for name, (take, rate, _) in wanted.items():
+            given = take(made).cpu().numpy()
+            if rate is None:
+                tables[name][rows] = given
+            else:
+                _place_frames(tables[name], given, windows, rows, places[name], rate)
+    return {name: Features(tables[name], places[name], rate is not None) for name, (_, rate, _) in wanted.items()}
+
+
+def _offsets(waves: Waveforms, windows: Waveforms, rate: float | None) -> NDArray[np.int64]:
+    """Where each track's rows begin: its windows, or its frames."""
+    per_track = np.bincount(windows.tracks["track"], minlength=len(waves.tracks))
+    if rate is not None:
+        seconds = waves.tracks["length"].to_numpy() / waves.sample_rate
+        per_track = np.maximum(1, np.floor(seconds * rate)).astype(np.int64)
+    return np.concatenate([[0], np.cumsum(per_track)]).astype(np.int64)
 
 
 def _seeds(windows: Waveforms, rows: NDArray[np.int64]) -> Tensor:

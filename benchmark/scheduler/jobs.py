@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,12 @@ def _shard(job: Job, stores: Stores, draft: Draft) -> None:
 
         name, device = job.spec["separator"][0], _device()
         rendered = [separate(track[MIX], corpus.sample_rate, name, device) | track for track in rendered]
-    np.save(draft.path / "lengths.npy", np.array([len(track[MIX]) for track in rendered]))
-    for name in (MIX, *job.spec["stems"]):
-        np.save(draft.path / f"{name}.npy", np.concatenate([track[name] for track in rendered]))
-    (draft.path / UNREADABLE).write_text(json.dumps(unreadable))
+    with _with_carried(job, stores, draft) as drafts:
+        for one, place in drafts:
+            np.save(place.path / "lengths.npy", np.array([len(track[MIX]) for track in rendered]))
+            for name in (MIX, *one.spec["stems"]):
+                np.save(place.path / f"{name}.npy", np.concatenate([track[name] for track in rendered]))
+            (place.path / UNREADABLE).write_text(json.dumps(unreadable))
 
 
 def _waveforms(job: Job, stores: Stores, draft: Draft) -> None:
@@ -216,10 +219,24 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     corruption = tuple(spec["corruption"]) if "corruption" in spec else None
     if corruption:  # what probes learn and choose from stays clean
         waves = waves.select(np.flatnonzero(~waves.tracks["split"].isin(("train", "val"))))
-    info = embed(encoder, waves, draft.path, spec["reads"], device, corruption)
-    crops = stores.out.manifest("pretrain", job.needs[0])["info"].get("crops")
-    info |= {"crops": share * crops} if crops else {}
-    (draft.path / "embedding.json").write_text(json.dumps(info))
+    with _with_carried(job, stores, draft) as drafts:
+        info = embed(encoder, waves, {j.spec["reads"]: d.path for j, d in drafts}, device, corruption)
+        crops = stores.out.manifest("pretrain", job.needs[0])["info"].get("crops")
+        info |= {"crops": share * crops} if crops else {}
+        for _, one in drafts:
+            (one.path / "embedding.json").write_text(json.dumps(info))
+
+
+@contextlib.contextmanager
+def _with_carried(job: Job, stores: Stores, draft: Draft) -> Iterator[list[tuple[Job, Draft]]]:
+    """A job's draft, and one for each job that it carries and whose artefact is not there."""
+    with contextlib.ExitStack() as stack:
+        drafts = [(job, draft)]
+        for other in job.carries:
+            if not stores.done(other):
+                writing = stores.of(other.kind).writing(other.kind, other.key, other.spec)
+                drafts.append((other, stack.enter_context(writing)))
+        yield drafts
 
 
 def _trial(job: Job, tracks: Any, shuffle: int = 0) -> Any:

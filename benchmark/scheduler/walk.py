@@ -229,7 +229,9 @@ class _Walk:
         while ready and len(running) < self._limit():
             rank, key = heapq.heappop(ready)
             job = self._jobs[key]
-            if not self._locks.take(job):
+            if job.rides in todo and job.rides not in self._finished and job.rides not in self._failed:
+                left.append((rank, key))  # its carrier, which needs the same, is ready as well, or runs
+            elif not self._locks.take(job):
                 left.append((rank, key))
             elif self._is_there(job, todo):
                 self._elsewhere.add(key)

@@ -23,6 +23,8 @@ class Job:
         spec: all that its result depends on.
         needs: keys of the jobs that have to be done first; it reads the artefacts of those that `spec` names.
         on_cpu: whether it computes nothing on a GPU.
+        carries: jobs whose artefacts it leaves as well, if they are not there: it has made what they are made from.
+        rides: key of the job that carries this one, which goes first where it is to run at all.
     """
 
     key: str
@@ -31,6 +33,8 @@ class Job:
     spec: dict[str, Any]
     needs: tuple[str, ...] = ()
     on_cpu: bool = False
+    carries: tuple[Job, ...] = ()
+    rides: str = ""
 
 
 class Stores:

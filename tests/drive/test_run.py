@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +27,13 @@ def test_the_tiny_run_has_every_cell(tiny_run: Path) -> None:
     assert (tiny_run / "leaderboard.csv").is_file()
     predictions = pd.read_parquet(next((tiny_run / "probe").rglob("predictions.parquet")))
     assert predictions["id"].nunique() >= scores["n_test"].min()
+
+
+def test_one_forward_of_a_checkpoint_serves_clips_and_frames(tiny_run: Path) -> None:
+    """Both tables of each of four encoders are there; one of the two was made by the other's job."""
+    embedded = [json.loads(path.read_text()) for path in (tiny_run / "embed").rglob("manifest.json")]
+    assert Counter(found["spec"]["reads"] for found in embedded) == {"clips": 5, "frames": 5}
+    assert sum("job_seconds" in found["info"] for found in embedded) == 5
 
 
 def test_baselines_order_as_they_must(tiny_run: Path) -> None:

@@ -61,7 +61,7 @@ def test_windows_divide_each_track_equally(waves: Waveforms) -> None:
 
 
 def test_clips_are_statistics_of_their_windows(waves: Waveforms, tmp_path: Path) -> None:
-    embed(Clock(), waves, tmp_path, "clips", "cpu")
+    embed(Clock(), waves, {"clips": tmp_path}, "cpu")
     features = Features.open(tmp_path, frame_level=False)
     assert np.diff(features.offsets).tolist() == [1, 3, 1, 2, 1, 4]
     windows = waves.windows(WINDOW_SECONDS)
@@ -73,7 +73,7 @@ def test_clips_are_statistics_of_their_windows(waves: Waveforms, tmp_path: Path)
 
 
 def test_frames_are_on_the_clock_of_their_track(waves: Waveforms, tmp_path: Path) -> None:
-    embed(Clock(), waves, tmp_path, "frames", "cpu")
+    embed(Clock(), waves, {"frames": tmp_path}, "cpu")
     features = Features.open(tmp_path, frame_level=True)
     for track, length in enumerate(LENGTHS):
         frames = features.data[features.rows(np.array([track]))][:, 0].astype(np.float64) * 32768
@@ -83,6 +83,26 @@ def test_frames_are_on_the_clock_of_their_track(waves: Waveforms, tmp_path: Path
         inside = expected < expected[-1] - 25  # the very last frame of a window may run into its end
         assert np.median(np.abs(frames - expected)[inside]) < 15
         assert np.abs(frames - expected)[inside].mean() < 40
+
+
+def test_one_forward_makes_both_tables_as_each_alone(waves: Waveforms, tmp_path: Path) -> None:
+    counted, forward = [], Clock.forward
+
+    class Counted(Clock):
+        def forward(self, waveform: torch.Tensor) -> torch.Tensor:
+            counted.append(len(waveform))
+            return forward(self, waveform)
+
+    folders: dict[Any, Path] = {reads: tmp_path / reads for reads in ("clips", "frames")}
+    for reads, folder in folders.items():
+        for place in (folder, folder / "alone"):
+            place.mkdir()
+        embed(Clock(), waves, {reads: folder / "alone"}, "cpu")
+    embed(Counted(), waves, folders, "cpu")
+    assert sum(counted) == len(waves.windows(WINDOW_SECONDS).tracks)
+    for folder in folders.values():
+        for name in ("embeddings.npy", "offsets.npy"):
+            np.testing.assert_array_equal(np.load(folder / name), np.load(folder / "alone" / name))
 
 
 def test_outputs_of_windows_are_averaged_and_frames_kept() -> None:
@@ -105,5 +125,5 @@ def test_frozen_means_frozen(reads: Any, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(-3000, 3000, 2 * n, dtype=np.int16)
     encoder = CNNSmall().train()
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
-    embed(encoder, Waveforms(tracks, {"mix": noise}, rate), tmp_path, reads, "cpu")
+    embed(encoder, Waveforms(tracks, {"mix": noise}, rate), {reads: tmp_path}, "cpu")
     assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())

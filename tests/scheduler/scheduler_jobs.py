@@ -35,6 +35,14 @@ def run_job(job):
         (draft.path / "text.txt").write_text(text)
 
 
+def carry(job):
+    """As `run_job`, and for those that it carries as well."""
+    run_job(job)
+    for other in job.carries:
+        with Store(Path(other.spec["root"])).writing("toy", other.key, other.spec) as draft:
+            (draft.path / "text.txt").write_text("carried")
+
+
 def misbehave(spec, root):
     again = (root / f"{spec['name']} ran").exists()
     (root / f"{spec['name']} ran").touch()

@@ -381,6 +381,25 @@ def test_a_frame_level_task_joins_without_touching_the_others() -> None:
     }
 
 
+def test_what_is_made_from_the_same_is_made_by_one_job_and_no_key_knows() -> None:
+    """Clips and frames of one encoder on one corpus, a corpus with and without its stems; by whoever is first."""
+    rows = {"simclr": {}, "multi_source": {"sources": ["lead"]}}
+    both = plan(grid(tasks=["instrument", "beat", "chord"], strategies=rows, seeds=[0]))
+    carried = {job.name: [one.name for one in job.carries] for job in both.values() if job.carries}
+    for row in rows:
+        clips, frames = (f"embed {reads} of rendered_scores by {row} cnn_small seed 0" for reads in ("clips", "frames"))
+        assert carried.pop(clips) == [frames]
+    assert len(carried) > 1
+    assert all(others == [name.replace("tiny", "tiny with stems")] for name, others in carried.items())
+    for job in both.values():
+        assert not job.rides or any(one.key == job.key for one in both[job.rides].carries)
+        assert not job.rides or set(job.needs) == set(both[job.rides].needs)
+    alone = [plan(grid(tasks=[task], strategies=rows, seeds=[0])) for task in ("instrument", "beat", "chord")]
+    assert set(both) == set().union(*alone)
+    separated = plan(grid(strategies={"multi_source": {"sources": ["percussive"]}, "simclr": {}}))
+    assert not any(job.carries for job in separated.values() if job.kind == "shard")
+
+
 def test_demucs_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = grid(strategies={"multi_source": {"sources": ["vocals"]}})
     monkeypatch.setattr("benchmark.audio.separate.separator_version", lambda name: "")

@@ -8,10 +8,11 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import Future
+from dataclasses import replace
 
 import pytest
 from helpers.processes import is_gone, wait_for
-from scheduler_jobs import make_job, noop, run_job
+from scheduler_jobs import carry, make_job, noop, run_job
 
 from benchmark.scheduler.executors.local import LocalExecutor
 from benchmark.scheduler.executors.slots import Slot
@@ -36,12 +37,12 @@ class Pipeline:
     def add(self, name, *needs, **spec):
         self.jobs[name] = make_job("toy", name, self.root, [self.jobs[need] for need in needs], **spec)
 
-    def walk(self, executor, **options):
+    def walk(self, executor, run=run_job, **options):
         self.events = []
         return walk(
             {job.key: job for job in self.jobs.values()},
             done=lambda job: self.store.is_done("toy", job.key),
-            run=run_job,
+            run=run,
             executor=executor,
             on_event=self.events.append,
             **options,
@@ -376,3 +377,39 @@ def test_what_another_driver_makes_is_waited_for_and_not_made_again(tmp_path, ex
     assert pipeline.ran() == Counter(list(pipeline.jobs))
     assert "a" in {job.name for job in report.skipped}
     assert pipeline.text("table") == "table(a1(a(data())),a2(a(data())),b1(b(data())),b2(b(data())))"
+
+
+# -- some jobs leave what others make
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Two jobs that need the same; the first carries the second, on which a third waits."""
+    line = Pipeline(tmp_path)
+    line.jobs = {}
+    line.add("data")
+    line.add("first", "data")
+    line.add("second", "data")
+    line.add("end", "second")
+    first, second = line.jobs["first"], line.jobs["second"]
+    line.jobs |= {"first": replace(first, carries=(second,)), "second": replace(second, rides=first.key)}
+    return line
+
+
+def test_who_is_carried_waits_and_does_not_run(pair, executor):
+    report = pair.walk(executor, run=carry)
+    assert pair.ran() == Counter(["data", "first", "end"])
+    assert names(report.skipped) == ["second"]
+    assert pair.text("end") == "end(carried)"
+
+
+def test_a_carrier_that_fails_or_is_not_to_run_is_not_waited_for(pair, executor):
+    first = pair.jobs["first"]
+    pair.jobs["first"] = replace(first, spec=first.spec | {"raises": "always"})
+    report = pair.walk(executor, run=carry)
+    assert names(failure.job for failure in report.failed) == ["first"]
+    assert pair.ran() == Counter(["data", "first", "second", "end"])
+    pair.discard("second", "end")
+    del pair.jobs["first"]  # as with --only
+    assert not pair.walk(executor, run=carry).failed
+    assert pair.ran() == Counter(["second", "end"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from benchmark import registry
@@ -27,6 +28,7 @@ class Plan:
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
+        self._first: dict[str, str] = {}
 
     def add(
         self,
@@ -49,6 +51,17 @@ class Plan:
         # equal jobs are one, under the name of the first
         self.jobs.setdefault(key, Job(key, kind, name, {**full, **(aside or {})}, needs + after, kind in DATA_KINDS))
         return key
+
+    def share(self, key: str, made_from: dict[str, Any]) -> None:
+        """Say what a job makes its artefact from: the first one that is made from the same leaves the others' as well.
+
+        They need the same jobs, and no key depends on who carries whom.
+        """
+        carrier = self._first.setdefault(content_key(made_from), key)
+        passenger, other = self.jobs[key], self.jobs[carrier]
+        if key != carrier and not passenger.rides:
+            self.jobs[carrier] = replace(other, carries=(*other.carries, passenger))
+            self.jobs[key] = replace(passenger, rides=carrier)
 
 
 def source(axis: registry.Registry[Any], name: str) -> dict[str, str]:

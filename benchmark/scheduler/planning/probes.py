@@ -58,7 +58,7 @@ class Probes:
         heard = {"waveforms": tracks, "corpus": task.corpus}
         spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, **heard, **on_the_way}
         what = f"embed {reads} of {task.corpus} by {label}"
-        embedded = self._plan.add("embed", what, {**spec, "reads": reads}, (checkpoint, tracks))
+        embedded = self._embed(what, {**spec, "reads": reads}, checkpoint, tracks)
         others: list[str] = []
         chosen = [] if on_the_way or control else conditions.conditions_of(self._grid.corruptions, task)
         for condition in chosen:
@@ -78,7 +78,14 @@ class Probes:
         if condition == SECOND_FONT:
             tracks = self._exams.second_font(name)
             spec |= {"waveforms": tracks, "corpus": FONT_CORPORA[self._exams.tasks[name].corpus]}
-            return [tracks, self._plan.add("embed", f"{what}, second font", spec, (checkpoint, tracks))]
+            return [tracks, self._embed(f"{what}, second font", spec, checkpoint, tracks)]
         tracks = self._exams.waveforms(name)
         spec |= {"corruption": [condition, severity], "version": conditions.CORRUPTION_VERSION}
-        return [self._plan.add("embed", f"{what}, {condition} {severity}", spec, (checkpoint, tracks))]
+        return [self._embed(f"{what}, {condition} {severity}", spec, checkpoint, tracks)]
+
+    def _embed(self, what: str, spec: dict[str, Any], checkpoint: str, tracks: str) -> str:
+        """Embeddings of clips or of frames; where both are wanted, the first one's forward makes the other's too."""
+        key = self._plan.add("embed", what, spec, (checkpoint, tracks))
+        made_from = {k: v for k, v in spec.items() if k != "reads"}
+        self._plan.share(key, {"kind": "embed", "needs": [checkpoint, tracks], **made_from})
+        return key

@@ -26,17 +26,15 @@ def prepare(result: Plan, audio: Audio, stems: list[str]) -> str:
     base: dict[str, Any] = {"corpus": name, "size": size, "fingerprint": corpus.fingerprint()}
     base |= source(registry.corpora, name)
     catalog = result.add("catalog", f"catalog {name} {audio.size}", base)
-    base |= {"stems": stems, **_separator(corpus, name, stems)}
+    sound, separator = {**base, "kind": "shard"}, _separator(corpus, name, stems)
+    base |= {"stems": stems, **separator}
     what = f"{name} {audio.size}{' with stems' if stems else ''}"
-    shards = tuple(
-        result.add(
-            "shard",
-            f"render {what} {at}-{min(at + TRACKS_PER_SHARD, size)}",
-            {**base, "start": at, "stop": min(at + TRACKS_PER_SHARD, size)},
-            (catalog,),
-        )
-        for at in range(0, size, TRACKS_PER_SHARD)
-    )
+    shards = []
+    for at in range(0, size, TRACKS_PER_SHARD):
+        part = {"start": at, "stop": min(at + TRACKS_PER_SHARD, size)}
+        shards.append(result.add("shard", f"render {what} {at}-{part['stop']}", {**base, **part}, (catalog,)))
+        if not separator:  # who renders a track has its stems
+            result.share(shards[-1], {**sound, **part})
     lenient = {"allow_missing": audio.allow_missing}  # decides whether there is a result, not what it is
     return result.add("waveforms", f"join {what}", base, (catalog, *shards), aside=lenient)
 
