@@ -88,7 +88,8 @@ def _walk(
 
             def note(event: Event) -> None:
                 if event.what == "finished":
-                    timings.add(event.job, stores.of(event.job.kind).manifest(event.job.kind, event.job.key))
+                    for made in (event.job, *filter(stores.done, event.job.carries)):
+                        timings.add(made, stores.of(made.kind).manifest(made.kind, made.key))
                     if mirror:
                         mirror.log(event.job, stores.out)
                 reporter.note(event)

@@ -25,6 +25,8 @@ _ALIKE = {
     "control": ("task",),
     "supervised": ("task", "encoder", "fraction"),
 }
+#: in place of a device: what is written is the same everywhere
+_ANY = "any"
 #: seconds between two writes of the file
 _EVERY = 30.0
 
@@ -57,7 +59,7 @@ class Timings:
         if seconds is None:
             return
         size = sum(file["bytes"] for file in manifest["files"].values())
-        for name in _names(job, device):
+        for name in [*_names(job, device), *_names(job, _ANY)]:
             more = (1.0, _amount(job), seconds, size)
             # as a whole: the thread that tells the status reads it
             self._sums[name] = [a + b for a, b in zip(self._sums.get(name, [0.0] * 4), more, strict=True)]
@@ -74,15 +76,23 @@ class Timings:
         """What a job will cost, by those most like it; None if none of its kind has run on this device."""
         for name in _names(job, self._device):
             if name in self._sums:
-                count, amount, seconds, size = self._sums[name]
-                return Cost(seconds * _amount(job) / amount, size / count)
+                _, amount, seconds, _ = self._sums[name]
+                return Cost(seconds * _amount(job) / amount, self.bytes(job))
         return None
 
+    def bytes(self, job: Job) -> float:
+        """What a job will write, by those most like it, on whatever device they ran; 0 if none of its kind has run."""
+        for name in [*_names(job, _ANY), *_names(job, self._device)]:  # files of before had no entry for all devices
+            if name in self._sums:
+                count, _, _, size = self._sums[name]
+                return size / count
+        return 0.0
+
     def total(self, jobs: Iterable[Job]) -> tuple[Cost, int]:
-        """The cost of jobs together, and for how many of them nothing is known."""
-        costs = [self.of(job) for job in jobs]
-        known = [cost for cost in costs if cost]
-        return Cost(sum(c.seconds for c in known), sum(c.bytes for c in known)), len(costs) - len(known)
+        """The cost of jobs together, and for how many of them the seconds are not known."""
+        every = list(jobs)
+        known = [cost for job in every if (cost := self.of(job))]
+        return Cost(sum(c.seconds for c in known), sum(map(self.bytes, every))), len(every) - len(known)
 
     def seconds(self, job: Job) -> float | None:
         """Expected seconds; None if nothing is known."""

@@ -236,6 +236,7 @@ def _with_carried(job: Job, stores: Stores, draft: Draft) -> Iterator[list[tuple
             if not stores.done(other):
                 writing = stores.of(other.kind).writing(other.kind, other.key, other.spec)
                 drafts.append((other, stack.enter_context(writing)))
+                drafts[-1][1].info.update(job_seconds=0.0, device=device_kind())
         yield drafts
 
 

@@ -50,7 +50,8 @@ class Outlook:
             return count
         cost, unknown = self.timings.total([self.jobs[key] for key in self.todo])
         if unknown == len(self.todo):
-            return f"{count}; no earlier runs to estimate their cost from"
+            size = f", but for {human_bytes(cost.bytes)} on the disk" if cost.bytes else ""
+            return f"{count}; no earlier runs on such a device to estimate their cost from{size}"
         text = f"{count}: about {human(cost.seconds)} of one slot, {human(cost.seconds / self.slots)} on {self.slots}, "
         text += f"{human_bytes(cost.bytes)} on the disk"
         return f"{text}, and {unknown} jobs such as none has run before" if unknown else text

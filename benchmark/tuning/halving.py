@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 from benchmark.drive import Show, drive
 from benchmark.scheduler.grid import Grid
@@ -32,15 +31,16 @@ def tune(
     """
     drawn = settings_of(grid)
     assert grid.search is not None
-    rungs, done, reports = list(grid.search.rungs.items()), [], []
-    first = rungs[0][0]
-    trials = [Trial(row, n, setting, first) for row, all_ in drawn.items() for n, setting in enumerate(all_)]
-    for (_, _), (crops, keep) in pairwise([*rungs, (0, 1)]):
-        if not trials:
-            break
+    rungs, stores = list(grid.search.rungs.items()), Stores(settings.data, settings.out)
+    kept = [*(number for _, number in rungs[1:]), 1]
+    best = [Trial(row, n, setting, 0) for row, all_ in drawn.items() for n, setting in enumerate(all_)]
+    done: list[Trial] = []
+    reports: list[Report] = []
+    for (crops, _), keep in zip(rungs, kept, strict=True):
+        trials = [Trial(trial.row, trial.number, trial.setting, crops) for trial in best]
         now = grid_of(grid, trials)
         reports.append(drive(now, settings, progress))
-        stores, jobs = Stores(settings.data, settings.out), plan(now)
+        jobs = plan(now)
         for trial in trials:
             read(trial, jobs, stores)
         best = [trial for row in drawn for trial in best_of([t for t in trials if t.row == row], keep)]
@@ -48,7 +48,8 @@ def tune(
             trial.goes_on = True
         done += trials
         note(done)
-        trials = [Trial(trial.row, trial.number, trial.setting, crops) for trial in best]
+        if not best:
+            break
     return done, reports
 
 

@@ -33,7 +33,7 @@ def test_one_forward_of_a_checkpoint_serves_clips_and_frames(tiny_run: Path) -> 
     """Both tables of each of four encoders are there; one of the two was made by the other's job."""
     embedded = [json.loads(path.read_text()) for path in (tiny_run / "embed").rglob("manifest.json")]
     assert Counter(found["spec"]["reads"] for found in embedded) == {"clips": 5, "frames": 5}
-    assert sum("job_seconds" in found["info"] for found in embedded) == 5
+    assert sum(found["info"]["job_seconds"] > 0 for found in embedded) == 5
 
 
 def test_baselines_order_as_they_must(tiny_run: Path) -> None:

@@ -38,6 +38,19 @@ def test_a_stranger_costs_what_its_kind_does_and_another_device_tells_nothing(tm
     assert Timings(tmp_path / "timings.json", "cuda").of(job("probe", task="key")) is None
 
 
+def test_what_is_written_is_the_same_on_every_device(tmp_path):
+    """A GPU's first run knows from a CPU's how much room it needs."""
+    timings = Timings(tmp_path / "timings.json", "cpu")
+    timings.add(job("embed", waveforms="w", encoder="e", reads="frames"), record(5.0, 461))
+    timings.add(job("embed", waveforms="w", encoder="e", reads="clips"), record(0.0, 9))
+    timings.save()
+    there = Timings(tmp_path / "timings.json", "cuda")
+    wanted = [job("embed", waveforms="w", encoder="e", reads=reads) for reads in ("frames", "clips", "frames")]
+    assert there.total(wanted) == (Cost(0.0, 931.0), 3)
+    timings._sums = {name: sums for name, sums in timings._sums.items() if name.startswith("cpu")}
+    assert timings.bytes(wanted[0]) == 461, "a file of before"
+
+
 def test_a_checkpoint_is_as_large_after_a_long_training_and_an_export_tells_nothing_of_one(tmp_path):
     timings = Timings(tmp_path / "timings.json", "cpu")
     timings.add(job("pretrain", strategy="random", encoder="cnn_small"), record(0.5, 400))
