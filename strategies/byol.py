@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from benchmark.interfaces import Info
@@ -16,12 +17,15 @@ from strategies.pairs import PairConfig, Pairs, each_view
 class BYOLConfig(PairConfig, TeacherConfig):
     """Options of BYOL. The paper's `decay` is 0.996, for 300 epochs of ImageNet in batches of 4,096.
 
+    The half-life and the learning rate are what the equal search chose (results/tune).
+
     Attributes:
         hidden: sizes of the projector's hidden layers.
         predictor: size of the predictor's hidden layer.
         bias: whether the last layers of projector and predictor have one (the multi-view study: none).
     """
 
+    half_life: float | None = Field(default=2048.0, gt=0)
     fuse_views: bool = False
     projection: int = 128
     hidden: tuple[int, ...] = (512,)
@@ -32,9 +36,10 @@ class BYOLConfig(PairConfig, TeacherConfig):
 class BYOL(Pairs):
     """A student predicts what its own moving average says of the other view."""
 
-    info = Info("byol", "BYOL", "Grill et al. 2020; Niizumi et al. 2021 (BYOL-A)", version=3)
+    info = Info("byol", "BYOL", "Grill et al. 2020; Niizumi et al. 2021 (BYOL-A)", version=4)
     family = "self-distillation"
     Config = BYOLConfig
+    learning_rate = 3e-3
 
     def __init__(self, encoder: Encoder, config: BYOLConfig) -> None:
         super().__init__(encoder, config)

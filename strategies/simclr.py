@@ -17,7 +17,7 @@ from strategies.views import augmented
 
 
 class SimCLRConfig(PairConfig):
-    """Options of SimCLR.
+    """Options of SimCLR; temperature, rate, batch and warm-up are what the equal search chose (results/tune).
 
     Attributes:
         hidden: sizes of the projector's hidden layers.
