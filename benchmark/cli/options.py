@@ -29,6 +29,7 @@ Home = Annotated[
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Use a data set although over 2 % of its files cannot be read.")
 ]
+Executor = Annotated[str, typer.Option(help="Where jobs run.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=4096, help="Jobs at once; by default one per GPU or core.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads per job.")]
 Names = Annotated[str, typer.Option(help="Comma-separated names; by default the grid's.")]

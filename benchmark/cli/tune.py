@@ -12,6 +12,7 @@ from benchmark import registry
 from benchmark.cli.options import (
     Budget,
     Data,
+    Executor,
     Home,
     Names,
     NoMLflow,
@@ -38,7 +39,7 @@ def tune(
     changes: Set = None,
     plugin: Plugins = None,
     budget: Budget = 1.0,
-    executor: Annotated[str, typer.Option(help="Where jobs run.")] = "local",
+    executor: Executor = "local",
     workers: Workers = None,
     threads: Threads = 1,
     jobs_per_gpu: PerGPU = 1,

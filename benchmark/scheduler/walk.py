@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from benchmark.interfaces import Executor, WorkerDied, one_line
@@ -226,19 +226,20 @@ class _Walk:
     ) -> tuple[list[tuple[int, str]], list[str]]:
         """Submit what may start; return what is left, and what another driver has made meanwhile."""
         left, there = [], []
+        # whoever is carried waits for its carrier, which needs the same: so long as that one is ready, or runs
+        coming = {key for _, key in ready} | {job.key for job in running.values()}
         while ready and len(running) < self._limit():
             rank, key = heapq.heappop(ready)
             job = self._jobs[key]
-            if job.rides in todo and job.rides not in self._finished and job.rides not in self._failed:
-                left.append((rank, key))  # its carrier, which needs the same, is ready as well, or runs
-            elif not self._locks.take(job):
+            if job.rides in coming or not self._locks.take(job):
                 left.append((rank, key))
             elif self._is_there(job, todo):
                 self._elsewhere.add(key)
                 self._finish(job, "skipped")
                 there.append(key)
             else:
-                future = self._executor.submit(self._run, job)
+                wanted = tuple(one for one in job.carries if one.key in todo)  # no more than that
+                future = self._executor.submit(self._run, replace(job, carries=wanted))
                 running[future] = job
                 self._on_event(Event("submitted", job, future=future))
         return sorted(left + ready), there

@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 
 from benchmark.bookkeeping import provenance
-from benchmark.bookkeeping.record import command_line
 from benchmark.files import replacing
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.checkpoints import heard_by_all
 from benchmark.tuning.trials import Trial
 
 TRIALS, PAGE = "trials.csv", "README.md"
+_TEXTS = ("row", "options", "error", "commit")
 _FACTS = ("row", "setting", "crops", "options", "mean", "goes_on", "chosen", "error", "commit")
 
 
@@ -27,13 +27,19 @@ def write(folder: Path, grid: Grid, trials: Sequence[Trial]) -> None:
     new = pd.DataFrame([_record(trial, last, commit) for trial in trials])
     path = folder / TRIALS
     if path.is_file():
-        old = pd.read_csv(path, keep_default_na=False, na_values={task: [""] for task in grid.tasks})
+        old = read(path)
         new = pd.concat([old[~old["row"].isin(new["row"])], new], ignore_index=True)
     new = new.sort_values(["row", "crops", "setting"], ignore_index=True)
     with replacing(path) as draft:
         new.to_csv(draft, index=False)
     with replacing(folder / PAGE) as draft:
         draft.write_text(page(grid, new), encoding="utf-8")
+
+
+def read(path: Path) -> pd.DataFrame:
+    """The table as it was: a cell of text is what it says, an empty number is none."""
+    header = pd.read_csv(path, nrows=0).columns
+    return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in header.difference(list(_TEXTS))})
 
 
 def page(grid: Grid, trials: pd.DataFrame) -> str:
@@ -44,7 +50,8 @@ def page(grid: Grid, trials: pd.DataFrame) -> str:
     lines = [
         "# An equal search",
         "",
-        f"Written by `{command_line()}` on {heard_by_all(grid)}; `trials.csv` has the same and the commit.",
+        f"Written by `python -m benchmark tune` (grid `{grid.name}`) on {heard_by_all(grid)}; `trials.csv` has the "
+        "same, and the commit.",
         "",
         f"Of every row {rungs}. Scores are of probes on *validation* tracks ({', '.join(map(str, grid.probes))}, "
         f"{', '.join(f'{fraction:.0%}' for fraction in grid.fractions)} of the labels, seeds "

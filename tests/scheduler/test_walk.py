@@ -413,3 +413,24 @@ def test_a_carrier_that_fails_or_is_not_to_run_is_not_waited_for(pair, executor)
     del pair.jobs["first"]  # as with --only
     assert not pair.walk(executor, run=carry).failed
     assert pair.ran() == Counter(["second", "end"])
+
+
+def test_a_carrier_that_finds_its_input_damaged_holds_nobody_up(pair, executor):
+    pair.walk(executor, run=carry)
+    pair.ran()
+    # as long as it was: only who opens it finds out
+    (pair.store.folder("toy", pair.jobs["data"].key) / "text.txt").write_text("DATA()")
+    pair.discard("first", "second", "end")
+    report = pair.walk(executor, run=carry)
+    assert not report.failed
+    assert not report.blocked
+    assert pair.ran()["data"] == 1, "remade"
+    assert pair.text("first") == "first(data())"
+    assert pair.text("end") in ("end(carried)", "end(second(data()))")
+
+
+def test_nothing_is_carried_that_is_not_to_be_made(pair, executor):
+    del pair.jobs["end"], pair.jobs["second"]  # as with --only
+    pair.walk(executor, run=carry)
+    assert pair.ran() == Counter(["data", "first"])
+    assert not list(pair.root.glob("toy/*/*/text.txt"))[2:], "data and first alone"
