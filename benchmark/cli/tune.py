@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,6 +29,9 @@ from benchmark.cli.options import (
     split_names,
 )
 from benchmark.interfaces import UserError
+
+if TYPE_CHECKING:
+    from benchmark.tuning.trials import Trial
 
 
 def tune(
@@ -79,16 +82,14 @@ def tune(
     raise typer.Exit(1 if any(report.failed for report in reports) else 0)
 
 
-def _print(trials: list[Any]) -> None:
+def _print(trials: list[Trial]) -> None:
     """The best of each row, beside what it stood at."""
     from rich.console import Console
     from rich.table import Table
 
     shown = Table(box=None, pad_edge=False)
     for heading in ("row", "crops", "setting", "mean on validation", "as it stood"):
-        shown.add_column(
-            heading, justify="right" if heading in ("crops", "mean on validation", "as it stood") else "left"
-        )
+        shown.add_column(heading, justify="left" if heading in ("row", "setting") else "right")
     for row in dict.fromkeys(trial.row for trial in trials):
         own = [trial for trial in trials if trial.row == row]
         last = max(trial.crops for trial in own)
