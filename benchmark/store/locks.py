@@ -7,6 +7,7 @@ file has not been touched for a while, by the clock of the file system that all 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import threading
@@ -98,14 +99,16 @@ class Locks:
         return text if gone else None
 
     def _remove(self, path: Path, void: str) -> None:
-        """Remove a void claim, unless another process has done so and holds a new one by now."""
-        grave = path.with_name(f"{path.name}.{self._mark}.old")
-        with contextlib.suppress(FileNotFoundError):
-            path.rename(grave)
-            if grave.read_text() != void:
-                with contextlib.suppress(FileExistsError):
-                    os.link(grave, path)
-            grave.unlink()
+        """Remove a void claim, unless another process has done so, and may hold a new one by now.
+
+        Whoever removes holds the file's own lock, which ends with its process: nobody takes a new claim for the void
+        one, nor is there a moment in which a living claim is not at its place.
+        """
+        with contextlib.suppress(FileNotFoundError), path.open("r+") as claim:
+            with contextlib.suppress(OSError):  # a file system without such locks: two may meet, as good as never
+                fcntl.flock(claim, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(claim.fileno()), path.stat()) and claim.read() == void:
+                path.unlink()
 
     def _now(self, folder: Path) -> float:
         """The time by the file system's clock: hosts disagree."""

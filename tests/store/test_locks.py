@@ -66,6 +66,19 @@ def test_the_claims_of_a_killed_process_go_to_others_once_each(tmp_path):
     locks.release()
 
 
+def test_who_is_late_to_remove_a_void_claim_never_opens_a_living_one(tmp_path):
+    path, (late, holder, third) = tmp_path / "key", [Locks() for _ in range(3)]
+    path.write_text(void := json.dumps({"host": host_name(), "pid": os.getpid(), "born": -1.0}))
+    assert holder.take(path)
+    with ThreadPoolExecutor(2) as pool:
+        removals = pool.submit(lambda: [late._remove(path, void) for _ in range(100)])
+        while not removals.done():
+            assert not third.take(path)
+    assert path.read_text() == holder._text
+    for locks in (late, holder, third):
+        locks.release()
+
+
 def test_a_claim_from_another_host_stands_until_nobody_renews_it(tmp_path):
     path, locks = tmp_path / "key", Locks()
     path.write_text(json.dumps({"host": "another-" + host_name(), "pid": 1, "born": 0.0}))
