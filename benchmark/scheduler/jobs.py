@@ -299,16 +299,14 @@ def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
         conditions[second] = Audible(other, at, rows[at])
     chosen = (spec["fraction"], spec["resample"])
     subset = next(s for s in trial.subsets if (s.fraction, s.resample) == chosen)
-    results, start = [], job.needs[1:2] if tuned else ()
-    for probe in spec["probes"]:
-        torch.manual_seed(spec["seed"])
-        encoder = registry.encoders.get(spec["encoder"])()
-        if start:
-            encoder.load_state_dict(load_file(stores.out.open("pretrain", start[0]) / "encoder.safetensors"))
-        result = train_supervised(
-            trial, waves, encoder, subset, probe, spec["seed"], device, _recipe(spec, trial.task), conditions
-        )
-        results.append((f"finetune_{probe}" if start else probe, result))
+    torch.manual_seed(spec["seed"])
+    encoder = registry.encoders.get(spec["encoder"])()
+    if tuned:
+        encoder.load_state_dict(load_file(stores.out.open("pretrain", job.needs[1]) / "encoder.safetensors"))
+    recipe = _recipe(spec, trial.task)
+    result = train_supervised(trial, waves, encoder, subset, spec["seed"], device, recipe, conditions)
+    # its head is linear, whatever probes read the others: it stands beside each of them
+    results = [(name, result) for name in (["finetune_linear"] if tuned else spec["probes"])]
     _write_scores(job, draft, *trial.scored(results, encoder.frame_rate, {c: a.rows for c, a in conditions.items()}))
 
 

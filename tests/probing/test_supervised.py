@@ -77,7 +77,7 @@ def waves() -> Waveforms:
 def test_it_learns_the_labels_and_only_them(waves: Waveforms, shuffled: bool) -> None:
     trial = Trial.of(Octave(), waves.tracks, {1.0: 1}, shuffle_labels=shuffled)
     torch.manual_seed(0)
-    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu", steps(12))
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], 0, "cpu", steps(12))
     assert np.stack(result.outputs).shape == (24, 2)
     scores, predictions = trial.scored([("linear", result)], CNNSmall.frame_rate)
     accuracy = float(scores["value"].iloc[0])
@@ -101,7 +101,7 @@ def test_what_validation_prefers_is_chosen_recorded_and_read_out_with_settled_st
     trial, encoder = Trial.of(Octave(), waves.tracks, {1.0: 1}, shuffle_labels=False), CNNSmall()
     before = copy.deepcopy(encoder.state_dict())
     recipe = dataclasses.replace(steps(12), views=deaf)
-    result = supervised.train_supervised(trial, waves, encoder, trial.subsets[0], "linear", 0, "cpu", recipe)
+    result = supervised.train_supervised(trial, waves, encoder, trial.subsets[0], 0, "cpu", recipe)
     assert all(torch.equal(x, before[name]) for name, x in encoder.state_dict().items()), "it stays as it is"
     scores, _ = trial.scored([("linear", result)], CNNSmall.frame_rate)
     told = {"lr": 1e-3, "augmented": 0, "steps": 12, "epochs": 12, "heard": 288, "heard_by_all": 576}
@@ -123,9 +123,7 @@ def test_corrupted_test_tracks_are_read_by_the_model_that_learned_from_clean_one
         for how in (("reverse", 4), ("noise", 1), ("noise", 4))
     }
     torch.manual_seed(0)
-    result = supervised.train_supervised(
-        trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu", steps(12), conditions
-    )
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], 0, "cpu", steps(12), conditions)
     scores, predictions = trial.scored(
         [("linear", result)], CNNSmall.frame_rate, {c: a.rows for c, a in conditions.items()}
     )
@@ -182,7 +180,7 @@ class OctaveFrames(Octave):
 def test_it_learns_every_kind_of_target(task: type[Task], metric: str, least: float, waves: Waveforms) -> None:
     trial = Trial.of(task(), waves.tracks, {1.0: 1}, shuffle_labels=False)
     torch.manual_seed(0)
-    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu", steps(25))
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], 0, "cpu", steps(25))
     scores, _ = trial.scored([("linear", result)], CNNSmall.frame_rate)
     assert scores.set_index("metric")["value"][metric] > least
 
@@ -190,5 +188,5 @@ def test_it_learns_every_kind_of_target(task: type[Task], metric: str, least: fl
 def test_a_score_that_is_never_defined_still_ends_in_a_model(waves: Waveforms, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = Trial.of(OctaveTags(), waves.tracks, {1.0: 1}, shuffle_labels=False)
     monkeypatch.setattr(Trial, "select", lambda *_: float("nan"))
-    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], "linear", 0, "cpu", steps(5))
+    result = supervised.train_supervised(trial, waves, CNNSmall(), trial.subsets[0], 0, "cpu", steps(5))
     assert np.isfinite(np.stack(result.outputs)).all()

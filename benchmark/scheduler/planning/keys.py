@@ -18,7 +18,7 @@ ENGINE = {
     "embed": 4,
     "probe": 6,
     "control": 8,
-    "supervised": 6,
+    "supervised": 7,
     "preflight": 1,
 }
 
