@@ -17,6 +17,7 @@ from benchmark.scheduler.estimate import Timings
 from benchmark.scheduler.grid import Audio, Grid
 from benchmark.scheduler.jobs import run_job
 from benchmark.scheduler.outlook import check_space
+from benchmark.scheduler.passing import Passing
 from benchmark.scheduler.planning.keys import Plan
 from benchmark.scheduler.planning.plan import plan, select
 from benchmark.scheduler.planning.waveforms import prepare
@@ -40,12 +41,12 @@ def drive(grid: Grid, settings: Settings, progress: Show) -> Report:
     """Run what is missing of `grid` and refresh the tables and the page."""
     stores = Stores(settings.data, settings.out)
     jobs, mirror = plan(grid), Mirror(settings.out, grid.name, command_line()) if settings.mlflow else None
-    chosen = select(jobs, settings.only, settings.exclude)
+    chosen, passing = select(jobs, settings.only, settings.exclude), Passing(jobs, stores, settings.keep_embeddings)
     with mirror or contextlib.nullcontext():
-        report = _walk(chosen, stores, settings, grid.pretrain.devices, progress, mirror)
+        report = _walk(chosen, stores, settings, grid.pretrain.devices, progress, passing, mirror)
         if mirror:
             mirror.complete(jobs.values(), stores.out)
-    _tidy_up(jobs, stores)
+    _tidy_up(passing, stores)
     collect(grid, jobs, stores, report)
     return report
 
@@ -58,8 +59,9 @@ def store_audio(audio: Audio, stems: list[str], settings: Settings, progress: Sh
     """
     stores, wanted = Stores(settings.data, settings.out), Plan()
     key = prepare(wanted, audio, sorted(stems))
-    report = _walk(wanted.jobs, stores, settings, 1, progress)
-    _tidy_up(wanted.jobs, stores)
+    passing = Passing(wanted.jobs, stores)
+    report = _walk(wanted.jobs, stores, settings, 1, progress, passing)
+    _tidy_up(passing, stores)
     return report, stores.data.folder("waveforms", key)
 
 
@@ -69,6 +71,7 @@ def _walk(
     settings: Settings,
     devices: int,
     progress: Show,
+    passing: Passing,
     mirror: Mirror | None = None,
 ) -> Report:
     lacking = missing(jobs, stores.done)
@@ -78,7 +81,7 @@ def _walk(
     timings = settings.timings()
     for store in (stores.data, stores.out):
         store.sweep()  # drafts of killed drivers may be what fills the disk
-    check_space(todo, timings, stores)
+    check_space(todo, timings, stores, settings.slots(devices))
     cls: Any = registry.executors.get(settings.executor)
     executor = cls.open(settings.resources(devices), settings.out / "logs")
     locks = StoreLocks(stores)
@@ -92,6 +95,7 @@ def _walk(
                         timings.add(made, stores.of(made.kind).manifest(made.kind, made.key))
                     if mirror:
                         mirror.log(event.job, stores.out)
+                    passing.let_go(event.job.needs)
                 reporter.note(event)
                 progress.show(event)
 
@@ -107,21 +111,12 @@ def _urgency(timings: Timings, job: Job) -> float:
     return math.inf if job.kind == "preflight" else timings.seconds(job) or 1.0
 
 
-def _tidy_up(jobs: dict[str, Job], stores: Stores) -> None:
+def _tidy_up(passing: Passing, stores: Stores) -> None:
     """Clear away what killed drivers left. At the end: their workers, if killed just now, are gone by then."""
-    _forget_shards(jobs, stores)
+    passing.let_go()
     locks = StoreLocks(stores)
     locks.sweep()
     locks.release()
     for store in (stores.data, stores.out):
         store.sweep()
         Status.sweep(store.root)
-
-
-def _forget_shards(jobs: dict[str, Job], stores: Stores) -> None:
-    """Shards are scaffolding: once the joined file stands they would only double the disk space."""
-    for job in jobs.values():
-        if job.kind == "waveforms" and stores.done(job):
-            for need in job.needs:
-                if jobs[need].kind == "shard":
-                    stores.data.discard("shard", need)

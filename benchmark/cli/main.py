@@ -23,6 +23,7 @@ from benchmark.cli.options import (
     Executor,
     GridName,
     Home,
+    KeepEmbeddings,
     Names,
     NoMLflow,
     Numbers,
@@ -81,6 +82,7 @@ def run(
     allow_missing: AllowMissing = False,
     protocol: Protocol = "",
     corruptions: Corruptions = False,
+    keep_embeddings: KeepEmbeddings = False,
     no_mlflow: NoMLflow = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and stop, as 'plan' does.")] = False,
 ) -> None:
@@ -116,6 +118,7 @@ def run(
         60 * 60 * time_limit,
         tuple(only or ()),
         tuple(exclude or ()),
+        keep_embeddings=keep_embeddings,
         mlflow=not (no_mlflow or dry_run),
     )
     if dry_run:

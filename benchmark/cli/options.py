@@ -54,6 +54,9 @@ Only = Annotated[
 Exclude = Annotated[list[str] | None, typer.Option(help="No jobs of this name, nor what needs them.")]
 PerGPU = Annotated[int, typer.Option("--jobs-per-gpu", min=1, help="Jobs that share a GPU.")]
 TimeLimit = Annotated[float, typer.Option(min=0.001, help="Hours after which a job is killed and counts as failed.")]
+KeepEmbeddings = Annotated[
+    bool, typer.Option("--keep-embeddings", help="Leave embeddings on the disk when all that reads them is done.")
+]
 NoMLflow = Annotated[
     bool,
     typer.Option("--no-mlflow", envvar="MIR_PRETEXT_NO_MLFLOW", help="Do not mirror the results to MLflow."),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from benchmark.interfaces import UserError
 from benchmark.scheduler.estimate import Timings, human
 from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.passing import room
 from benchmark.scheduler.planning.plan import plan, select
 from benchmark.scheduler.settings import Settings
 from benchmark.scheduler.walk import missing
@@ -48,17 +49,19 @@ class Outlook:
         count = f"{len(self.todo)} of {len(self.jobs)} jobs to do"
         if not self.todo:
             return count
-        cost, unknown = self.timings.total([self.jobs[key] for key in self.todo])
+        todo = [self.jobs[key] for key in self.todo]
+        cost, unknown = self.timings.total(todo)
+        bytes_ = room(todo, self.timings, self.slots)
         if unknown == len(self.todo):
-            size = f", but for {human_bytes(cost.bytes)} on the disk" if cost.bytes else ""
+            size = f", but for {human_bytes(bytes_)} on the disk" if bytes_ else ""
             return f"{count}; no earlier runs on such a device to estimate their cost from{size}"
         text = f"{count}: about {human(cost.seconds)} of one slot, {human(cost.seconds / self.slots)} on {self.slots}, "
-        text += f"{human_bytes(cost.bytes)} on the disk"
+        text += f"{human_bytes(bytes_)} on the disk"
         return f"{text}, and {unknown} jobs such as none has run before" if unknown else text
 
 
-def check_space(todo: list[Job], timings: Timings, stores: Stores) -> None:
-    """Compare what jobs will write with what is free.
+def check_space(todo: list[Job], timings: Timings, stores: Stores, slots: int) -> None:
+    """Compare what jobs will take up with what is free.
 
     Raises:
         UserError: a disk is too small.
@@ -66,7 +69,7 @@ def check_space(todo: list[Job], timings: Timings, stores: Stores) -> None:
     disks = [os.stat(store.root).st_dev for store in (stores.data, stores.out)]
     for store, disk, flag in ((stores.data, disks[0], "--data-dir"), (stores.out, disks[1], "--out")):
         there = [job for job in todo if os.stat(stores.of(job.kind).root).st_dev == disk]
-        wanted, free = timings.total(there)[0].bytes, shutil.disk_usage(store.root).free
+        wanted, free = room(there, timings, slots), shutil.disk_usage(store.root).free
         if wanted > free:
             raise UserError(
                 f"{store.root}: {human_bytes(free)} are free, and the jobs will write {human_bytes(wanted)} by earlier "

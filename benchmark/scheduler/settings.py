@@ -18,6 +18,7 @@ class Settings:
         time_limit: seconds after which a job is killed.
         only: patterns of job names; with what they need, those alone run.
         exclude: patterns of job names that do not run, nor what needs them.
+        keep_embeddings: whether they stay when all that reads them is done.
         mlflow: whether results are mirrored there.
     """
 
@@ -30,6 +31,7 @@ class Settings:
     time_limit: float = 24 * 3600.0
     only: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    keep_embeddings: bool = False
     mlflow: bool = False
 
     def resources(self, devices: int) -> Resources:

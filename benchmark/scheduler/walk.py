@@ -121,7 +121,7 @@ def walk(
     locks: Locks | None = None,
     seconds: Callable[[Job], float] = lambda job: 1.0,
 ) -> Report:
-    """Run the missing jobs, the one with the longest way to the end first.
+    """Run the missing jobs: what lets go of artefacts in passing first, then the one with the longest way to the end.
 
     Args:
         jobs: all jobs by key.
@@ -191,7 +191,8 @@ class _Walk:
         self._finished -= damaged
 
         def is_there(job: Job) -> bool:
-            return job.key not in damaged and (job.key in self._finished or self._done(job))
+            stood = job.key in self._finished and not job.passing  # which may be gone by now
+            return job.key not in damaged and (stood or self._done(job))
 
         return missing(self._jobs, is_there, [*targets, *damaged])
 
@@ -300,7 +301,10 @@ class _Walk:
 
 
 def _ranks(jobs: Mapping[str, Job], todo: set[str], seconds: Callable[[Job], float]) -> dict[str, int]:
-    """Order of submission: the job with the most time to go from it to the end first, then as planned."""
+    """Order of submission: the job with the most time to go from it to the end first, then as planned.
+
+    Before all of them goes what needs an artefact in passing: those would pile up on the disk.
+    """
     to_go = {key: seconds(job) if key in todo else 0.0 for key, job in jobs.items()}
     order = list(graphlib.TopologicalSorter({key: job.needs for key, job in jobs.items()}).static_order())
     behind = dict.fromkeys(jobs, 0.0)
@@ -308,7 +312,8 @@ def _ranks(jobs: Mapping[str, Job], todo: set[str], seconds: Callable[[Job], flo
         to_go[key] += behind[key]
         for need in jobs[key].needs:
             behind[need] = max(behind[need], to_go[key])
-    return {key: rank for rank, key in enumerate(sorted(jobs, key=lambda key: -to_go[key]))}
+    lets_go = {key: any(jobs[need].passing for need in job.needs) for key, job in jobs.items()}
+    return {key: rank for rank, key in enumerate(sorted(jobs, key=lambda key: (not lets_go[key], -to_go[key])))}
 
 
 def _unlocked(sorter: graphlib.TopologicalSorter[str], todo: set[str]) -> Iterator[str]:

@@ -10,6 +10,8 @@ from benchmark.store.artefacts import Store
 
 #: jobs whose artefacts belong to the data folder: shared by all grids
 DATA_KINDS = ("catalog", "shard", "waveforms")
+#: jobs whose artefacts nobody wants for themselves: large, and soon made again
+PASSING_KINDS = ("shard", "embed")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Job:
     on_cpu: bool = False
     carries: tuple[Job, ...] = ()
     rides: str = ""
+
+    @property
+    def passing(self) -> bool:
+        """Whether its artefact is there for those alone that need it."""
+        return self.kind in PASSING_KINDS
 
 
 class Stores:

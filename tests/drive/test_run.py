@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -29,11 +30,28 @@ def test_the_tiny_run_has_every_cell(tiny_run: Path) -> None:
     assert predictions["id"].nunique() >= scores["n_test"].min()
 
 
-def test_one_forward_of_a_checkpoint_serves_clips_and_frames(tiny_run: Path) -> None:
-    """Both tables of each of four encoders are there; one of the two was made by the other's job."""
-    embedded = [json.loads(path.read_text()) for path in (tiny_run / "embed").rglob("manifest.json")]
-    assert Counter(found["spec"]["reads"] for found in embedded) == {"clips": 5, "frames": 5}
-    assert sum(found["info"]["job_seconds"] > 0 for found in embedded) == 5
+def test_one_forward_of_a_checkpoint_serves_clips_and_frames(data_dir: Path, tiny_grid: Path, tmp_path: Path) -> None:
+    """Both tables stand, made by one job, so long as somebody may want them, or they are to be kept."""
+    args = ("--grid", str(tiny_grid), "--data-dir", str(data_dir), "--out", str(tmp_path), "--no-mlflow")
+    only = ("--only", "probe mfcc * on instrument", "--only", "embed * by mfcc *")
+
+    def embedded() -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in (tmp_path / "embed").rglob("manifest.json")]
+
+    assert command("run", *args, *only).returncode == 0
+    found = embedded()
+    assert Counter(one["spec"]["reads"] for one in found) == {"clips": 1, "frames": 1}
+    assert sum(one["info"]["job_seconds"] > 0 for one in found) == 1
+    narrowed = ("--strategies", "mfcc", "--only", "*mfcc*")
+    assert command("run", *args, *narrowed, "--keep-embeddings").returncode == 0
+    assert embedded() == found
+    assert command("run", *args, *narrowed).returncode == 0
+    assert not embedded(), "all that reads them is done"
+
+
+def test_nothing_in_passing_is_left_behind(tiny_run: Path, data_dir: Path) -> None:
+    assert not list((tiny_run / "embed").rglob("manifest.json"))
+    assert not list((data_dir / "shard").rglob("manifest.json"))
 
 
 def test_baselines_order_as_they_must(tiny_run: Path) -> None:

@@ -14,10 +14,11 @@ import pytest
 from helpers.processes import is_gone, wait_for
 from scheduler_jobs import carry, make_job, noop, run_job
 
+from benchmark.scheduler.executors.inline import InlineExecutor
 from benchmark.scheduler.executors.local import LocalExecutor
 from benchmark.scheduler.executors.slots import Slot
 from benchmark.scheduler.walk import missing, walk
-from benchmark.store.artefacts import Store
+from benchmark.store.artefacts import CorruptArtefact, Store
 from benchmark.store.job import Job
 
 
@@ -164,6 +165,49 @@ def test_an_exception_is_not_retried_and_blocks_descendants_alone(tmp_path, exec
     assert f"{failure.job.key}.log" in failure.log
     assert pipeline.ran() == Counter(["data", "a", "b", "b1", "b2"])
     assert pipeline.walk(executor).failed[0].job.name == "a", "a later run tries again"
+
+
+def chain(*links):
+    """Jobs by name, each needing the one before."""
+    jobs, before = {}, ()
+    for kind, name in links:
+        jobs[name] = Job(name, kind, name, {}, before)
+        before = (name,)
+    return jobs
+
+
+def test_a_damaged_artefact_is_remade_from_what_was_let_go_meanwhile():
+    """Shards pass: they are gone once their waveforms stand, and made anew if those are damaged."""
+    jobs = chain(("shard", "shard"), ("waveforms", "joined"), ("pretrain", "reader"))
+    there, ran = set(), []
+
+    def run(job):
+        ran.append(job.name)
+        if not there.issuperset(job.needs):
+            raise AssertionError(f"{job.name} ran without {job.needs}")
+        if job.name == "reader" and ran.count("joined") == 1:
+            there.discard("joined")
+            raise CorruptArtefact("waveforms", "joined", ["damaged"])
+        there.add(job.key)
+
+    def let_go(event):
+        if event.what == "finished" and event.job.name == "joined":
+            there.discard("shard")
+
+    report = walk(jobs, lambda job: job.key in there, run, InlineExecutor(), let_go)
+    assert not report.failed
+    assert ran == ["shard", "joined", "reader", "shard", "joined", "reader"]
+
+
+def test_what_lets_go_of_an_artefact_in_passing_goes_before_the_next_is_made():
+    """On one slot no two embeddings ever stand side by side."""
+    jobs = {}
+    for name in "abc":
+        jobs |= chain(("pretrain", name), ("embed", f"{name} rows"), ("probe", f"{name} score"))
+    ran = []
+    walk(jobs, lambda job: False, lambda job: ran.append(job.name), InlineExecutor(), lambda event: None)
+    standing = [ran.index(f"{name} score") - ran.index(f"{name} rows") for name in "abc"]
+    assert standing == [1, 1, 1]
 
 
 def test_a_job_whose_worker_is_killed_once_is_retried(tmp_path, executor):
