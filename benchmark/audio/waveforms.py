@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,9 @@ class Chain:
         return int(self._starts[-1])
 
     def __getitem__(self, where: slice) -> NDArray[np.int16]:
-        """Samples that lie in one of the arrays, as those of a track do."""
+        """Samples that lie in one of the arrays, as those of a track do, or all of them."""
+        if where == slice(None):
+            return np.concatenate(self._parts)
         part = int(np.searchsorted(self._starts, where.start, side="right")) - 1
         return self._parts[part][where.start - self._starts[part] : where.stop - self._starts[part]]
 
@@ -40,11 +43,13 @@ class Waveforms:
             `active_<stem>`, whether it sounds.
         stems: by name, `mix` among them: every track after the other, int16, memory-mapped (resident memory does not
             grow with the corpus).
+        resident: those stems that lie in a device's memory besides, as tensors (`benchmark.audio.resident`).
     """
 
     tracks: pd.DataFrame
     stems: Mapping[str, NDArray[np.int16] | Chain]
     sample_rate: int
+    resident: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: Path, sample_rate: int) -> Waveforms:
@@ -86,7 +91,7 @@ class Waveforms:
 
     def select(self, rows: NDArray[np.int64]) -> Waveforms:
         """Some of the tracks, renumbered."""
-        return Waveforms(self.tracks.iloc[rows].reset_index(drop=True), self.stems, self.sample_rate)
+        return replace(self, tracks=self.tracks.iloc[rows].reset_index(drop=True))
 
     def windows(self, seconds: float) -> Waveforms:
         """The same audio, each track divided into as few equal windows as fit into `seconds`: these become the tracks.
@@ -101,7 +106,7 @@ class Waveforms:
         size = (length // count)[owner]
         index = self.tracks.iloc[owner].reset_index(drop=True)
         index = index.assign(track=owner, offset=index["offset"] + place * size, length=size)
-        return Waveforms(index, self.stems, self.sample_rate)
+        return replace(self, tracks=index)
 
     def active(self, stem: str) -> NDArray[np.bool_]:
         """Whether a stem sounds, by track; the mixture always does."""

@@ -19,6 +19,7 @@ from benchmark.cli.options import (
     Budget,
     Corruptions,
     Data,
+    Deterministic,
     Exclude,
     Executor,
     GridName,
@@ -83,16 +84,20 @@ def run(
     protocol: Protocol = "",
     corruptions: Corruptions = False,
     keep_embeddings: KeepEmbeddings = False,
+    deterministic: Deterministic = False,
     no_mlflow: NoMLflow = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and stop, as 'plan' does.")] = False,
 ) -> None:
     """Run what is missing of a grid and write its leaderboard."""
     from benchmark.drive import drive
     from benchmark.scheduler import grid_files as grids
+    from benchmark.scheduler.executors.slots import DETERMINISTIC
     from benchmark.scheduler.planning.conditions import all_corruptions
     from benchmark.scheduler.settings import Settings
 
     set_home(data_home)
+    if deterministic:
+        os.environ[DETERMINISTIC] = "1"  # workers inherit it
     if plugin:
         registry.load_plugins(plugin)
     values = dict(grids.change(text) for text in changes or [])

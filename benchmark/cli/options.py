@@ -54,6 +54,14 @@ Only = Annotated[
 Exclude = Annotated[list[str] | None, typer.Option(help="No jobs of this name, nor what needs them.")]
 PerGPU = Annotated[int, typer.Option("--jobs-per-gpu", min=1, help="Jobs that share a GPU.")]
 TimeLimit = Annotated[float, typer.Option(min=0.001, help="Hours after which a job is killed and counts as failed.")]
+Deterministic = Annotated[
+    bool,
+    typer.Option(
+        "--deterministic",
+        envvar="MIR_PRETEXT_DETERMINISTIC",
+        help="Deterministic kernels on GPUs: a run repeats bit by bit, more slowly; on CPUs all do.",
+    ),
+]
 KeepEmbeddings = Annotated[
     bool, typer.Option("--keep-embeddings", help="Leave embeddings on the disk when all that reads them is done.")
 ]

@@ -1,4 +1,4 @@
-"""Which crops a pre-training step hears: batch t is a pure function of (seed, t), and the CPU only slices."""
+"""Which crops a pre-training step hears: batch t is a pure function of (seed, t), and the CPU at most slices."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
+from benchmark.audio.resident import crops_on
 from benchmark.audio.waveforms import MIX, Waveforms
 from benchmark.interfaces import UserError
 from benchmark.modules import Batch, Crops
@@ -85,12 +86,13 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
         source = str(rng.choice(self.spec.sources)) if self.spec.sources else MIX
         active = self.waves.active(source)
         rows, known = self._draw(rng, active)
-        crops = np.empty((self.batch, self.count, self.length), np.int16)
-        for i, starts in enumerate(self._starts(rng, rows)):
-            stem = source if i == self.count - 1 else MIX
-            crops[:, i] = self.waves.crops(rows, starts, self.length, stem)
+        stems = [MIX] * (self.count - 1) + [source]
+        crops = [
+            crops_on("cpu", self.waves, rows, starts, self.length, stem)
+            for stem, starts in zip(stems, self._starts(rng, rows), strict=True)
+        ]
         return {
-            "crops": torch.from_numpy(crops),
+            "crops": torch.stack(crops, dim=1),
             "active": torch.from_numpy(active[rows]),
             "labels": torch.from_numpy(self.labels[rows] * known[:, None]),
         }

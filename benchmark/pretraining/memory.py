@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 
 PROCESS = Path("/proc/self")
+#: of a GPU's memory: less is what a context takes up
+OTHERS = 0.05
 
 
 def forget_peak(device: str) -> bool:
@@ -28,6 +30,14 @@ def peak_mb(device: str) -> int:
         return int(torch.cuda.max_memory_allocated() >> 20)
     status = (PROCESS / "status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) >> 10
+
+
+def crowded(device: str) -> bool:
+    """Whether others hold a part of a GPU's memory, which they may give back."""
+    if not device.startswith("cuda"):
+        return False
+    left, total = torch.cuda.mem_get_info(device)
+    return total - left - torch.cuda.memory_reserved(device) > OTHERS * total
 
 
 def free(device: str) -> None:

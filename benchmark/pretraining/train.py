@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,18 +17,22 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from benchmark.audio.waveforms import Waveforms
+from benchmark.audio.resident import crops_on, resident
+from benchmark.audio.waveforms import MIX, Waveforms
 from benchmark.modules import Encoder, Strategy
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.pretraining.checkpoint import SAVE_EVERY, Checkpoints
 from benchmark.pretraining.crops import CropStream, to_batch
 from benchmark.pretraining.distributed import gather, shard, world_size
 from benchmark.pretraining.lars import LARS
-from benchmark.pretraining.memory import forget_peak, free, peak_mb
+from benchmark.pretraining.memory import crowded, forget_peak, free, peak_mb
 from benchmark.pretraining.micro_batch import MicroBatches
 from benchmark.pretraining.monitor import monitors, trend
 from benchmark.pretraining.snapshots import Snapshots
 from benchmark.pretraining.tell import Tell
+
+#: seconds between tries on a device whose memory others hold, a quarter of an hour in all
+PATIENCE = (10.0, 30.0, 60.0, 200.0, 600.0)
 
 
 class TrainingDiverged(RuntimeError):
@@ -139,7 +144,9 @@ def pretrain(
         TrainingDiverged: the loss became NaN or infinite.
         torch.OutOfMemoryError: half a batch does not fit either, or ranks share the batch.
     """
-    stream = CropStream(waves, strategy.crops(strategy.config), config, seed)
+    spec = strategy.crops(strategy.config)
+    waves = resident(waves, device, [MIX, *spec.sources])
+    stream = CropStream(waves, spec, config, seed)
     strategy.step_crops = stream.heard
     if config.compile:  # the network alone: views draw from generators, and the loss is small
         strategy.embed = torch.compile(strategy.embed)  # type: ignore[method-assign]
@@ -190,20 +197,29 @@ class _Training:
     callbacks: list[L.Callback]
 
     def run(self) -> Pretraining:
-        """Train; where the memory does not suffice, once more, from the last checkpoint on, in halves."""
-        try:
-            return self._go_on(parts=1)
-        except torch.OutOfMemoryError as error:
-            if self.checkpoints.begin.parts > 1:
-                raise
-            if world_size() > 1:  # the other ranks are waiting for this one's rows
-                error.add_note("devices that share a batch do not halve it further: take more, or a smaller batch_size")
-                raise
-        # out of the handler, since the error's traceback holds on to all that is to be freed
+        """Train; where the memory does not suffice, once more, from the last checkpoint on, in halves.
+
+        Where other jobs share the device, as a whole first: halves have other BatchNorm statistics, and neighbors end.
+        """
+        for pause in [*PATIENCE, None]:
+            try:
+                return self._go_on(parts=1)
+            except torch.OutOfMemoryError as error:
+                if self.checkpoints.begin.parts > 1:
+                    raise
+                if world_size() > 1:  # the other ranks are waiting for this one's rows
+                    advice = "devices that share a batch do not halve it further: take more, or a smaller batch_size"
+                    error.add_note(advice)
+                    raise
+            # out of the handler, since the error's traceback holds on to all that is to be freed
+            self.strategy.zero_grad()
+            free(self.device)
+            forget_peak(self.device)
+            if pause is None or not crowded(self.device):
+                break
+            logging.getLogger(__name__).warning("out of memory on %s, which others use: waiting", self.device)
+            time.sleep(pause)
         logging.getLogger(__name__).warning("out of memory on %s: going on with half the micro-batch", self.device)
-        self.strategy.zero_grad()
-        free(self.device)
-        forget_peak(self.device)
         return self._go_on(parts=2)
 
     def _go_on(self, parts: int) -> Pretraining:
@@ -271,6 +287,6 @@ def held_out_embeddings(encoder: Encoder, waves: Waveforms, device: str, limit: 
     length = int(waves.tracks["length"].to_numpy()[rows].min())
     chunks = []
     for part in np.array_split(rows, max(1, len(rows) // 32)):
-        audio = torch.from_numpy(waves.crops(part, np.zeros(len(part), np.int64), length)).to(device)
+        audio = crops_on(device, waves, part, np.zeros(len(part), np.int64), length)
         chunks.append(encoder(audio.float() / 32768).float().mean(dim=1).cpu())
     return torch.cat(chunks)

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmark.audio.corrupt import corrupt
+from benchmark.audio.resident import crops_on, resident
 from benchmark.audio.waveforms import Waveforms
 from benchmark.modules import Encoder
 from benchmark.probing.features import Features
 
-BATCH = 16
+#: windows at once: what stays in a core's cache, or keeps a GPU busy
+BATCH, GPU_BATCH = 16, 256
 #: a longer track is divided into equal windows of at most this
 WINDOW_SECONDS = 10.0
 
@@ -116,13 +118,12 @@ def read_all(
         network: audio to what all tables are made from.
         wanted: by name, what a table takes of that, at which rate its frames come, and the table; as in `read`.
     """
-    windows = waves.windows(WINDOW_SECONDS)
+    windows = resident(waves, device).windows(WINDOW_SECONDS)
     places = {name: _offsets(waves, windows, rate) for name, (_, rate, _) in wanted.items()}
     tables = {name: new_table(int(places[name][-1])) for name, (_, _, new_table) in wanted.items()}
-    for rows in _batches(windows):
+    for rows in _batches(windows, GPU_BATCH if device.startswith("cuda") else BATCH):
         length = int(windows.tracks["length"].iloc[rows[0]])
-        audio = torch.from_numpy(windows.crops(rows, np.zeros(len(rows), np.int64), length)).to(device)
-        heard = audio.float() / 32768
+        heard = crops_on(device, windows, rows, np.zeros(len(rows), np.int64), length).float() / 32768
         if corruption is not None:
             heard = corrupt(heard, waves.sample_rate, *corruption, _seeds(windows, rows))
         made = network(heard)
@@ -151,12 +152,12 @@ def _seeds(windows: Waveforms, rows: NDArray[np.int64]) -> Tensor:
     return torch.tensor([zlib.crc32(f"{name} {place}".encode()) for name, place in zip(names, places, strict=True)])
 
 
-def _batches(windows: Waveforms) -> Iterator[NDArray[np.int64]]:
-    """Windows of equal length, up to BATCH at a time, in the order of the tracks."""
+def _batches(windows: Waveforms, size: int) -> Iterator[NDArray[np.int64]]:
+    """Windows of equal length, up to `size` at a time, in the order of the tracks."""
     lengths = windows.tracks["length"].to_numpy()
     for length in dict.fromkeys(lengths.tolist()):
         rows = np.flatnonzero(lengths == length)
-        yield from np.array_split(rows, -(-len(rows) // BATCH))
+        yield from np.array_split(rows, -(-len(rows) // size))
 
 
 def _place_frames(

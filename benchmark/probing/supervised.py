@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmark.audio.corrupt import CORRUPTIONS
+from benchmark.audio.resident import resident
 from benchmark.audio.waveforms import Waveforms
 from benchmark.modules import Batch, Crops, Encoder, Strategy
 from benchmark.pretraining.budget import PretrainConfig
@@ -98,6 +99,7 @@ def train_supervised(
     """
     task, columns, kind = trial.task, max(1, len(trial.task.classes)), LOSSES[trial.task.output]
     untaught = Classifier(encoder, columns, task.frame_level, kind)
+    waves = resident(waves, device)
     lesson = _frames if task.frame_level else _clips
     heard, targets, spec, scale = lesson(trial, waves, encoder, subset)
     config = PretrainConfig(crops=recipe.crops, batch_size=recipe.batch, precision=recipe.precision)

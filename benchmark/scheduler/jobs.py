@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmark import registry
 from benchmark.interfaces import Unreadable, UserError
-from benchmark.scheduler.executors.slots import DEVICE_VARIABLE
+from benchmark.scheduler.executors.slots import DETERMINISTIC, DEVICE_VARIABLE
 from benchmark.scheduler.planning.conditions import FONT_CORPORA, SECOND_FONT, labels_hold
 from benchmark.store.artefacts import Draft, Store
 from benchmark.store.job import Job, Stores
@@ -59,6 +59,10 @@ def _device() -> str:
     import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    exact = bool(os.environ.get(DETERMINISTIC))
+    torch.use_deterministic_algorithms(exact)
+    torch.backends.cudnn.benchmark = not exact  # shapes are the same in every step
+    torch.backends.cudnn.allow_tf32 = False  # float32 is float32 on every device
     return os.environ.get(DEVICE_VARIABLE, "cpu")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmark.audio.resident import crops_on, moved
 from benchmark.audio.waveforms import Waveforms, join_shards
 
 
@@ -51,6 +52,27 @@ def test_corpora_side_by_side_are_heard_as_one(tmp_path: Path) -> None:
         np.testing.assert_array_equal(crop, np.pad(expected, (0, 20 - len(expected))))
     alone = stores[0][0]
     assert Waveforms.beside([alone]) is alone
+
+
+def test_crops_of_resident_stems_are_the_same(tmp_path: Path) -> None:
+    """Gathered on the device, also of windows, of some tracks and of corpora side by side; short tracks are padded."""
+    store, _ = _store(tmp_path)
+    both = Waveforms.beside([store, store])
+    for waves, rows, starts in (
+        (store, [2, 0, 1], [700, 13, 200]),
+        (store, [2, 0, 1], [750, 13, 250]),
+        (store.select(np.array([1, 2])), [1, 0], [3, 4]),
+        (store.windows(0.02), [0, 2, 4], [0, 1, 9]),
+        (both, [5, 0, 3, 2], [700, 390, 0, 699]),
+    ):
+        there = moved(waves, "cpu", ["mix"])
+        expected = waves.crops(np.array(rows), np.array(starts), 100)
+        np.testing.assert_array_equal(crops_on("cpu", there, np.array(rows), np.array(starts), 100), expected)
+    kept = moved(store, "cpu", ["mix"]).select(np.array([2])).windows(0.02).resident["mix"]
+    samples = kept.clone()
+    kept += 1
+    gathered = crops_on("cpu", moved(store, "cpu", ["mix"]), np.array([0]), np.array([0]), 100)
+    np.testing.assert_array_equal(gathered, samples[None, :100]), "the file is not written to"
 
 
 def test_samples_are_mapped_not_read(tmp_path: Path) -> None:

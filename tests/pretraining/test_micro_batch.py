@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmark.modules import Strategy
+from benchmark.pretraining import train as training
 from benchmark.pretraining.micro_batch import MicroBatches
 from benchmark.pretraining.train import pretrain
 from benchmark.testing import random_batch
@@ -175,6 +176,23 @@ def test_a_resumed_training_keeps_its_micro_batches(tmp_path: Path) -> None:
     info = train(second, tmp_path)  # on a larger GPU, say: the rest is done as the beginning was
     assert (info["resumed"], info["micro_batch"], info["curve"]) == (1, BATCH // 2, reference["curve"])
     assert all(torch.equal(x, expected.state_dict()[key]) for key, x in second.state_dict().items())
+
+
+def test_where_others_hold_the_memory_it_waits_for_them_and_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Halves would have other BatchNorm statistics. Neighbors that stay are not waited for without end."""
+    pauses: list[float] = []
+    monkeypatch.setattr(training, "crowded", lambda device: True)
+    monkeypatch.setattr(training.time, "sleep", pauses.append)
+    reference, strategy = train(build("vicreg")), build("vicreg")
+    memory_for(BATCH // 2, strategy)
+    limited = strategy.embed
+    free = build("vicreg").embed.__func__  # type: ignore[attr-defined]
+    strategy.embed = lambda views: free(strategy, views) if len(pauses) == 2 else limited(views)  # type: ignore[method-assign]
+    info = train(strategy)
+    assert (info["micro_batch"], info["curve"]) == (BATCH, reference["curve"])
+    assert pauses == [10.0, 30.0]
+    assert train(memory_for(BATCH // 2, build("vicreg")))["micro_batch"] == BATCH // 2
+    assert tuple(pauses[2:]) == training.PATIENCE
 
 
 def test_it_is_halved_once() -> None:

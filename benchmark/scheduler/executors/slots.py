@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from benchmark.interfaces import Resources, UserError
 
 DEVICE_VARIABLE = "MIR_PRETEXT_DEVICE"
+#: set where two runs on the same kind of device are to agree bit by bit; on a CPU they do anyway
+DETERMINISTIC = "MIR_PRETEXT_DETERMINISTIC"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 #: glibc gives blocks of megabytes back to the kernel at once, which then has to clear them anew for every step: a fifth
 #: of a training loop's time on a CPU. Told so, it keeps them until a job ends.
@@ -81,4 +83,5 @@ def worker_environment(slot: Slot, threads: int) -> dict[str, str]:
             raise ValueError(f"{slot.device} is hidden by CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']!r}")
         # within the worker its GPUs are numbered from 0
         settings |= {"CUDA_VISIBLE_DEVICES": ",".join(visible[index:end]), DEVICE_VARIABLE: "cuda:0"}
+        settings |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # deterministic matrix products want it
     return ALLOCATOR | os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | settings
