@@ -234,10 +234,22 @@ def bench(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=1, help="Threads; by default all cores.")] = os.cpu_count() or 1,
     peers: Annotated[bool, typer.Option("--peers", help="What people would use instead, beside ours.")] = False,
+    growth: Annotated[
+        Path | None,
+        typer.Option("--growth", help="A folder for table and plot of how runs grow; a quarter of an hour."),
+    ] = None,
 ) -> None:
     """Measure each stage of pre-training, the probe and the report, in one run."""
     if device not in ("cpu", "cuda"):
         raise UserError(f"--device {device}: cpu or cuda")
+    if growth:
+        from benchmark.cli import growth as growing
+
+        grown = growing.measure()
+        growing.write(grown, growth)
+        told = growing.summary(grown)
+        typer.echo(told.to_json(orient="records", indent=1) if as_json else told.to_string(index=False))
+        return
     if peers:
         from benchmark.cli.bench import table
         from benchmark.cli.peers import measure as measure_peers
