@@ -218,6 +218,25 @@ def test_ties_and_undefined_scores_go_to_the_strongest_regularisation(score: flo
     assert result.chosen == {"l2": max(L2S)}
 
 
+def test_the_draws_of_a_fraction_choose_together() -> None:
+    """One draw prefers the strongest by a little, two another one by more; what is undefined has no say."""
+    x, labels = embeddings(600, 8, 3)
+    splits = places(600)
+    subsets = draw_subsets(labels, splits, {0.2: 3, 1.0: 1}, seed=0)
+    opinions = {0: {0: 0.6, 3: 0.5}, 1: {0: 0.2, 3: 0.9}, 2: {0: np.nan, 3: 0.4, 5: np.nan}}
+    calls: dict[int, int] = {}
+
+    def select(outputs: Floats, tracks: NDArray[np.int64]) -> float:
+        (draw,) = (s.resample for s in subsets if np.array_equal(s.val, tracks))
+        is_whole = len(tracks) == len(subsets[-1].val)
+        candidate = calls[len(tracks) * 10 + draw] = calls.get(len(tracks) * 10 + draw, -1) + 1
+        return float(candidate == 1) if is_whole else opinions[draw].get(candidate, 0.1)
+
+    results = run_probe("linear", x, labels, subsets, np.flatnonzero(splits == "test"), select)
+    assert [r.chosen["l2"] for r in results] == [L2S[3]] * 3 + [L2S[1]]
+    assert [r.val_score for r in results] == [0.5, 0.9, 0.4, 1.0]
+
+
 # ---- reproducibility
 
 
@@ -228,7 +247,7 @@ def test_linear_results_do_not_depend_on_the_batch() -> None:
     test = np.flatnonzero(splits == "test")
 
     def fit(some: list[Subset]) -> list[Floats]:
-        results = run_probe("linear", x, labels, some, test, accuracy(labels))
+        results = run_probe("linear", x, labels, some, test, prefer(4))
         assert [r.subset for r in results] == some
         return [r.outputs for r in results]
 
@@ -249,7 +268,7 @@ def test_mlp_results_are_bit_identical_in_any_batch(monkeypatch: pytest.MonkeyPa
     test = np.flatnonzero(splits == "test")
 
     def fit(some: list[Subset], seed: int = 0) -> list[Floats]:
-        results = run_probe("mlp", x, labels, some, test, accuracy(labels), seed=seed)
+        results = run_probe("mlp", x, labels, some, test, lambda *_: 0.5, seed=seed)
         return [r.outputs for r in results]
 
     together = fit(subsets)

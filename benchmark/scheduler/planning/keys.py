@@ -16,8 +16,8 @@ ENGINE = {
     "waveforms": 4,
     "pretrain": 3,
     "embed": 4,
-    "probe": 6,
-    "control": 8,
+    "probe": 7,
+    "control": 9,
     "supervised": 7,
     "preflight": 1,
 }
