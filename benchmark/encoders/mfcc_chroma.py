@@ -30,7 +30,7 @@ class MFCCChroma(Encoder):
             SAMPLE_RATE, n_mfcc=20, melkwargs={"n_fft": 1024, "hop_length": HOP, "n_mels": 64, "f_min": 60.0}
         )
         self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
-        self.register_buffer("classes", _chroma_bank(), persistent=False)
+        self.register_buffer("classes", chroma_bank(), persistent=False)
 
     def features(self, waveform: Tensor) -> Tensor:
         """(B, 33, frames): MFCC, chroma (sums to one) and onset strength (half-wave rectified flux)."""
@@ -47,7 +47,7 @@ class MFCCChroma(Encoder):
         return features.transpose(1, 2)
 
 
-def _chroma_bank() -> Tensor:
+def chroma_bank() -> Tensor:
     """(12, bins): each bin between 100 and 2,000 Hz is given to its nearest pitch class, C = 0."""
     f = torch.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)
     pitch = 69 + 12 * torch.log2(f.clamp(min=1.0) / 440)
