@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.bookkeeping.budgets import with_shares
 from benchmark.bookkeeping.record import SCORED, record
 from benchmark.files import read_json, replacing
 from benchmark.interfaces import UserError
@@ -96,13 +97,14 @@ def _write_tables(folders: list[Path], out: Path) -> None:
 
     for name, order in (("scores", _ordered), ("draws", _in_short)):
         paths = [folder / f"{name}.parquet" for folder in folders]  # snapshots have no draws
-        table = pd.concat([pd.read_parquet(path) for path in paths if path.is_file()], ignore_index=True)
+        table = with_shares(pd.concat([pd.read_parquet(path) for path in paths if path.is_file()], ignore_index=True))
         with replacing(out / f"{name}.parquet") as draft:
             order(table).to_parquet(draft, index=False, compression="zstd")
 
 
 def _in_short(draws: pd.DataFrame) -> pd.DataFrame:
-    """Sorted, in half the space: seven digits are more than a hundred draws are worth."""
+    """Sorted, in half the space: seven digits are more than a hundred draws are worth. Of runs at their end alone."""
+    draws = draws[draws["share"] == 1].drop(columns=["crops", "share"])
     return _sorted(draws.assign(draws=draws["draws"].map(lambda values: values.astype("float32"))))
 
 

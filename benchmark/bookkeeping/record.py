@@ -140,6 +140,7 @@ def _pretrainings(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
         checkpoint = _checkpoint(jobs, job)
         if checkpoint and "budget" in checkpoint.spec and stores.done(checkpoint):
             identity = (job.spec["strategy"], job.spec["encoder"], job.spec["seed"])
+            # of several budgets the last one's, which is the largest
             found[identity] = _pretraining(identity, stores.out.manifest("pretrain", checkpoint.key)["info"])
     return list(found.values())
 

@@ -48,9 +48,9 @@ class PretrainConfig(Config):
         batch_size: tracks per step.
         optimizer: `adamw`, or `lars` for large batches (SimCLR's, Barlow Twins').
         learning_rate: overrides each strategy's own.
-        warmup_crops: crops during which the learning rate rises, but at most two fifths of the training: a number, not
-            a share, so that a longer budget begins as a shorter one does. It decides what is learned (with simclr at
-            250,000 crops: tempo .31 after 25,000, .59 after 100,000).
+        warmup_crops: crops during which the learning rate rises, but at most two fifths of the training (of `wsd`: all
+            until its rate falls): a number, not a share, so that a longer budget begins as a shorter one does. It
+            decides what is learned (with simclr at 250,000 crops: tempo .31 after 25,000, .59 after 100,000).
         warmup: in its place, a share of the steps, as papers' recipes have it: 0 for none.
         schedule: what the learning rate does after the warm-up: falls to 0 along a cosine (`cosine`), stays
             (`constant`), or stays and falls to 0 along a line over the last fifth of the training (`wsd`: warm-up,
@@ -89,14 +89,20 @@ class PretrainConfig(Config):
         if self.schedule == "constant":
             return 1.0
         if self.schedule == "wsd":
-            return min(1.0, (steps - step) / max(1, round(COOLDOWN * steps)))
+            return min(1.0, (steps - step) / (steps - self.branch(steps)))
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
     def _warmup_steps(self, steps: int, step_crops: float) -> float:
         if self.warmup_crops is not None:
-            return min(self.warmup_crops / step_crops, LONGEST_WARMUP * steps)
+            longest = self.branch(steps) if self.schedule == "wsd" else LONGEST_WARMUP * steps
+            return min(self.warmup_crops / step_crops, longest)
         assert self.warmup is not None
         return self.warmup * steps
+
+    @staticmethod
+    def branch(steps: int) -> int:
+        """The step from which on the rate of `wsd` falls: until there, all trainings that are longer are this one."""
+        return steps - max(1, round(COOLDOWN * steps))
 
     @property
     def network(self) -> Precision:

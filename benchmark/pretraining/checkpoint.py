@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +33,21 @@ FILE = "checkpoint.safetensors"
 SAVE_EVERY = 60.0
 
 Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training keeps its checkpoints, and what it may begin with.
+
+    Attributes:
+        folder: of this very training (same strategy, options and corpus).
+        every: seconds between two checkpoints.
+        trunk: a folder with a checkpoint of a shorter training, which this one begins as.
+    """
+
+    folder: Path
+    every: float = SAVE_EVERY
+    trunk: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -62,28 +78,40 @@ class Checkpoints(L.Callback):
         begin: where training goes on from; its tensors are let go once they are in place.
     """
 
-    def __init__(self, strategy: nn.Module, training: dict[str, Any], folder: Path | None, every: float) -> None:
+    def __init__(
+        self, strategy: nn.Module, training: dict[str, Any], length: dict[str, Any], place: Place | None
+    ) -> None:
         """Remember how training begins.
 
         Args:
             strategy: initialized.
-            training: what tells this training from others, as JSON.
-            folder: of this training alone; without one, nothing is kept.
-            every: seconds between two checkpoints.
+            training: what tells this training from others that begin otherwise, as JSON.
+            length: and from others that end elsewhere.
+            place: of this training alone; without one, nothing is kept.
         """
         shapes = {name: [str(x.dtype), list(x.shape)] for name, x in strategy.state_dict().items()}
-        self._identity = json.dumps({**training, "shapes": shapes, "torch": torch.__version__}, sort_keys=True)
-        self._folder, self._every = folder, every
+        training = {**training, "shapes": shapes, "torch": torch.__version__}
+        self._beginning = json.dumps(training, sort_keys=True)
+        self._identity = json.dumps({**training, **length}, sort_keys=True)
+        self._folder = place.folder if place else None
+        self._every = place.every if place else math.inf
+        self._trunk = place.trunk if place else None
         state = _under("strategy", strategy.state_dict()) | _under("random", random_state(torch.device("cpu")))
         self._untrained = self.begin = Checkpoint(tensors=_copied(state))
 
     def go_on(self, parts: int) -> Checkpoint:
         """Where to begin: the last checkpoint or, without one, the start; with at least `parts` micro-batches."""
         last = load(self._folder, self._identity) if self._folder else None
-        self.begin = replace(last, resumed=last.resumed + 1) if last else self._untrained
+        trunk = load(self._trunk, self._beginning) if self._trunk and not last else None
+        self.begin = replace(last, resumed=last.resumed + 1) if last else trunk or self._untrained
         self.begin = replace(self.begin, parts=max(parts, self.begin.parts))
         self._started = self._saved = time.perf_counter()
         return self.begin
+
+    def keep(self, module: Any, step: int, out: Path) -> None:
+        """Save where this training stands in `out`, for longer ones to begin with."""
+        tensors = self.begin.tensors or _state(module, module.trainer.optimizers[0])  # unless no step was left to do
+        save(replace(self.begin, step=step, seconds=self.seconds(), tensors=tensors), out, self._beginning)
 
     def seconds(self) -> float:
         """Of training until now, before an interruption and since."""

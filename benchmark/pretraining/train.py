@@ -21,13 +21,14 @@ from benchmark.audio.resident import crops_on, resident
 from benchmark.audio.waveforms import MIX, Waveforms
 from benchmark.modules import Encoder, Strategy
 from benchmark.pretraining.budget import PretrainConfig
-from benchmark.pretraining.checkpoint import SAVE_EVERY, Checkpoints
+from benchmark.pretraining.checkpoint import Checkpoints, Place
 from benchmark.pretraining.crops import CropStream, to_batch
 from benchmark.pretraining.distributed import gather, shard, world_size
 from benchmark.pretraining.lars import LARS
 from benchmark.pretraining.memory import crowded, forget_peak, free, peak_mb
 from benchmark.pretraining.micro_batch import MicroBatches
 from benchmark.pretraining.monitor import monitors, trend
+from benchmark.pretraining.ranks import is_first
 from benchmark.pretraining.snapshots import Snapshots
 from benchmark.pretraining.tell import Tell
 
@@ -117,8 +118,7 @@ def pretrain(
     config: PretrainConfig,
     seed: int,
     device: str,
-    folder: Path | None = None,
-    every: float = SAVE_EVERY,
+    place: Place | None = None,
     shares: Sequence[float] = (),
 ) -> dict[str, Any]:
     """Train `strategy` (and so its encoder) in place; on from the last checkpoint, if there is one.
@@ -131,9 +131,8 @@ def pretrain(
         config: the budget.
         seed: of crops and views.
         device: `cpu` or `cuda:N`.
-        folder: for checkpoints, of this very training (same strategy, options and corpus); without one there are none.
-        every: seconds between two of them.
-        shares: of the training after which the encoder is kept besides, in `folder` as `weights_file` says.
+        place: for checkpoints; without one there are none.
+        shares: of the training after which the encoder is kept besides, in the place's folder as `weights_file` says.
 
     Returns:
         What the record keeps: crops heard, steps of how many tracks, epochs, learning rate, seconds, how often it was
@@ -144,19 +143,11 @@ def pretrain(
         TrainingDiverged: the loss became NaN or infinite.
         torch.OutOfMemoryError: half a batch does not fit either, or ranks share the batch.
     """
-    spec = strategy.crops(strategy.config)
-    waves = resident(waves, device, [MIX, *spec.sources])
-    stream = CropStream(waves, spec, config, seed)
-    strategy.step_crops = stream.heard
-    if config.compile:  # the network alone: views draw from generators, and the loss is small
-        strategy.embed = torch.compile(strategy.embed)  # type: ignore[method-assign]
-    training = {"config": config.model_dump(mode="json"), "seed": seed, "steps": stream.steps, "shares": list(shares)}
-    checkpoints = Checkpoints(strategy, training, folder, every)
+    training = _Training.of(strategy, waves, config, seed, device, place, shares)
+    stream, checkpoints = training.stream, training.checkpoints
     peak_is_ours = forget_peak(device)
-    told = partial(held_out_embeddings, strategy.encoder, waves, device, 64)
-    tell = [Tell(folder, stream.steps, told)] if folder else []
-    kept = [Snapshots(folder, shares, stream.steps)] if folder else []
-    module = _Training(strategy, stream, config, device, checkpoints, [*tell, *kept]).run()
+    kept = [Snapshots(place.folder, shares, stream.steps)] if place else []
+    module = training.run([*training.tell(stream.steps), *kept], stream.steps)
     settle = partial(settle_statistics, stream=stream, device=device)
     settle(strategy.encoder)
     for snapshots in kept:
@@ -181,8 +172,28 @@ def pretrain(
         "loss": float(curve[-min(20, len(curve)) :].mean()),
         "trend": trend(curve),
         "curve": [round(float(v), 4) for v in curve[points]],
-        **monitors(held_out_embeddings(strategy.encoder, waves, device)),
+        **monitors(held_out_embeddings(strategy.encoder, stream.waves, device)),
     }
+
+
+def grow(
+    strategy: Strategy, waves: Waveforms, config: PretrainConfig, seed: int, device: str, place: Place, out: Path
+) -> dict[str, Any]:
+    """Train as `pretrain` does with the schedule `wsd`, up to where its rate begins to fall, and keep that in `out`.
+
+    From there on `pretrain` goes on with the same budget, and `grow` with a longer one.
+
+    Raises:
+        As `pretrain` does.
+    """
+    training = _Training.of(strategy, waves, config, seed, device, place)
+    end = config.branch(training.stream.steps)
+    module = training.run(training.tell(end), end)
+    if module.curve and not torch.isfinite(torch.stack(module.curve)).all():
+        raise TrainingDiverged(f"the loss is not finite before step {end} of {training.stream.steps}")
+    if is_first():
+        training.checkpoints.keep(module, end, out)
+    return {"steps": end, "seconds": round(training.checkpoints.seconds(), 1)}
 
 
 @dataclass(frozen=True)
@@ -194,16 +205,42 @@ class _Training:
     config: PretrainConfig
     device: str
     checkpoints: Checkpoints
-    callbacks: list[L.Callback]
+    place: Place | None
 
-    def run(self) -> Pretraining:
+    @classmethod
+    def of(
+        cls,
+        strategy: Strategy,
+        waves: Waveforms,
+        config: PretrainConfig,
+        seed: int,
+        device: str,
+        place: Place | None,
+        shares: Sequence[float] = (),
+    ) -> _Training:
+        """Say what is heard, and what tells this training from others."""
+        spec = strategy.crops(strategy.config)
+        stream = CropStream(resident(waves, device, [MIX, *spec.sources]), spec, config, seed)
+        strategy.step_crops = stream.heard
+        if config.compile:  # the network alone: views draw from generators, and the loss is small
+            strategy.embed = torch.compile(strategy.embed)  # type: ignore[method-assign]
+        beginning = {"config": config.model_dump(mode="json", exclude={"crops"}), "seed": seed}
+        length = {"crops": config.crops, "steps": stream.steps, "shares": list(shares)}
+        return cls(strategy, stream, config, device, Checkpoints(strategy, beginning, length, place), place)
+
+    def tell(self, end: int) -> list[L.Callback]:
+        """What tells of a training of so many steps meanwhile, if it has a place."""
+        told = partial(held_out_embeddings, self.strategy.encoder, self.stream.waves, self.device, 64)
+        return [Tell(self.place.folder, end, told)] if self.place else []
+
+    def run(self, callbacks: list[L.Callback], end: int) -> Pretraining:
         """Train; where the memory does not suffice, once more, from the last checkpoint on, in halves.
 
         Where other jobs share the device, as a whole first: halves have other BatchNorm statistics, and neighbors end.
         """
         for pause in [*PATIENCE, None]:
             try:
-                return self._go_on(parts=1)
+                return self._go_on(callbacks, end, parts=1)
             except torch.OutOfMemoryError as error:
                 if self.checkpoints.begin.parts > 1:
                     raise
@@ -220,18 +257,28 @@ class _Training:
             logging.getLogger(__name__).warning("out of memory on %s, which others use: waiting", self.device)
             time.sleep(pause)
         logging.getLogger(__name__).warning("out of memory on %s: going on with half the micro-batch", self.device)
-        return self._go_on(parts=2)
+        return self._go_on(callbacks, end, parts=2)
 
-    def _go_on(self, parts: int) -> Pretraining:
+    def _go_on(self, callbacks: list[L.Callback], end: int, parts: int) -> Pretraining:
         begin = self.checkpoints.go_on(parts)
         self.stream.start = begin.step
         module = Pretraining(self.strategy, self.config, self.stream.seed, self.stream.steps, begin.step, begin.parts)
-        fit(module, self.stream, self.device, [self.checkpoints, *self.callbacks])
+        fit(module, self.stream, self.device, [self.checkpoints, *callbacks], end)
         return module
 
 
-def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.Callback] | None = None) -> None:
-    """Run Lightning's loop, silently: the driver shows progress. Among `ranks`, all of them run it together."""
+def fit(
+    module: Pretraining,
+    stream: CropStream,
+    device: str,
+    callbacks: list[L.Callback] | None = None,
+    end: int | None = None,
+) -> None:
+    """Run Lightning's loop, silently: the driver shows progress. Among `ranks`, all of them run it together.
+
+    Args:
+        end: the step to end before; by default all are done.
+    """
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     world, on_gpu = world_size(), device.startswith("cuda")
     trainer = L.Trainer(
@@ -241,7 +288,7 @@ def fit(module: Pretraining, stream: CropStream, device: str, callbacks: list[L.
         sync_batchnorm=world > 1 and on_gpu,  # torch has none for the CPU: there each rank normalizes its part
         use_distributed_sampler=False,
         max_epochs=1,
-        max_steps=stream.steps - stream.start,
+        max_steps=(stream.steps if end is None else end) - stream.start,
         precision=module.config.network,
         callbacks=callbacks,
         logger=False,

@@ -20,6 +20,7 @@ _ALIKE = {
     "waveforms": ("corpus", "size", "stems"),
     "preflight": ("encoder", "task"),
     "pretrain": ("strategy", "encoder"),
+    "trunk": ("strategy", "encoder"),
     "embed": ("waveforms", "encoder", "reads"),
     "probe": ("task",),
     "control": ("task",),
@@ -103,7 +104,7 @@ class Timings:
 def _names(job: Job, device: str | None) -> list[str]:
     """Under what a job's cost is filed, the most special first."""
     alike = [str(job.spec.get(name)) for name in _ALIKE.get(job.kind, ())]
-    kind = _way(job) if job.kind == "pretrain" else job.kind
+    kind = _way(job) if job.kind in ("pretrain", "trunk") else job.kind
     return [" ".join([str(device), kind, *alike]), f"{device} {kind}"]
 
 
@@ -115,7 +116,7 @@ def _way(job: Job) -> str:
 def _amount(job: Job) -> float:
     """What a job's cost grows with."""
     budget = job.spec.get("budget")
-    return float(budget["crops"]) if budget else 1.0
+    return float(job.spec.get("hears", budget["crops"])) if budget else 1.0
 
 
 def human(seconds: float) -> str:

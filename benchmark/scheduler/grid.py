@@ -59,6 +59,8 @@ class Grid(Config):
         strategies: rows by name, each with the options of its strategy, and what it says of itself (`OF_ROWS`).
         encoders: of all rows that name none of their own.
         corpus: to pre-train on, or several; the `size` of the first is also that of its own tasks.
+        budgets: crops of all trainings where `pretrain.crops` lists several: each row is pre-trained on as many as the
+            largest, at a constant rate, from which the shorter trainings branch off, each with a fall of its own.
         protocol: `probe` reads the frozen encoder; `finetune` trains it on, under a head of each kind of probe.
         sizes: of other corpora that tasks bring along, by name; by default the same, or else all there is.
         allow_missing: whether data sets with more than 2 % unreadable files are used all the same.
@@ -80,6 +82,7 @@ class Grid(Config):
     probes: list[str] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
     pretrain: PretrainConfig
+    budgets: list[int] = []
     protocol: Literal["probe", "finetune"] = "probe"
     shuffle_labels: bool = False
     sizes: dict[str, str] = {}
@@ -89,6 +92,29 @@ class Grid(Config):
     control: list[str] = []
     search: Search | None = None
     variants: dict[str, dict[str, Any]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _several_budgets(cls, given: Any) -> Any:
+        """`pretrain: {crops: [125000, 250000]}`."""
+        pretrain = given.get("pretrain") if isinstance(given, dict) else None
+        if not isinstance(pretrain, dict) or not isinstance(crops := pretrain.get("crops"), list):
+            return given
+        if not crops or not all(isinstance(n, int) and n > 0 for n in crops):
+            raise ValueError(f"pretrain.crops: {crops} is neither a number nor a list of some")
+        return {**given, "pretrain": {**pretrain, "crops": max(crops)}, "budgets": sorted(set(crops))}
+
+    @model_validator(mode="after")
+    def _budgets_branch_off(self) -> Self:
+        if self.budgets and self.budgets[-1] != self.pretrain.crops:
+            raise ValueError("budgets: they are given as a list under pretrain.crops")
+        if self.budgets and (self.pretrain.schedule != "wsd" or self.pretrain.warmup is not None):
+            raise ValueError(
+                "several budgets branch off one training: they need pretrain.schedule wsd and warmup_crops"
+            )
+        if self.budgets and (self.snapshots.at or self.protocol != "probe"):
+            raise ValueError("several budgets: read with frozen weights (protocol probe), and in place of snapshots")
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -25,7 +25,7 @@ from benchmark.store.job import Job, Stores
 UNREADABLE = "unreadable.json"
 #: columns of the table that says how the main metrics would move with other test groups
 DRAWS = ["strategy", "encoder", "pretrain_corpus", "seed", "task", "fraction", "resample", "probe", "metric", "value"]
-DRAWS += ["draws", "groups"]
+DRAWS += ["crops", "share", "draws", "groups"]
 #: more unreadable files than this share stop a data set, unless the user allows it
 ALLOWED_UNREADABLE = 0.02
 
@@ -162,20 +162,26 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
     info: dict[str, Any] = {}
     if strategy.trains:
         from benchmark.pretraining.budget import PretrainConfig
-        from benchmark.pretraining.checkpoint import SAVE_EVERY
-        from benchmark.pretraining.train import pretrain
+        from benchmark.pretraining.checkpoint import SAVE_EVERY, Place
+        from benchmark.pretraining.train import grow, pretrain
 
         waves = _heard(job, stores)
-        budget, scratch = PretrainConfig.model_validate(spec["budget"]), stores.out.scratch("pretrain", job.key)
+        budget, scratch = PretrainConfig.model_validate(spec["budget"]), stores.out.scratch(job.kind, job.key)
         every = float(os.environ.get("MIR_PRETEXT_CHECKPOINT_SECONDS", SAVE_EVERY))
-        info = pretrain(strategy, waves, budget, spec["seed"], device, scratch, every, shares)
+        trunk = stores.out.open("trunk", spec["continues"]) if "continues" in spec else None
+        place = Place(scratch, every, trunk)
+        if job.kind == "trunk":
+            info = grow(strategy, waves, budget, spec["seed"], device, place, out)
+        else:
+            info = pretrain(strategy, waves, budget, spec["seed"], device, place, shares)
     elif "settled" in spec:
         from benchmark.pretraining.train import settle
 
         waves = _heard(job, stores)
         settle(strategy, waves, spec["settled"]["batch_size"], spec["seed"], device)
     if is_first():
-        save_encoder(strategy.encoder, out / weights_file())
+        if job.kind == "pretrain":
+            save_encoder(strategy.encoder, out / weights_file())
         for share in shares:
             shutil.copyfile(scratch / weights_file(share), out / weights_file(share))
         (out / "info.json").write_text(json.dumps(info))
@@ -343,6 +349,7 @@ _RUNNERS = {
     "catalog": _catalog,
     "shard": _shard,
     "waveforms": _waveforms,
+    "trunk": _pretrain,
     "pretrain": _pretrain,
     "embed": _embed,
     "probe": _probe,

@@ -73,7 +73,7 @@ def grid_of(grid: Grid, trials: Sequence[Trial]) -> Grid:
     Raises:
         UserError: a row has no such option, or not with this value.
     """
-    raw = grid.model_dump(exclude_unset=True) | {"search": None, "control": []}
+    raw = grid.model_dump(exclude_unset=True) | {"search": None, "control": [], "budgets": []}
     raw["strategies"] = {trial.name: _with(grid, trial) for trial in trials}
     raw["pretrain"] = raw["pretrain"] | {"crops": trials[0].crops}
     found = Grid.model_validate(raw)

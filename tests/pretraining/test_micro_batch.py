@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from benchmark.modules import Strategy
 from benchmark.pretraining import train as training
+from benchmark.pretraining.checkpoint import Place
 from benchmark.pretraining.micro_batch import MicroBatches
 from benchmark.pretraining.train import pretrain
 from benchmark.testing import random_batch
@@ -109,7 +110,7 @@ def test_both_passes_drop_the_same() -> None:
 
 
 def train(strategy: Strategy, folder: Path | None = None, **options: object) -> dict[str, Any]:
-    return pretrain(strategy, noise(), budget(strategy, **options), 0, "cpu", folder, every=0.0)
+    return pretrain(strategy, noise(), budget(strategy, **options), 0, "cpu", Place(folder, 0.0) if folder else None)
 
 
 @pytest.mark.parametrize("name", TRAINED)

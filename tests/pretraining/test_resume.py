@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from benchmark.audio.waveforms import INDEX
 from benchmark.modules import Strategy
-from benchmark.pretraining.checkpoint import FILE, load, save
+from benchmark.pretraining.checkpoint import FILE, Place, load, save
 from benchmark.pretraining.ranks import on_ranks
 from benchmark.pretraining.train import pretrain
 from benchmark.scheduler.jobs import run_job
@@ -42,7 +42,7 @@ class CutOff(Exception):
 
 
 def train(strategy: Strategy, folder: Path | None = None, **options: object) -> dict[str, Any]:
-    return pretrain(strategy, noise(), budget(strategy, **options), 0, "cpu", folder, every=0.0)
+    return pretrain(strategy, noise(), budget(strategy, **options), 0, "cpu", Place(folder, 0.0) if folder else None)
 
 
 def cut_off(strategy: Strategy, folder: Path, at: int, how: Any, **options: object) -> None:

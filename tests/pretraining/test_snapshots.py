@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from test_resume import CutOff, cut_off, interrupted, stop
 from tiny_training import STEPS, budget, build, noise
 
-from benchmark.pretraining.checkpoint import FILE
+from benchmark.pretraining.checkpoint import FILE, Place
 from benchmark.pretraining.crops import CropStream
 from benchmark.pretraining.snapshots import weights_file
 from benchmark.pretraining.train import pretrain, settle_statistics
@@ -22,7 +22,7 @@ SHARES = [0.25, 0.5]
 def train(folder: Path, name: str = "simclr") -> dict[str, torch.Tensor]:
     """Train with snapshots, and return the final encoder."""
     strategy = build(name, "cnn_small")
-    pretrain(strategy, noise(), budget(strategy), 0, "cpu", folder, every=0.0, shares=SHARES)
+    pretrain(strategy, noise(), budget(strategy), 0, "cpu", Place(folder, 0.0), SHARES)
     return strategy.encoder.state_dict()
 
 
@@ -68,7 +68,7 @@ def test_a_training_that_was_cut_off_keeps_the_same_snapshots(tmp_path):
     strategy = build("simclr", "cnn_small")
     strategy.views = interrupted(strategy.views, STEPS - 1, stop)  # type: ignore[method-assign]
     with pytest.raises(CutOff):
-        pretrain(strategy, noise(), budget(strategy), 0, "cpu", resumed, every=0.0, shares=SHARES)
+        pretrain(strategy, noise(), budget(strategy), 0, "cpu", Place(resumed, 0.0), SHARES)
     train(resumed)
     for share in SHARES:
         first, second = load_file(whole / weights_file(share)), load_file(resumed / weights_file(share))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from benchmark import registry
 from benchmark.interfaces import UserError
+from benchmark.pretraining.budget import COOLDOWN, PretrainConfig
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.keys import Plan, source
 from benchmark.scheduler.planning.rows import Row, compatible
@@ -27,8 +29,12 @@ class Checkpoints:
         # only who listens to stems depends on them: all else stays what it is when such a strategy joins the grid
         self._heard_with_stems = tuple(prepare(plan, audio, stems) for audio in own) if stems else self._heard
 
-    def of(self, row: Row, encoder: str, seed: int) -> str:
-        """The job that writes the encoder's weights."""
+    def budgets(self, row: Row) -> list[int]:
+        """Crops of each training of a row: one, or as many as branch off the longest."""
+        return self._grid.budgets if row.cls.trains and self._grid.budgets else [self._grid.pretrain.crops]
+
+    def of(self, row: Row, encoder: str, seed: int, crops: int | None = None) -> str:
+        """The job that writes the encoder's weights, after so many crops where there are several budgets."""
         loaded = compatible(row, encoder)
         module = {
             "strategy": row.strategy,
@@ -49,13 +55,45 @@ class Checkpoints:
         if not row.cls.trains:
             spec["settled"] = {"batch_size": row.budget(self._grid).batch_size}
             return self._plan.add("pretrain", f"settle {row.label(encoder, seed)}", spec, heard)
-        budget = row.budget(self._grid)
+        budget, label = row.budget(self._grid), row.label(encoder, seed)
+        step = {**module, "precision": budget.precision}
+        tried = self._plan.add("preflight", f"preflight {row.name} on {row.on(encoder)}", step, self._labels(row))
+        if self._grid.budgets:
+            return self._branch(row, label, spec, budget, crops or budget.crops, heard, tried)
         spec["budget"] = budget.model_dump()
         if self._grid.snapshots.at:
             spec["snapshots"] = self._grid.snapshots.at
-        step = {**module, "precision": budget.precision}
-        tried = self._plan.add("preflight", f"preflight {row.name} on {row.on(encoder)}", step, self._labels(row))
-        return self._plan.add("pretrain", f"pretrain {row.label(encoder, seed)}", spec, heard, (tried,))
+        return self._plan.add("pretrain", f"pretrain {label}", spec, heard, (tried,))
+
+    def _branch(
+        self,
+        row: Row,
+        label: str,
+        spec: dict[str, Any],
+        budget: PretrainConfig,
+        crops: int,
+        heard: tuple[str, ...],
+        tried: str,
+    ) -> str:
+        """A training of `crops` whose rate falls where the trunk, at a constant rate, has heard all but the last fifth.
+
+        The trunk is made in pieces, from one branch to the next; a key does not tell of the pieces before it, so that
+        budgets that join a grid go on from what is there.
+        """
+        if budget.schedule != "wsd" or budget.warmup_crops is None:
+            raise UserError(f"strategies.{row.name}.pretrain: several budgets need schedule wsd and warmup_crops")
+        # what may be cut in the shortest training is cut in all of them: they begin as one
+        shortest = round((1 - COOLDOWN) * self._grid.budgets[0])
+        common = {**budget.model_dump(), "warmup_crops": min(budget.warmup_crops, shortest)}
+        trunk, before = "", 0
+        for end in (n for n in self._grid.budgets if n <= crops):
+            piece = {**spec, "budget": {**common, "crops": end}}
+            after = (tried, trunk) if trunk else (tried,)
+            aside = {"hears": (1 - COOLDOWN) * (end - before)} | ({"continues": trunk} if trunk else {})
+            trunk, before = self._plan.add("trunk", f"trunk {label} of {end:,} crops", piece, heard, after, aside), end
+        piece = {**spec, "budget": {**common, "crops": crops}}
+        aside = {"hears": COOLDOWN * crops, "continues": trunk}
+        return self._plan.add("pretrain", f"pretrain {label}, {crops:,} crops", piece, (*heard, trunk), (tried,), aside)
 
     def heard_by(self, row: Row) -> str:
         """The corpora and sizes that a row's encoder has heard, or `none`."""

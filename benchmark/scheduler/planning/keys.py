@@ -14,6 +14,7 @@ ENGINE = {
     "catalog": 3,
     "shard": 4,
     "waveforms": 4,
+    "trunk": 1,
     "pretrain": 3,
     "embed": 4,
     "probe": 7,

@@ -30,9 +30,10 @@ class Probes:
         Clips and frames are embedded by jobs of their own, so that a task joins a grid without touching the others.
         """
         grid, tasks = self._grid, self._exams.tasks
-        checkpoint = self._checkpoints.of(row, encoder, seed)
-        for name in tasks:
-            self._probe(row, encoder, seed, checkpoint, name)
+        for crops in self._checkpoints.budgets(row):
+            checkpoint = self._checkpoints.of(row, encoder, seed, crops)
+            for name in tasks:
+                self._probe(row, encoder, seed, checkpoint, name, crops=crops)
         watched = [name for name in tasks if name in (grid.snapshots.tasks or tasks)]
         for share in grid.snapshots.at if row.cls.trains else ():
             for name in watched:
@@ -50,10 +51,16 @@ class Probes:
         name: str,
         on_the_way: Mapping[str, float] = MappingProxyType({}),
         control: bool = False,
+        crops: int = 0,
     ) -> None:
-        """Read a task, from an encoder at the end of its training or, by a `share` of it, `on_the_way`."""
+        """Read a task, from an encoder at the end of its training or, by a `share` of it, `on_the_way`.
+
+        Args:
+            crops: of its training, where there are several.
+        """
         task, label = self._exams.tasks[name], row.label(encoder, seed)
         label += "".join(f" at {share:.3g}" for share in on_the_way.values())
+        label += f", {crops:,} crops" if self._grid.budgets and row.cls.trains and crops else ""
         reads, tracks = "frames" if task.output.startswith("frame") else "clips", self._exams.waveforms(name)
         heard = {"waveforms": tracks, "corpus": task.corpus}
         spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, **heard, **on_the_way}

@@ -1,0 +1,37 @@
+"""Trainings of several lengths in one table: which of them are the leaderboard's, and which stand on the way there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ROW = ["strategy", "encoder"]
+
+
+def with_shares(table: pd.DataFrame) -> pd.DataFrame:
+    """`share` of each run in the largest budget that all pre-trained rows have; a longer one's is above 1.
+
+    Rows are compared at equal budgets. A table whose rows were all read after one budget stays as it is: shares below 1
+    are then of snapshots.
+
+    Args:
+        table: with `strategy`, `encoder`, `crops` (NaN without pre-training) and `share`.
+    """
+    ended = table["crops"].notna() & (table["share"].fillna(1.0) == 1)
+    budgets = table.loc[ended, "crops"].map(nominal)
+    by_row = budgets.groupby([table.loc[ended, name] for name in _ROW]).agg(set)
+    if not by_row.map(len).gt(1).any():
+        return table
+    common = set.intersection(*by_row)
+    if not common:
+        return table
+    shares = table["share"].astype(float)
+    shares[ended] = budgets / max(common)
+    return table.assign(share=shares)
+
+
+def nominal(crops: float) -> float:
+    """The budget: a training hears a part of a step less."""
+    return float(f"{crops:.3g}")

@@ -1,0 +1,121 @@
+"""Several budgets in a grid: one trunk, a branch each, and a table that compares at the largest that all rows have."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from conftest import command
+from helpers.runs import scores_of
+from pydantic import ValidationError
+
+from benchmark.bookkeeping.budgets import with_shares
+from benchmark.interfaces import UserError
+from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.grid_files import narrow
+from benchmark.scheduler.planning.plan import plan
+from benchmark.store.job import Job
+
+GRID: dict[str, Any] = {
+    "name": "several",
+    "corpus": "rendered_scores",
+    "size": "tiny",
+    "strategies": ["random", "simclr"],
+    "encoders": ["cnn_small"],
+    "tasks": ["instrument"],
+    "fractions": {0.1: 2, 1.0: 1},
+    "probes": ["linear"],
+    "seeds": [0],
+    "pretrain": {
+        "crops": [640, 1280],
+        "batch_size": 32,
+        "warmup_crops": 320,
+        "schedule": "wsd",
+        "precision": "32-true",
+    },
+}
+
+
+def grid(*crops: int, **changes: Any) -> Grid:
+    return Grid.model_validate({**GRID, **changes, "pretrain": {**GRID["pretrain"], "crops": list(crops)}})
+
+
+def of(jobs: dict[str, Job], kind: str) -> dict[str, Job]:
+    return {key: job for key, job in jobs.items() if job.kind == kind and "settled" not in job.spec}
+
+
+def test_a_budget_that_joins_goes_on_from_what_is_there() -> None:
+    """It adds a piece of trunk, a branch and its probes; nothing that was there is made anew."""
+    two, three = plan(grid(1000, 2000)), plan(grid(1000, 2000, 4000))
+    assert set(two) < set(three)
+    more = [job for key, job in three.items() if key not in two]
+    assert Counter(job.kind for job in more) == {"trunk": 1, "pretrain": 1, "embed": 1, "probe": 1}
+    (piece,) = (job for job in more if job.kind == "trunk")
+    assert three[piece.spec["continues"]].spec["budget"]["crops"] == 2000
+    between = plan(grid(1000, 1500, 2000, 4000))
+    assert set(three) < set(between), "one in between changes no key either"
+
+
+def test_all_trainings_together_cost_the_longest_and_the_falls_of_the_others() -> None:
+    jobs = plan(grid(1000, 2000, 4000))
+    assert sum(job.spec["hears"] for job in of(jobs, "trunk").values()) == pytest.approx(0.8 * 4000)
+    assert sum(job.spec["hears"] for job in of(jobs, "pretrain").values()) == pytest.approx(0.2 * 7000)
+
+
+def test_they_begin_as_one() -> None:
+    """A warm-up that the shortest could not have before its rate falls is cut for all."""
+    budgets = [job.spec["budget"] for job in of(plan(grid(1000, 4000, strategies=["simclr"])), "pretrain").values()]
+    assert {budget["warmup_crops"] for budget in budgets} == {320}
+    budgets = [job.spec["budget"] for job in of(plan(grid(100, 4000, strategies=["simclr"])), "pretrain").values()]
+    assert {budget["warmup_crops"] for budget in budgets} == {80}
+
+
+def test_a_share_of_the_budget_is_one_of_each() -> None:
+    assert narrow(grid(1000, 4000), budget=0.5).budgets == [500, 2000]
+    assert narrow(grid(1000, 4000), budget=0.5).pretrain.crops == 2000
+
+
+def test_what_does_not_branch_off_is_refused() -> None:
+    with pytest.raises(ValidationError, match="schedule wsd"):
+        Grid.model_validate({**GRID, "pretrain": {"crops": [1, 2]}})
+    with pytest.raises(ValidationError, match="in place of snapshots"):
+        grid(1, 2, snapshots={"at": [0.5]})
+    with pytest.raises(ValidationError, match=r"\['many'\] is neither"):
+        Grid.model_validate({**GRID, "pretrain": {"crops": ["many"]}})
+    with pytest.raises(UserError, match=r"strategies\.simclr\.pretrain: several budgets need schedule wsd"):
+        plan(grid(1, 2, strategies={"simclr": {"pretrain": {"schedule": "cosine"}}}))
+
+
+def test_rows_are_compared_after_the_largest_budget_that_all_have() -> None:
+    """Two rows have two budgets, one of them a third; a row without pre-training has none."""
+    rows = [("simclr", b) for b in (124_928, 249_984)] + [("byol", b) for b in (124_800, 249_600, 999_936)]
+    table = pd.DataFrame([*rows, ("random", np.nan)], columns=["strategy", "crops"]).assign(encoder="e", share=1.0)
+    assert with_shares(table)["share"].tolist() == [0.5, 1.0, 0.5, 1.0, 4.0, 1.0]
+    alone = table[table["crops"].fillna(249_984) > 200_000].iloc[[0, 1, 3]]
+    assert with_shares(alone)["share"].tolist() == [1.0] * 3, "of one budget it stays as it is"
+    snapshots = table.assign(share=[0.5, 1.0, 0.25, 0.5, 1.0, 1.0])
+    assert with_shares(snapshots)["share"].tolist() == snapshots["share"].tolist()
+
+
+def test_a_run_reads_every_row_after_every_budget(data_dir: Path, tmp_path: Path) -> None:
+    """The leaderboard is of the largest; the curves have all. A further budget is one more piece."""
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(GRID))
+    args = ("run", "--grid", str(tmp_path / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(tmp_path / "out"))
+    done = command(*args)
+    assert done.returncode == 0, done.stderr
+    scores = scores_of(tmp_path / "out").query("strategy == 'simclr' and metric == 'accuracy' and fraction == 1.0")
+    assert scores.set_index("share")["crops"].to_dict() == {0.5: 640, 1.0: 1280}
+    assert scores["value"].nunique() == 2
+    assert "crops heard in pre-training" in (tmp_path / "out" / "leaderboard.html").read_text()
+    pieces = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "trunk").rglob("manifest.json")}
+    assert len(pieces) == 2
+    more = command(*args, "--set", "pretrain.crops=[640,1280,1920]")
+    assert more.returncode == 0, more.stderr
+    again = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "trunk").rglob("manifest.json")}
+    assert (len(again), pieces.items() <= again.items()) == (3, True)
+    assert set(scores_of(tmp_path / "out").query("strategy == 'simclr'")["crops"]) == {640, 1280, 1920}
