@@ -66,6 +66,22 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Something that is odd or wrong about the user's data: a sentence, and the lines of the table that it is about."""
+
+    what: str
+    rows: tuple[int, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The lines as they follow a name: `, lines 3, 5`; empty without any."""
+        if not self.rows:
+            return ""
+        listed, more = ", ".join(map(str, self.rows[:10])), len(self.rows) - 10
+        return f", line{'s' if len(self.rows) > 1 else ''} {listed}{f' and {more} more' if more > 0 else ''}"
+
+
 class Corpus(ABC):
     """Sound on disk: tracks in one fixed order, each with id, group, split and labels, and a way to get its audio.
 
@@ -91,6 +107,18 @@ class Corpus(ABC):
         Raises:
             UserError: none has.
         """
+
+    def inspect(self) -> list[Finding]:
+        """Look at what is there before anything runs; what a run would take, but the user may not mean.
+
+        Raises:
+            UserError: no run could take it.
+        """
+        return []
+
+    def training_seconds(self) -> list[float] | None:
+        """The lengths that its training tracks have; None if nobody knows before they are decoded."""
+        return None if self.track_seconds is None else [self.track_seconds]
 
     def known_tracks(self) -> pd.DataFrame | None:
         """All tracks with their splits and labels, as `catalog` will list them; None if nobody knows before it has."""

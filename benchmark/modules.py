@@ -45,6 +45,11 @@ class Crops:
     label_share: float = 1.0
     batch_share: float = 0.5
 
+    @property
+    def abreast(self) -> int:
+        """How many crops a track must hold without overlap."""
+        return self.count if self.placement in ("adjacent", "disjoint") else 1
+
     def heard(self, tracks: int) -> float:
         """Crops of 3 s that a batch of so many tracks counts as; one of 6 s counts as two."""
         return tracks * self.count * self.seconds / CROP_SECONDS

@@ -8,8 +8,8 @@ import hashlib
 import importlib
 import importlib.util
 import os
-import re
 import sys
+import unicodedata
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -22,8 +22,11 @@ T = TypeVar("T")
 
 _PLUGINS = "MIR_PRETEXT_PLUGINS"
 
-#: names reach paths and pages: letters, digits, `_` and `-`, at most 64
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+#: what 'list' lists
+LISTED = ("strategies", "tasks", "encoders", "corpora", "executors", "claims", "grids")
+#: so many names an answer can hold
+_FEW = 8
+_RULE = "a name is 1 to 64 letters, digits, _ and -"
 
 
 class Registry(Generic[T]):
@@ -41,8 +44,8 @@ class Registry(Generic[T]):
     def _entries(self) -> dict[str, EntryPoint]:
         found: dict[str, EntryPoint] = {}
         for entry in sorted(entry_points(group=f"benchmark.{self.axis}"), key=lambda e: (e.name, e.value)):
-            if not NAME.fullmatch(entry.name):
-                raise UserError(f"{_origin(entry)} declares {self.axis} {entry.name!r}: a name is 1-64 of A-Za-z0-9_-")
+            if not is_name(entry.name):
+                raise UserError(f"{_origin(entry)} declares {self.axis} {entry.name!r}: {_RULE}")
             known = found.get(entry.name)
             if known is not None and known.value != entry.value:
                 raise UserError(
@@ -54,8 +57,8 @@ class Registry(Generic[T]):
 
     def add(self, name: str, value: str) -> None:
         """Register `name` beside the entry points (plugin files only)."""
-        if not NAME.fullmatch(name):
-            raise UserError(f"{value} calls itself {name!r}: a name is 1-64 of A-Za-z0-9_-")
+        if not is_name(name):
+            raise UserError(f"{value} calls itself {name!r}: {_RULE}")
         entry = EntryPoint(name, value, f"benchmark.{self.axis}")
         if self._entries.setdefault(name, entry).value != value:
             raise UserError(f"{self.axis} {name!r} is taken by {self._entries[name].value}; rename the one in {value}")
@@ -120,11 +123,21 @@ class Registry(Generic[T]):
         return self._entries[name]
 
 
+def is_name(text: str) -> bool:
+    """Whether a text can be a name, in any script: names reach paths (of 255 bytes at most), pages and addresses."""
+    kinds = [unicodedata.category(c)[0] for c in text]
+    legal = all(kind in "LMN" or c in "_-" for kind, c in zip(kinds, text, strict=True))
+    short = 0 < len(text) <= 64 and len(text.encode(errors="replace")) <= 200
+    return legal and short and kinds[0] in "LN" and unicodedata.is_normalized("NFC", text)
+
+
 def unknown(axis: str, name: str, names: list[str]) -> UserError:
-    """The error for a name that nobody registered."""
+    """The error for a name that nobody registered: the nearest one, and all if they are few."""
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
-    return UserError(f"unknown name {name!r} among the {axis}; {hint} ('python -m benchmark list {axis}')")
+    hints = [f"did you mean {near[0]!r}?"] if near else []
+    hints += [f"known: {', '.join(names)}"] if not near or len(names) <= _FEW else []
+    listed = f" ('python -m benchmark list {axis}')" if axis in LISTED else ""
+    return UserError(f"unknown name {name!r} among the {axis}; {' '.join(hints)}{listed}")
 
 
 def load_plugins(paths: list[Path]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark import registry
+from benchmark.cli.describe import describe
 from benchmark.cli.options import (
     AllowMissing,
     Data,
@@ -20,13 +21,15 @@ from benchmark.cli.options import (
     print_failures,
     set_home,
     split_names,
+    warn_of,
 )
 from benchmark.interfaces import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-data = typer.Typer(no_args_is_help=True, help="List, check and prepare the corpora.")
+data = typer.Typer(no_args_is_help=True, help="List, describe, check and prepare the corpora.")
+data.command("describe")(describe)
 
 
 @data.command("list")
@@ -153,6 +156,7 @@ def _store_audio(
     from benchmark.scheduler.grid import Audio
     from benchmark.scheduler.settings import Settings
 
+    warn_of([corpus])
     wanted = Audio(
         corpus=corpus, size=size or list(registry.corpora.get(corpus).sizes)[-1], allow_missing=allow_missing
     )

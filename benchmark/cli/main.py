@@ -37,11 +37,13 @@ from benchmark.cli.options import (
     Threads,
     TimeLimit,
     Workers,
+    corpora_of,
     data_folder,
     numbers,
     print_failures,
     set_home,
     split_names,
+    warn_of,
 )
 from benchmark.cli.store import store
 from benchmark.cli.track import track
@@ -113,6 +115,7 @@ def run(
         budget,
     )
     _check_names(chosen, executor)
+    warn_of(corpora_of(chosen))
     settings = Settings(
         (out or Path("results") / chosen.name).absolute(),
         data_folder(data_dir),
@@ -313,9 +316,8 @@ def _rows(axis: str) -> list[dict[str, str]]:
             {"name": name, "summary": summary} | ({"variants": also[name]} if also[name] else {})
             for name, summary in summaries.items()
         ]
-    axes = ["strategies", "tasks", "encoders", "corpora", "executors", "claims"]
-    if axis not in axes:
-        raise registry.unknown("lists", axis, [*axes, "grids"])
+    if axis not in registry.LISTED:
+        raise registry.unknown("lists", axis, list(registry.LISTED))
     registered = getattr(registry, axis)
     rows = [registered.describe(name) for name in registered.names()]
     if axis == "tasks":

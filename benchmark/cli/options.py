@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from benchmark import registry
 from benchmark.interfaces import UserError
 
 #: lines of a failed job's log that are shown
@@ -109,6 +111,22 @@ def set_home(home: Path | None) -> None:
 
     if home is not None:
         os.environ[DATA_HOME] = str(home.absolute())
+
+
+def corpora_of(grid: Any) -> list[str]:
+    """Those that a grid pre-trains on, and those of its tasks."""
+    return [*grid.corpora, *(registry.tasks.get(task).corpus for task in grid.tasks)]
+
+
+def warn_of(corpora: Iterable[str]) -> None:
+    """Say what is odd about corpora, before they are used.
+
+    Raises:
+        UserError: one of them cannot be used at all.
+    """
+    for name in dict.fromkeys(corpora):
+        for found in registry.corpora.get(name)().inspect():
+            typer.echo(f"warning: {name}{found.where}: {found.what}", err=True)
 
 
 def print_failures(report: Any, out: Path, command: str = "") -> None:

@@ -23,10 +23,12 @@ from benchmark.cli.options import (
     Threads,
     TimeLimit,
     Workers,
+    corpora_of,
     data_folder,
     print_failures,
     set_home,
     split_names,
+    warn_of,
 )
 from benchmark.interfaces import UserError
 
@@ -65,6 +67,7 @@ def tune(
         raise UserError(f"--strategies {unknown[0]}: {read.name} has no search.spaces for it")
     chosen = grids.narrow(read, wanted or list(read.search.spaces if read.search else []), budget=budget)
     registry.executors.describe(executor)
+    warn_of(corpora_of(chosen))
     folder = (out or Path("results") / chosen.name).absolute()
     settings = Settings(
         folder, data_folder(data_dir), executor, workers, threads, jobs_per_gpu, 3600 * time_limit, mlflow=not no_mlflow

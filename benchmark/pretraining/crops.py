@@ -62,7 +62,7 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
 
     def _long_enough(self, rows: Rows) -> Rows:
         """The tracks that the crops fit into."""
-        apart = self.count if self.spec.placement in ("adjacent", "disjoint") else 1
+        apart = self.spec.abreast
         length = self.waves.tracks["length"].to_numpy()[rows]
         if (length >= apart * self.length).sum() < min(2, len(rows)):
             raise UserError(

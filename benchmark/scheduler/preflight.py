@@ -10,6 +10,7 @@ from benchmark.interfaces import Task
 from benchmark.modules import Batch, Strategy
 from benchmark.probing.evaluate import Trial, evaluate
 from benchmark.probing.features import Features
+from benchmark.probing.items import check_items
 from benchmark.testing import random_batch
 
 #: tracks of the step: whether a whole batch fits into a GPU is the training's affair, which can halve it
@@ -51,8 +52,10 @@ def try_task(task: Task, tracks: pd.DataFrame, fraction: float) -> None:
     """Probe noise at one fraction: targets, draws, decoding and metrics all run.
 
     Raises:
+        UserError: there are too few labels in a split.
         Exception: whatever the task raises.
     """
+    check_items(task, tracks)
     rng = np.random.default_rng(0)
     shape = (len(tracks), _FRAMES, 4) if task.frame_level else (len(tracks), 4)
     features = Features.of(rng.normal(size=shape).astype(np.float32))

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmark.interfaces import Task
-from benchmark.registry import NAME
+from benchmark.registry import is_name
 
 #: what outputs that say the truth must score at least, and what noise may score at most, where 1 is perfect
 PERFECT, NOISE = 0.95, 0.9
@@ -55,7 +55,7 @@ def _require(holds: bool, message: str) -> None:
 
 def _check_record(task: Task, tracks: pd.DataFrame) -> str:
     name = task.info.name
-    _require(bool(NAME.fullmatch(name)), f"{name!r} is no name")
+    _require(is_name(name), f"{name!r} is no name")
     document = sys.modules[type(task).__module__].__doc__ or type(task).__doc__ or ""
     _require("Conventions" in document or not document, f"{name}: its file does not open with its Conventions")
     _require(bool(task.info.citation), f"{name}: no citation")

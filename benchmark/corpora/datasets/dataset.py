@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -69,7 +70,7 @@ class DataSet(Corpus):
         Returns:
             Columns `id` (unique), `path` (relative to `home`), `group` (artist, singer, player ...: whatever should
             not straddle a split; some official splits do cut it), `split` (train, val, test; others are used by no
-            task), and the labels; perhaps `start` and `seconds`, of the excerpt to hear.
+            task), and the labels; perhaps `start` and `seconds`, of the excerpt to hear (NaN: to the end).
 
         Raises:
             OSError, LookupError, ValueError, AttributeError: an annotation file is missing or malformed.
@@ -105,7 +106,11 @@ class DataSet(Corpus):
     def lengths(self) -> list[int | None]:
         """The length in bytes of each track's file, None where there is no file."""
         home = self.home()
-        return [_length(f"{home}/{path}") for path in self.tracks()["path"]]
+        return [_length(self.file(home, path)) for path in self.tracks()["path"]]
+
+    def file(self, home: Path, path: str) -> str:
+        """Where a track's file lies."""
+        return f"{home}/{path}"
 
     def fingerprint(self) -> dict[str, str]:
         """Of the index, of the length in bytes of each audio file, and of the decoders.
@@ -130,7 +135,9 @@ class DataSet(Corpus):
 
         home = self.home()
         for track in tracks.to_dict("records"):
-            sound = decode(home / track["path"], self.sample_rate, track.get("start", 0.0), track.get("seconds"))
+            seconds = track.get("seconds", math.nan)
+            excerpt = (track.get("start", 0.0), None if math.isnan(seconds) else seconds)
+            sound = decode(Path(self.file(home, track["path"])), self.sample_rate, *excerpt)
             yield sound if isinstance(sound, Unreadable) else {"mix": sound}
 
 

@@ -13,6 +13,9 @@ from benchmark.scheduler.planning.keys import Plan, source
 from benchmark.scheduler.planning.rows import Row, compatible
 from benchmark.scheduler.planning.waveforms import audio_of, prepare
 
+#: seconds by which a track may be longer than its header says, in samples at another rate
+_ROUNDING = 1e-4
+
 
 class Checkpoints:
     """A grid's encoders, and the sound that they are pre-trained on."""
@@ -126,15 +129,19 @@ class Checkpoints:
             raise UserError(f"corpus: those that are heard together need one sample rate, these have {found}")
 
     def _check_length(self, row: Row) -> None:
-        """Refuse crops that no track of the corpus can hold, where it says how long its tracks are."""
+        """Refuse crops that hardly a training track can hold, where the corpus says how long its tracks are."""
         spec = row.cls.crops(row.config)
-        apart = spec.count if spec.placement in ("adjacent", "disjoint") else 1
+        need = spec.abreast * spec.seconds
         for corpus in self._grid.corpora:
-            longest = registry.corpora.get(corpus).track_seconds
-            if longest is not None and apart * spec.seconds > longest:
+            lengths = registry.corpora.get(corpus)().training_seconds()
+            if lengths is None:
+                continue
+            if not lengths:
+                raise UserError(f"strategies.{row.name}: {corpus} has no training track that can be heard")
+            if sum(length >= need - _ROUNDING for length in lengths) < min(2, len(lengths)):
                 raise UserError(
-                    f"strategies.{row.name}: {apart} x {spec.seconds} s do not fit into the tracks of {corpus}, "
-                    f"which last {longest} s: ask for shorter crops, or place them at random"
+                    f"strategies.{row.name}: {spec.abreast} x {spec.seconds} s do not fit into the tracks of {corpus}, "
+                    f"which last {max(lengths):.1f} s at most: ask for shorter crops, or place them at random"
                 )
 
 

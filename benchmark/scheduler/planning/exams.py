@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmark import registry
+from benchmark.probing.items import check_items
 from benchmark.scheduler.grid import Audio, Grid
 from benchmark.scheduler.planning.conditions import FONT_CORPORA
 from benchmark.scheduler.planning.keys import Plan, source
@@ -25,7 +26,10 @@ class Exams:
         corpora = dict.fromkeys(task.corpus for task in self.tasks.values())
         self._waveforms = {corpus: prepare(plan, audio_of(grid, corpus), []) for corpus in corpora}
         for task in self.tasks.values():
-            registry.corpora.get(task.corpus)().require(task.labels)
+            corpus = registry.corpora.get(task.corpus)()
+            corpus.require(task.labels)
+            if (tracks := corpus.known_tracks()) is not None:
+                check_items(task(), tracks)
         self.tried = {name: self._try(name) for name in self.tasks}
 
     def waveforms(self, task: str) -> str:

@@ -20,7 +20,7 @@ ENGINE = {
     "probe": 7,
     "control": 9,
     "supervised": 7,
-    "preflight": 1,
+    "preflight": 2,
 }
 
 

@@ -22,6 +22,7 @@ def prepare(result: Plan, audio: Audio, stems: list[str]) -> str:
     corpus = registry.corpora.get(name)()
     if audio.size not in corpus.sizes:
         raise registry.unknown(f"sizes of {name}", audio.size, list(corpus.sizes))
+    corpus.inspect()
     size = corpus.size(audio.size)
     base: dict[str, Any] = {"corpus": name, "size": size, "fingerprint": corpus.fingerprint()}
     base |= source(registry.corpora, name)

@@ -1,0 +1,107 @@
+"""The cells of a table, each with the line that it stands in."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmark.interfaces import Finding, UserError
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: the line that it starts in, its cells as they are understood, and as they are written."""
+
+    line: int
+    cells: list[str]
+    written: list[str]
+
+    def cell(self, at: int | None) -> str:
+        """A cell; empty where there is no such column, or the row ends before it."""
+        return self.cells[at] if at is not None and at < len(self.cells) else ""
+
+
+@dataclass
+class Findings:
+    """What is odd about a table, and what is wrong with it: lines by sentence."""
+
+    odd: dict[str, list[int]] = field(default_factory=dict)
+    wrong: dict[str, list[int]] = field(default_factory=dict)
+    failures: int = 0
+
+    def warn(self, what: str, *lines: int) -> None:
+        """Note what a run takes, but the user may not mean."""
+        self.odd.setdefault(what, []).extend(lines)
+
+    def fail(self, what: str, *lines: int) -> None:
+        """Note what no run can take."""
+        self.wrong.setdefault(what, []).extend(lines)
+        self.failures += 1
+
+    @property
+    def warnings(self) -> list[Finding]:
+        """What is odd."""
+        return [Finding(what, tuple(sorted(lines))) for what, lines in self.odd.items()]
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What is wrong."""
+        return [Finding(what, tuple(sorted(lines))) for what, lines in self.wrong.items()]
+
+
+def composed(text: str) -> str:
+    """A text in Unicode's NFC, without blanks around it: in this form names are compared."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def read_cells(path: Path, found: Findings) -> tuple[Row, list[Row]]:
+    """The header of a CSV in UTF-8, and its rows; those without any cell that is not empty are none.
+
+    Raises:
+        UserError: it is not such a file.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a table in UTF-8 ({error})") from error
+    # quotes must not mind blanks behind a comma, a matter of style; who asks for blanks looks at the cells as written
+    as_written = dict(_records(path, text, strict=False))
+    rows = [_row(line, cells, as_written.get(line, [])) for line, cells in _records(path, text, strict=True)]
+    rows = [row for row in rows if any(row.cells)]
+    if len(rows) < 2:
+        raise UserError(f"{path}: not a table: it needs a header with a column 'path', and a row per file")
+    _check_widths(rows[0], rows[1:], found)
+    return rows[0], [row for row in rows[1:] if len(row.cells) <= len(rows[0].cells)]
+
+
+def _row(line: int, cells: list[str], written: list[str]) -> Row:
+    return Row(line, list(map(composed, cells)), written if len(written) == len(cells) else cells)
+
+
+def _records(path: Path, text: str, strict: bool) -> list[tuple[int, list[str]]]:
+    """Cells by the line where their record starts: understood (strict), or with the blanks behind commas."""
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=strict, strict=strict)
+    records, line = [], 1
+    try:
+        for cells in reader:
+            records.append((line, cells))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(f"{path}: not a table: the row that starts in line {line}: {error}") from error
+    return records
+
+
+def _check_widths(header: Row, rows: Sequence[Row], found: Findings) -> None:
+    width = len(header.cells)
+    for row in rows:
+        count = len(row.cells)
+        if count > width:
+            found.fail(f"the row has {count} cells, and the header {width}: quote a cell that holds a comma", row.line)
+        elif count < width:
+            found.warn(f"the row has {count} cells, and the header {width}: the others are taken as empty", row.line)

@@ -1,0 +1,135 @@
+"""A table of audio files as it was understood: tracks, labels, and what is odd or wrong about it, by line.
+
+The one reader of such tables: `data describe`, a plan, a run and its workers draw from it alike.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.corpora.datasets.dataset import SPLITS, held_out
+from benchmark.corpora.tables.cells import Findings, read_cells
+from benchmark.corpora.tables.columns import name_of, read_columns
+from benchmark.corpora.tables.files import Lengths
+from benchmark.corpora.tables.labels import Label, read_label
+from benchmark.corpora.tables.tracks import read_tracks
+from benchmark.corpora.usable import lacking
+from benchmark.interfaces import Finding, UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: shares of the groups that are drawn where the table has no splits; and how few groups cannot be shared out, two each
+VAL, TEST, FEW = 0.15, 0.15, 6
+#: errors that a message lists
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, and what is known of it without a look at the audio.
+
+    Attributes:
+        corpus: what its corpus is called: like its folder.
+        tracks: `id`, `path`, `group`, `split`, perhaps `start` and `seconds`, and a column `NAME:KIND` of each label.
+        lines: of the tracks.
+        drawn: whether the table names no splits.
+        warnings: what a run takes, but the user may not mean.
+        errors: what no run can take; rows with errors are no tracks.
+    """
+
+    path: Path
+    corpus: str
+    tracks: pd.DataFrame
+    lines: list[int]
+    labels: list[Label]
+    drawn: bool
+    warnings: list[Finding]
+    errors: list[Finding]
+
+    @cached_property
+    def sound(self) -> Lengths:
+        """How long its files last: reads their headers, once."""
+        return Lengths.of(self.path.absolute().parent, self.tracks, self.lines)
+
+    def counts(self, label: Label) -> dict[str, dict[str, int]]:
+        """Labeled tracks by class and split."""
+        found = {name: dict.fromkeys(SPLITS, 0) for name in label.classes}
+        for value, split in zip(label.values, self.tracks["split"], strict=True):
+            for name in label.names(value):
+                found[name][split] += 1
+        return found
+
+    def unusable(self, label: Label) -> list[Finding]:
+        """Why no task can be made of a label, if there is a reason."""
+        groups = self.tracks["group"].nunique()
+        if self.drawn and groups < FEW:
+            few = f"there is no column 'split', and {groups} groups are too few to draw train, val and test from"
+            return [Finding(f"{few}: say which is which")]
+        labeled = [value is not None for value in label.values]
+        splits = Counter(self.tracks["split"][labeled])
+        drawn = f"; there is no column 'split', and {groups} groups were shared out by chance: say which is which"
+        return [
+            Finding(f"column {label.column.header!r}: {what}{drawn if self.drawn else ''}")
+            for what in lacking(splits["train"], splits["val"], splits["test"])
+        ]
+
+    def refuse(self, errors: Sequence[Finding]) -> None:
+        """Raise the errors, if there are any.
+
+        Raises:
+            UserError: names each, with its lines.
+        """
+        if not errors:
+            return
+        more = len(errors) - _SHOWN
+        told = [f"{self.path}{error.where}: {error.what}" for error in errors[:_SHOWN]]
+        told += [f"and {more} more: 'python -m benchmark data describe {self.path}' lists them"] if more > 0 else []
+        raise UserError("\n".join(told))
+
+
+def read_table(path: Path) -> Table:
+    """Read a table, whatever is wrong in it.
+
+    Raises:
+        UserError: it is no table in UTF-8 with a column `path`.
+    """
+    found = Findings()
+    corpus = name_of(path.absolute().parent.name)
+    if not corpus:
+        found.fail(f"the folder {path.absolute().parent.name!r} holds no letter or digit to call a corpus by")
+    header, rows = read_cells(path, found)
+    own, columns = read_columns(corpus, header, found)
+    if "path" not in own:
+        listed = ", ".join(map(repr, header.cells))
+        raise UserError(f"{path}: a table needs a header with a column 'path', and a row per file; there is {listed}")
+    records, kept = read_tracks(own, rows, found)
+    labels = [read_label(column, kept, found) for column in columns]
+    tracks = _frame(records, {"start", "seconds"} & own.keys(), labels)
+    drawn = "split" not in own
+    return Table(path, corpus, tracks, [r.line for r in kept], labels, drawn, found.warnings, found.errors)
+
+
+def _frame(records: list[dict[str, Any]], excerpts: set[str], labels: list[Label]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = ["path", "id", "group", "split", *sorted(excerpts)]
+    types = {column: float if column in excerpts else object for column in columns}
+    frame = pd.DataFrame(records, columns=columns).astype(types)
+    undecided = frame["split"].isna()
+    if undecided.any():
+        frame["split"] = _drawn(frame["group"])
+    held = {label.column.key: (label.values, label.column.kind) for label in labels}
+    return frame.assign(
+        **{key: pd.Series(values, dtype=float if kind == "number" else object) for key, (values, kind) in held.items()}
+    )
+
+
+def _drawn(groups: pd.Series[str]) -> pd.Series[str]:
+    test, val = held_out(groups, TEST, "test"), held_out(groups, VAL / (1 - TEST), "val")
+    return groups.mask(groups == groups, "train").mask(val, "val").mask(test, "test")
