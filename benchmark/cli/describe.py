@@ -42,7 +42,7 @@ def table_at(what: str) -> Path | None:
     """
     path = Path(what)
     if path.is_dir() and what not in registry.corpora.names():
-        found = sorted(path.glob("*.csv"))
+        found = sorted(one for one in path.glob("*.csv") if not one.name.startswith("."))
         if len(found) != 1:
             names = ", ".join(one.name for one in found) or "none"
             raise UserError(f"{what}: say which table is meant; there is {names}")

@@ -23,7 +23,7 @@ def multi_hot(tracks: pd.DataFrame, rows: Rows, tags: tuple[str, ...]) -> NDArra
     """
     absent = [tag for tag in tags if tag not in tracks]
     if absent:
-        raise UserError(f"the corpus has no tag {', '.join(absent)}")
+        raise UserError(f"the corpus has no tag {', '.join(absent)}; its columns are {', '.join(tracks.columns)}")
     columns = [_classes(tracks[tag], rows) for tag in tags]
     return np.concatenate([np.zeros((len(tracks), 0), np.float32), *columns], axis=1)
 

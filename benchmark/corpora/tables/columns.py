@@ -44,7 +44,7 @@ class Column:
 
 
 def read_columns(corpus: str, header: Row, found: Findings) -> tuple[dict[str, int], list[Column]]:
-    """Places of the columns that have a meaning of their own, and the label columns that have none of its faults."""
+    """Places of the columns that have a meaning of their own, and the columns of labels that can be told apart."""
     own: dict[str, int] = {}
     labels: list[Column] = []
     for at, text in enumerate(header.cells):
@@ -56,7 +56,7 @@ def read_columns(corpus: str, header: Row, found: Findings) -> tuple[dict[str, i
             found.fail(f"columns {header.cells[own[meaning]]!r} and {text!r} both mean {meaning}", header.line)
         else:
             own[meaning] = at
-    _check_names(labels, header.line, found)
+    labels = _told_apart(labels, header.line, found)
     if not labels:
         found.fail(f"no label column beside {', '.join(header.cells[at] for at in own.values())}", header.line)
     return own, labels
@@ -76,8 +76,8 @@ def _label(corpus: str, header: str, at: int, line: int, found: Findings) -> lis
     return []
 
 
-def _check_names(labels: Sequence[Column], line: int, found: Findings) -> None:
-    """Refuse names that are equal to a disk that knows no capitals: a later column must not take an earlier's place."""
+def _told_apart(labels: Sequence[Column], line: int, found: Findings) -> list[Column]:
+    """Those whose tasks differ on a disk that knows no capitals, too: a later one must not take an earlier's place."""
     first: dict[str, Column] = {}
     for column in labels:
         earlier = first.setdefault(column.task.casefold(), column)
@@ -86,6 +86,7 @@ def _check_names(labels: Sequence[Column], line: int, found: Findings) -> None:
                 f"columns {earlier.header!r} and {column.header!r} would both be the task {earlier.task}: rename one",
                 line,
             )
+    return list(first.values())
 
 
 def name_of(text: str) -> str:
