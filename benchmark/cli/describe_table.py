@@ -1,0 +1,68 @@
+"""What `data describe` says of a table: for scripts, and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmark.interfaces import Finding
+
+if TYPE_CHECKING:
+    from benchmark.corpora.tables.labels import Label
+    from benchmark.corpora.tables.table import Table
+
+
+def told_of(table: Table) -> dict[str, Any]:
+    """What was understood of a table and its audio, for scripts."""
+    tracks, sound = table.tracks, table.sound
+    errors = [*table.errors, *sound.errors, *_too_few(table)]
+    warnings = [*table.warnings, *sound.warnings]
+    counts = {split: int((tracks["split"] == split).sum()) for split in ("train", "val", "test")}
+    return {
+        "tracks": len(tracks),
+        "splits": counts,
+        "groups": int(tracks["group"].nunique()),
+        "seconds": round(sound.total, 3),
+        "labels": {label.column.header: _label(table, label) for label in table.labels},
+        "warnings": _findings(warnings),
+        "errors": _findings(errors),
+    }
+
+
+def _too_few(table: Table) -> list[Finding]:
+    """What leaves a run without tracks: labels, or files that can be read."""
+    from benchmark.scheduler.jobs import ALLOWED_UNREADABLE
+
+    found = [finding for label in table.labels for finding in table.unusable(label)]
+    if table.sound.unreadable > ALLOWED_UNREADABLE * len(table.tracks):
+        share = f"{table.sound.unreadable} of {len(table.tracks)} tracks have no audio that can be read"
+        found.append(Finding(f"{share}, more than a run takes without --allow-missing"))
+    return found
+
+
+def _label(table: Table, label: Label) -> dict[str, Any]:
+    return {"task": label.column.task, "kind": label.column.kind, "classes": table.counts(label)}
+
+
+def _findings(found: Sequence[Finding]) -> list[dict[str, Any]]:
+    return [{"what": one.what, "rows": list(one.rows)} for one in dict.fromkeys(found)]
+
+
+def lines_of(path: Path, told: dict[str, Any]) -> list[str]:
+    """The same for people."""
+    minutes, seconds = divmod(round(told["seconds"]), 60)
+    splits = ", ".join(f"{name} {count}" for name, count in told["splits"].items())
+    lines = [f"{path}: {told['tracks']} tracks ({splits}) of {told['groups']} groups, {minutes} min {seconds} s"]
+    for header, label in told["labels"].items():
+        count = f", {len(label['classes'])} classes" if label["kind"] != "number" else ""
+        lines.append(f"\ncolumn {header!r} is the task {label['task']}, of kind {label['kind']}{count}")
+        width = max(map(len, label["classes"]), default=0)
+        for name, found in label["classes"].items():
+            lines.append(f"  {name:<{width}}  " + "  ".join(f"{split} {n:>4}" for split, n in found.items()))
+    for kind in ("warnings", "errors"):
+        lines += [""] if told[kind] else []
+        for one in told[kind]:
+            finding = Finding(one["what"], tuple(one["rows"]))
+            lines.append(f"{kind.removesuffix('s')}{finding.where}: {finding.what}")
+    return lines
