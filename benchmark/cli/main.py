@@ -343,11 +343,11 @@ def _print_plan(grid: Any, settings: Any) -> None:
 
 
 def _print_leaderboard(folder: Path) -> None:
-    import pandas as pd
     from rich.console import Console
 
     from benchmark.leaderboard.drawing.terminal import terminal
     from benchmark.leaderboard.record import load_run
+    from benchmark.leaderboard.statistics.stats import read_scores
 
     width = None if sys.stdout.isatty() else 110  # a pipe has no width of its own, and 80 would cut names
-    Console(width=width).print(terminal(pd.read_parquet(folder / "scores.parquet"), load_run(folder)))
+    Console(width=width).print(terminal(read_scores(folder), load_run(folder)))

@@ -28,8 +28,9 @@ class StrategyNote(BaseModel):
     options: dict[str, Any] = {}
     #: by encoder, what it is called there, where that is not the paper's method
     variants: dict[str, str] = {}
-    #: how many pre-training seeds were planned
+    #: how many pre-training seeds were planned, and whether another seed would make another encoder
     seeds: int = 0
+    seeded: bool | None = None
 
 
 class TaskNote(BaseModel):
@@ -161,6 +162,13 @@ class Run(BaseModel):
     def variant(self, strategy: str, encoder: str) -> str:
         """What a strategy is called on an encoder, where that is not its paper's method; empty where it is."""
         return self.strategy(strategy).variants.get(encoder, "")
+
+    @property
+    def fixed(self) -> set[str]:
+        """Strategies that have nothing to seed. An older record does not say: those that alone have one seed."""
+        most = max((note.seeds for note in self.strategies.values()), default=0)
+        alone = {name: not note.trains and note.seeds == 1 < most for name, note in self.strategies.items()}
+        return {n for n, note in self.strategies.items() if note.seeded is False or (note.seeded is None and alone[n])}
 
     def planned_runs(self, strategy: str, fraction: float) -> int:
         """How many runs a cell should have; 0 if nobody says."""

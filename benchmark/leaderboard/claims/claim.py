@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -19,7 +18,7 @@ from benchmark import registry
 from benchmark.interfaces import Info, UserError
 from benchmark.leaderboard.record import Run
 from benchmark.leaderboard.statistics.compare import LEVEL, holm
-from benchmark.leaderboard.statistics.evidence import BOUNDED, NOTHING, TEST, Comparison, Estimate, with_draws
+from benchmark.leaderboard.statistics.evidence import BOUNDED, NOTHING, TEST, Comparison, Estimate
 
 Word = Literal["supported", "contradicted", "undecided", "cannot be tested here"]
 
@@ -116,12 +115,6 @@ def _check(claim: type[Claim], scores: pd.DataFrame, run: Run) -> Verdict:
         raise UserError(
             f"claim {claim.info.name!r} ({claim.__module__}) cannot be checked: {type(error).__name__}: {error}"
         ) from error
-
-
-def load_scores(folder: Path) -> pd.DataFrame:
-    """`scores.parquet` as claims need it: all conditions, and bootstrap draws if the run stored them."""
-    scores, draws = pd.read_parquet(folder / "scores.parquet"), folder / "draws.parquet"
-    return with_draws(scores, pd.read_parquet(draws)) if draws.is_file() else scores
 
 
 def untestable(missing: Sequence[str], notes: Sequence[str] = ()) -> Verdict:

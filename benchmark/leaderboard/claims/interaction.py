@@ -24,13 +24,13 @@ from benchmark.leaderboard.statistics.evidence import (
     BOUNDED,
     NOTHING,
     PLACE,
-    RUN,
     Estimate,
     Evidence,
     compare,
     differences,
     estimate,
 )
+from benchmark.leaderboard.statistics.stats import RUN
 
 Floats = NDArray[np.float64]
 

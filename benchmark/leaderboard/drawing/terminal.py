@@ -21,8 +21,8 @@ TERMINAL_TASKS = 4
 #: how a mark is written where there is no color: beside the value, so that nothing hangs on style alone
 SIGN = {"best": "*", "tied": "≈", "": " ", "missing": ""}
 LEGEND = (
-    "mean ± 95% interval; * best, ≈ interval overlaps that of the best,\n"
-    "† one run: test sampling only, ‡ trained on this task's labels, — a cell is missing: no mean rank"
+    "mean ± 95% interval; * best, ≈ not told apart from it (same test items, Holm), † one seed: cannot win,\n"
+    "‡ trained on this task's labels, — a cell is missing: no mean rank"
 )
 
 
@@ -94,6 +94,6 @@ def _terminal_score(score: Score) -> Text:
     if score.mark == "missing":
         return Text("—missing", style="dim")
     mean, half = score.texts
-    notes = ("†" if score.runs == 1 else " ") + ("‡" if score.heard else "")
+    notes = ("†" if score.lone else " ") + ("‡" if score.heard else "")
     text = f"{SIGN[score.mark]}{mean} ±{half.removeprefix('0')}{notes}"
     return Text(text, style="bold" if score.mark == "best" else "")

@@ -102,8 +102,8 @@ def scores_table(standing: Standing, ranked: bool) -> Table:
     what = "Main metric of each task" if ranked else "Other metrics, not ranked"
     title = (
         f"{what}, {standing.percent} of the labels, {standing.probe} probe: mean ± 95% interval, runs per score: "
-        f"{standing.runs}. Bold: best; ≈: its interval overlaps that of the best; †: one run, test sampling only; "
-        "‡: trained on labels of this task."
+        f"{standing.runs}. Bold: best; ≈: not told apart from it (pair test on the same test items, Holm, 5%); †: one "
+        "seed, which cannot win; ‡: trained on labels of this task."
     )
     records = [_record(row, standing.columns) for row in standing.rows]
     head = ["strategy", "mean rank", *(_head(column, ranked) for column in standing.columns)]
@@ -137,7 +137,7 @@ def _score(score: Score) -> str:
         return "--"
     mean, half = score.texts
     shown = rf"\textbf{{{mean}}}" if score.mark == "best" else mean
-    signs = [r"\approx"] * (score.mark == "tied") + [r"\dagger"] * (score.runs == 1) + [r"\ddagger"] * score.heard
+    signs = [r"\approx"] * (score.mark == "tied") + [r"\dagger"] * score.lone + [r"\ddagger"] * score.heard
     return rf"{shown} $\pm$ {half}" + (f"$^{{{' '.join(signs)}}}$" if signs else "")
 
 
@@ -150,8 +150,6 @@ def order_table(order: Order, standing: Standing) -> Table:
             "mean rank": place.mean_rank,
             "Borda": place.borda,
             "interquartile mean": place.iqm,
-            "low": place.low,
-            "high": place.high,
         }
         for place in order.places
     )

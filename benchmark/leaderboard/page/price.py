@@ -33,15 +33,13 @@ UNITS = [("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0)]
 
 @dataclass(frozen=True)
 class Priced:
-    """One strategy: its score over all tasks with its interval, and the medians over seeds of what it cost.
+    """One strategy: its score over all tasks, and the medians over seeds of what it cost.
 
     A cost is NaN where it is unknown; `seconds` is 0 without pre-training.
     """
 
     key: Key
     score: float
-    low: float
-    high: float
     seconds: float
     crops: float
     peak_mb: float
@@ -89,11 +87,11 @@ def pareto(scores: pd.DataFrame, table: pd.DataFrame, run: Run, fraction: float,
         name_at_edge(axes, {one.key.name: one.score for one in free}, colors["currentColor"])
 
     caption = (
-        "Interquartile mean over all tasks and seeds (0 is the constant predictor, 1 a perfect score; bars: what other "
-        f"seeds would change) at {percent(fraction)} of the labels, {probe} probe, against the time of pre-training, "
-        "the median over seeds. The seconds are those of this run's machine, with whatever else it did: compare "
-        "within this drawing only. Step line: the front, where no other scores higher for less. Dotted lines: "
-        "without pre-training. Only strategies that are scored on all tasks have a place; legend from the best down."
+        "Interquartile mean over all tasks and seeds (0 is the constant predictor, 1 a perfect score) at "
+        f"{percent(fraction)} of the labels, {probe} probe, against the time of pre-training, the median over seeds. "
+        "The seconds are those of this run's machine, with whatever else it did: compare within this drawing only. "
+        "Step line: the front, where no other scores higher for less. Dotted lines: without pre-training. Only "
+        "strategies that are scored on all tasks have a place; legend from the best down."
     )
     label = f"Scatter plot: score over all tasks by time of pre-training and strategy, {probe} probe"
     keys = [one.key for one in found]
@@ -111,7 +109,7 @@ def _priced(scores: pd.DataFrame, table: pd.DataFrame, run: Run, fraction: float
         entry = place.entry
         cost = {name: _cost(run, entry, name) for name in ("seconds", "crops", "peak_mb")}
         note = "cost unknown" if np.isnan(cost["seconds"]) else ""
-        found.append(Priced(Key(looks[entry], names[entry], note), place.iqm, place.low, place.high, **cost))
+        found.append(Priced(Key(looks[entry], names[entry], note), place.iqm, **cost))
     scored = [one for one in found if np.isfinite(one.score)]
     return sorted(scored, key=lambda one: -one.score)
 
@@ -147,7 +145,6 @@ def _unit(bought: Sequence[Priced]) -> tuple[str, float]:
 
 def _paint_point(axes: Axes, one: Priced, unit: float, colors: Mapping[str, str], series: str) -> None:
     color, x = colors[one.key.style.color], one.seconds / unit
-    axes.vlines([x], [one.low], [one.high], color=color, linewidth=1.0, alpha=0.45, zorder=2, gid=series)
     axes.plot([x], [one.score], color=color, marker=one.key.style.marker, markersize=7, zorder=3, gid=series)
 
 
@@ -176,8 +173,6 @@ def _price_table(found: Sequence[Priced], front: Sequence[Priced], fraction: flo
         {
             "strategy": one.key.name,
             f"score at {percent(fraction)}": round(one.score, 4),
-            "low": round(one.low, 4),
-            "high": round(one.high, 4),
             "seconds": round(one.seconds, 1),
             "crops heard": round(one.crops, 0),
             "peak MB": round(one.peak_mb, 0),

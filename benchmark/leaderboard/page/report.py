@@ -18,7 +18,7 @@ from benchmark.leaderboard.page.heard import Heard, heard
 from benchmark.leaderboard.page.trust import Trust, trust
 from benchmark.leaderboard.record import Run, load_run
 from benchmark.leaderboard.statistics import stats, tables
-from benchmark.leaderboard.statistics.order import Order, load_pairs, order_of
+from benchmark.leaderboard.statistics.order import Order, order_of
 from benchmark.leaderboard.statistics.robustness import load_robustness
 from benchmark.leaderboard.statistics.tables import Entry, Row, Standing, entries_of
 
@@ -101,8 +101,10 @@ def gather(folder: Path) -> Report:
         UserError: the scores are absent or unusable; the message says what to do.
     """
     run, scores = load_run(folder), stats.load_scores(folder)
-    table, raw = tables.cells(scores, run), claim.load_scores(folder)
-    pairs, entries, panels = load_pairs(folder, run, table), entries_of(table), _panels(scores, table, run)
+    compared, raw = tables.pairs(scores, run), stats.read_scores(folder)
+    table = tables.cells(scores, run, compared)
+    pairs = compared if scores["draws"].notna().any() else None
+    entries, panels = entries_of(table), _panels(scores, table, run)
     probes = list(dict.fromkeys(panel.main.probe for panel in panels))
     firsts = [panel.main for panel in panels if panel.main.probe == probes[0]]
     taus = {(panel.main.probe, panel.main.fraction): panel.order.stability for panel in panels}

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import chdtrc, stdtrit
+from scipy.special import chdtrc
 
 from benchmark.leaderboard.statistics.stats import CELL, ENTRY
 
 #: below this many tasks a rank test can hardly find anything, and its approximations do not hold (Demšar 2006)
 LEAST_TASKS = 5
-REPETITIONS = 2000
 
 
 @dataclass(frozen=True)
@@ -80,44 +79,23 @@ def normalized(runs: pd.DataFrame, floor: Mapping[str, float], higher_is_better:
     return runs.assign(value=value.astype(float))
 
 
-def interquartile_means(runs: pd.DataFrame, seed: int = 0, repetitions: int = REPETITIONS) -> pd.DataFrame:
+def interquartile_means(runs: pd.DataFrame) -> pd.DataFrame:
     """Mean of the middle half of a strategy's scores over all tasks and pre-training seeds (Agarwal et al. 2021).
-
-    The interval is Student's, IQM +- t s, at seeds - 1 degrees of freedom. Its standard error s is by bootstrap:
-    whole pre-training seeds are drawn, so that every task keeps its share (stratified) and the scores of one
-    checkpoint stay together (clustered); s^2 is scaled by seeds / (seeds - 1). The percentiles of so few seeds
-    would be too narrow: of three, they hold the truth three times in four. The interval says what other seeds would
-    change, not what other tasks or other test sets would.
 
     Args:
         runs: the result of `normalized`. Label draws are averaged within each task and seed.
-        seed: of the bootstrap.
-        repetitions: bootstrap draws.
 
     Returns:
-        One row per strategy: `stats.ENTRY`, `iqm`, `low`, `high`, `seeds` (those with every task). No interval from
-        a single seed; a strategy that lacks a task, or has a run that is no finite number, is missing (NaN).
+        One row per strategy: `stats.ENTRY`, `iqm`, `seeds` (those with every task). A strategy that lacks a task, or
+        has a run that is no finite number, is missing (NaN).
     """
     complete = means(runs).notna().all(axis=1).to_dict()
     rows: list[dict[str, Any]] = []
     for entry, own in runs.groupby(ENTRY, sort=False):
         table = own.groupby(["seed", "task"])["value"].mean().unstack("task").dropna() if complete[entry] else own[:0]
-        rows.append({**dict(zip(ENTRY, entry, strict=True)), "seeds": len(table), "iqm": np.nan, "half": np.nan})
-        if len(table):
-            rows[-1]["iqm"] = float(_middle(table.to_numpy().ravel()))
-        if len(table) > 1:
-            rows[-1]["half"] = _seed_error(table.to_numpy(), seed, repetitions)
-    result = pd.DataFrame(rows)
-    result["low"], result["high"] = result["iqm"] - result["half"], result["iqm"] + result["half"]
-    return result[[*ENTRY, "iqm", "low", "high", "seeds"]]
-
-
-def _seed_error(table: NDArray[np.float64], seed: int, repetitions: int) -> float:
-    """Half-width of the interval of the interquartile mean of (seeds, tasks)."""
-    n = len(table)
-    drawn = table[np.random.default_rng(seed).integers(0, n, (repetitions, n))]
-    spread = np.std(_middle(drawn.reshape(repetitions, -1)), ddof=1)
-    return float(stdtrit(n - 1, 0.975) * spread * np.sqrt(n / (n - 1)))
+        iqm = float(_middle(table.to_numpy().ravel())) if len(table) else np.nan
+        rows.append({**dict(zip(ENTRY, entry, strict=True)), "iqm": iqm, "seeds": len(table)})
+    return pd.DataFrame(rows)
 
 
 def _middle(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,16 +12,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from benchmark.leaderboard.record import Run, StrategyNote
 from benchmark.leaderboard.statistics import stats
+from benchmark.leaderboard.statistics.stats import RUN
 from benchmark.leaderboard.statistics.student import student
+from benchmark.leaderboard.statistics.uncertainty import of_rows
+from benchmark.leaderboard.statistics.variance import cube, groups_of
 
 #: crops heard when a checkpoint was read; only tables with learning curves have this column
 CROPS = "crops"
 CONDITION = ["corruption", "severity", CROPS]
-RUN = ["resample", "seed"]
 #: where two rows meet; its runs differ in the label draw and the seed
 PLACE = ["task", "encoder", "pretrain_corpus"]
 #: `pretrain_corpus` of rows that are not pre-trained
@@ -169,16 +170,6 @@ def _prepared(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else stats.prepare(table)
 
 
-def with_draws(scores: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
-    """Put the bootstrap draws of the main metrics (`draws.parquet`) beside the clean scores that they belong to."""
-    keys = [*stats.CELL, *RUN]
-    clean = scores.get("severity", pd.Series(0, index=scores.index)).fillna(0) == 0
-    clean &= scores.get("share", pd.Series(1.0, index=scores.index)).fillna(1) == 1
-    known = scores.merge(draws[[*keys, "draws", "groups"]], on=keys, how="left", validate="many_to_one")
-    known = known.set_axis(scores.index)
-    return scores.assign(draws=known["draws"].where(clean, None), groups=known["groups"])
-
-
 def compare(evidence: Evidence, subject: str, reference: str) -> Comparison | None:
     """Hold `subject` against `reference` on every task that has both; None if there is none."""
     pairs = differences(evidence.table, subject, reference)
@@ -229,34 +220,32 @@ def _mean_of_all(values: pd.Series) -> float:
 
 
 def estimate(pairs: pd.DataFrame) -> Estimate:
-    """The mean of paired differences and its 95 % interval.
+    """The mean of paired differences and its 95 % interval, after `uncertainty.of_rows`.
 
-    Its squared standard error is v_t + v_s + v_d, of test sampling, of the means of seeds and of those of label draws,
-    as in `compare.py`. Nothing is concluded from fewer than two seeds: that would be a statement on one checkpoint.
+    Places are averaged run by run, so that what they share (checkpoints, test audio) counts. Nothing is concluded from
+    fewer than two seeds: that would be a statement on one checkpoint.
 
     Args:
         pairs: rows of `differences`, the same runs for each place.
     """
     effect = float(pairs["difference"].mean())
-    means = [pairs.groupby(factor)["difference"].mean() for factor in ("seed", "resample")]
-    runs, seeds = len(pairs[RUN].drop_duplicates()), len(means[0])
+    runs, seeds = len(pairs[RUN].drop_duplicates()), pairs["seed"].nunique()
     if seeds < 2:
         return Estimate(effect, np.nan, np.nan, np.nan, runs, seeds)
-    test, freedom = _test_variance(pairs)
-    parts = [(test, freedom)] + [(m.var() / len(m), len(m) - 1) for m in means if len(m) > 1]
-    judged = student(effect, parts)
-    half = float(judged.half_width)
-    return Estimate(effect, effect - half, effect + half, float(judged.p), runs, seeds)
+    whole = _over_places(pairs)
+    bound = np.array([float(pairs["stderr"].mean() ** 2)])
+    found = of_rows(cube(whole, np.zeros(len(whole), np.int64), 1), groups_of(pairs), bound, np.array([False]))
+    judged = student(effect, found.parts)
+    half = float(judged.half_width[0])
+    return Estimate(effect, effect - half, effect + half, float(judged.p[0]), runs, seeds)
 
 
-def _test_variance(pairs: pd.DataFrame) -> tuple[float, float]:
-    """Variance of the mean from test sampling, which all runs share; and how well it is known."""
+def _over_places(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Mean differences by run, with the mean of their bootstrap draws where all have them."""
+    runs = pairs.groupby(RUN)
+    means = runs["difference"].mean().rename("value").reset_index()
     if pairs["draws"].isna().any():
-        return float(pairs["stderr"].mean() ** 2), np.inf
-    drawn: NDArray[np.float64] = np.mean(np.stack(pairs["draws"].to_list()), axis=0)
-    defined = drawn[np.isfinite(drawn)]
-    if len(defined) < 2:
-        return np.nan, 1.0
-    groups = float(pairs["groups"].fillna(np.inf).min()) if "groups" in pairs else np.inf
-    # as in compare: draws of few groups vary too little, and are no surer than these
-    return float(defined.var(ddof=1)) / (1 - 1 / groups), min(len(defined), groups) - 1.0
+        means["draws"] = None
+    else:
+        means["draws"] = [np.mean(np.stack(of_run["draws"].to_list()), axis=0) for _, of_run in runs]
+    return means

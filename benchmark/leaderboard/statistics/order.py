@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmark.interfaces import UserError
 from benchmark.leaderboard.record import Run
 from benchmark.leaderboard.statistics import aggregate, compare, stats
 from benchmark.leaderboard.statistics.tables import Entry
@@ -20,12 +18,10 @@ FLOOR = "constant"
 
 @dataclass(frozen=True)
 class Place:
-    """One complete strategy: interquartile mean of its normalized scores with its interval, Borda count, mean rank."""
+    """One complete strategy: interquartile mean of its normalized scores, Borda count, mean rank."""
 
     entry: Entry
     iqm: float
-    low: float
-    high: float
     borda: float
     mean_rank: float
 
@@ -78,7 +74,7 @@ def order_of(scores: pd.DataFrame, cells: pd.DataFrame, run: Run, fraction: floa
         on_scale = scaled[~scaled["task"].isin(unscaled)]
         placed = placed.join(aggregate.interquartile_means(on_scale).set_index(stats.ENTRY))
     placed = placed.sort_values("mean_rank", kind="stable").reset_index()
-    columns = placed.reindex(columns=[*stats.ENTRY, "iqm", "low", "high", "borda", "mean_rank"])
+    columns = placed.reindex(columns=[*stats.ENTRY, "iqm", "borda", "mean_rank"])
     places = [Place(Entry(*row[:3]), *row[3:]) for row in columns.itertuples(index=False, name=None)]
     test = aggregate.rank_test(ranked)
     found = aggregate.groups([place.mean_rank for place in places], test.critical_difference) if test else []
@@ -91,32 +87,6 @@ def _floor(table: pd.DataFrame) -> pd.Series:
     """By task, the constant predictor's mean score; empty if it did not take part."""
     rows = table[table.index.get_level_values("strategy") == FLOOR]
     return rows.iloc[0] if len(rows) else pd.Series(dtype=float)
-
-
-def load_pairs(folder: Path, run: Run, cells: pd.DataFrame) -> pd.DataFrame | None:
-    """Every two strategies on every task, from `draws.parquet`; None for results of before there was one.
-
-    Args:
-        folder: a run's output.
-        run: directions of the metrics.
-        cells: the result of `tables.cells`; those that are missing there, if only for one run, are missing here.
-
-    Raises:
-        UserError: two rows of one run.
-    """
-    path = folder / "draws.parquet"
-    if not path.is_file():
-        return None
-    draws = pd.read_parquet(path)
-    names = {name: draws[name].fillna("").astype(str) for name in [*stats.ENTRY, "task", "probe"]}
-    draws = draws.assign(fraction=draws["fraction"].round(6), **names)
-    of_one_run = [*stats.ENTRY, "task", "fraction", "probe", "resample", "seed"]
-    if draws.duplicated(of_one_run).any():
-        raise UserError(f"{path} has two rows for one run; run the grid again to rewrite it")
-    missing = cells.loc[cells["main"] & (cells["status"] == "missing"), [*stats.ENTRY, "task", "fraction", "probe"]]
-    absent = draws.merge(missing, how="left", indicator=True)["_merge"] == "both"
-    draws["value"] = draws["value"].where(~absent.to_numpy())
-    return compare.pairwise(draws, {name: note.higher_is_better for name, note in run.tasks.items()})
 
 
 @dataclass(frozen=True)

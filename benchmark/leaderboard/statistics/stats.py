@@ -6,34 +6,33 @@ read by one probe and one metric. Everything here is a pure function of the scor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from benchmark.interfaces import UserError
-from benchmark.leaderboard.statistics.student import satterthwaite
-
-Mark = Literal["best", "tied", "", "missing"]
+from benchmark.leaderboard.statistics.student import student
+from benchmark.leaderboard.statistics.uncertainty import of_rows
+from benchmark.leaderboard.statistics.variance import bound, cube, groups_of
 
 #: one row of the leaderboard: configurations are never mixed
 ENTRY = ["strategy", "encoder", "pretrain_corpus"]
 #: one cell; its runs differ only in the label draw (`resample`) and the pre-training `seed`
 CELL = [*ENTRY, "task", "fraction", "probe", "metric"]
+#: one run of a cell
+RUN = ["resample", "seed"]
+#: one column of the leaderboard: cells that are compared
+COLUMN = ["task", "fraction", "probe", "metric"]
 #: what every scores table has, beside `test_stderr`
 NAMES = [*ENTRY, "task", "corpus", "split_hash", "probe", "metric"]
 NUMBERS = ["fraction", "resample", "seed", "value", "n_train", "n_test"]
-#: the two-sided 95% quantile of the normal distribution
-Z = 1.96
 
 
 def load_scores(folder: Path) -> pd.DataFrame:
-    """Read and check `folder/scores.parquet`.
+    """Read and check `folder/scores.parquet`, with the bootstrap draws of `folder/draws.parquet` where there are any.
 
     Raises:
         UserError: it is absent, unreadable, lacks a column, or mixes what cannot be compared.
@@ -45,9 +44,34 @@ def load_scores(folder: Path) -> pd.DataFrame:
             f"or make one: python -m benchmark run --grid smoke --out {folder}"
         )
     try:
-        return prepare(pd.read_parquet(path))
+        return prepare(read_scores(folder))
     except (OSError, ValueError, pa.ArrowException, UserError) as error:
         raise UserError(f"{path} is not a usable scores table: {error}; run the grid again to rewrite it") from error
+
+
+def read_scores(folder: Path) -> pd.DataFrame:
+    """`scores.parquet` as it is, all conditions, with bootstrap draws beside the scores if the run stored them.
+
+    Raises:
+        UserError: two rows of draws for one run.
+    """
+    scores, path = pd.read_parquet(folder / "scores.parquet"), folder / "draws.parquet"
+    if not path.is_file():
+        return scores
+    draws = pd.read_parquet(path)
+    if draws.duplicated([*CELL, *RUN]).any():
+        raise UserError(f"{path} has two rows for one run; run the grid again to rewrite it")
+    return with_draws(scores, draws)
+
+
+def with_draws(scores: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
+    """Put the bootstrap draws of the main metrics (`draws.parquet`) beside the clean scores that they belong to."""
+    keys = [*CELL, *RUN]
+    clean = scores.get("severity", pd.Series(0, index=scores.index)).fillna(0) == 0
+    clean &= scores.get("share", pd.Series(1.0, index=scores.index)).fillna(1) == 1
+    known = scores.merge(draws[[*keys, "draws", "groups"]], on=keys, how="left", validate="many_to_one")
+    known = known.set_axis(scores.index)
+    return scores.assign(draws=known["draws"].where(clean, None), groups=known["groups"])
 
 
 def prepare(scores: pd.DataFrame) -> pd.DataFrame:
@@ -66,6 +90,7 @@ def prepare(scores: pd.DataFrame) -> pd.DataFrame:
     table = scores.assign(**{name: scores[name].fillna("").astype(str) for name in NAMES})
     # Tables from before test_stderr was stored stay loadable: their intervals are unknown, not zero.
     table["test_stderr"] = table.get("test_stderr", np.nan)
+    table["draws"], table["groups"] = table.get("draws"), table.get("groups", np.nan)
     for name in [*NUMBERS, "test_stderr"]:
         try:
             table[name] = pd.to_numeric(table[name]).astype(float)
@@ -77,7 +102,7 @@ def prepare(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_comparable(table: pd.DataFrame) -> None:
-    run = [*CELL, "resample", "seed"]
+    run = [*CELL, *RUN]
     if table.duplicated(run).any():
         first = table.loc[table.duplicated(run), run].iloc[0]
         raise UserError(f"two rows for one run ({', '.join(f'{k}={v}' for k, v in first.items())})")
@@ -88,92 +113,33 @@ def _check_comparable(table: pd.DataFrame) -> None:
         raise UserError(f"task {task!r} was scored on different splits (split_hash): such rows cannot be compared")
 
 
-def half_width(
-    rms_stderr: ArrayLike, seed_spread: ArrayLike, seeds: ArrayLike, draw_spread: ArrayLike, draws: ArrayLike
-) -> NDArray[np.float64]:
-    """Half-width of the 95% interval of a mean over seeds crossed with label draws.
-
-    `sqrt((1.96 rms_stderr)^2 + t^2 (v_s + v_d))`, where v_s = seed_spread^2 / seeds, v_d = draw_spread^2 / draws, and
-    t is Student's .975 quantile at Satterthwaite's degrees of freedom, (v_s + v_d)^2 / (v_s^2 / (seeds - 1) +
-    v_d^2 / (draws - 1)). All runs are scored on one test set, so its sampling error does not shrink with their
-    number. A single seed (draw) shows no spread and adds nothing: nothing is pretended about what did not vary.
-
-    Args:
-        rms_stderr: root mean square over runs of the test set's standard error.
-        seed_spread: standard deviation (ddof 1) of the means of the seeds; ignored where `seeds` is 1.
-        seeds: number of pre-training seeds.
-        draw_spread: standard deviation (ddof 1) of the means of the label draws; ignored where `draws` is 1.
-        draws: number of label draws.
-
-    Returns:
-        Half-widths, in the metric's unit; NaN where `rms_stderr` is.
-    """
-    parts = []
-    for spread, count in ((seed_spread, seeds), (draw_spread, draws)):
-        n = np.asarray(count, dtype=np.float64)
-        parts.append((np.where(n > 1, np.square(np.asarray(spread, dtype=np.float64)) / n, 0.0), n - 1))
-    total, freedom = satterthwaite(parts)
-    between = np.where(total > 0, stdtrit(freedom, 0.975) * np.sqrt(total), 0.0)
-    return np.hypot(Z * np.asarray(rms_stderr, dtype=np.float64), between)
-
-
-def summarize(scores: pd.DataFrame) -> pd.DataFrame:
+def summarize(scores: pd.DataFrame, fixed: Collection[str] = ()) -> pd.DataFrame:
     """Summarize each cell of the scores table.
 
-    Returns:
-        One row per cell, sorted: the columns of `CELL`, `mean`, `half_width`, `low`, `high`, `runs`, `seeds`,
-        `n_train`, `n_test` (means over runs). A cell with a run that is not a finite number is missing (NaN):
-        leaving that run out would flatter a strategy that diverges.
-    """
-    finite = scores["value"].where(np.isfinite(scores["value"]))
-    runs = scores.assign(value=finite, variance=scores["test_stderr"] ** 2)
-    table = runs.groupby(CELL, as_index=False).agg(
-        mean=("value", "mean"),
-        variance=("variance", "mean"),
-        runs=("value", "size"),
-        scored=("value", "count"),
-        seeds=("seed", "nunique"),
-        draws=("resample", "nunique"),
-        n_train=("n_train", "mean"),
-        n_test=("n_test", "mean"),
-    )
-    table.loc[table["scored"] < table["runs"], "mean"] = np.nan
-    spread = {
-        factor: runs.groupby([*CELL, factor])["value"].mean().groupby(CELL).std().to_numpy()
-        for factor in ("seed", "resample")
-    }
-    width = half_width(np.sqrt(table["variance"]), spread["seed"], table["seeds"], spread["resample"], table["draws"])
-    table["half_width"] = np.where(table["mean"].isna(), np.nan, width)
-    table["low"] = table["mean"] - table["half_width"]
-    table["high"] = table["mean"] + table["half_width"]
-    return table.drop(columns=["variance", "scored", "draws"])
-
-
-def marks(mean: ArrayLike, half: ArrayLike, higher_is_better: bool = True) -> list[Mark]:
-    """Mark the best of a column and all that cannot be told from it.
-
     Args:
-        mean: one mean per strategy, NaN where missing.
-        half: half-widths of their intervals; an unknown one (NaN) rules nothing out.
-        higher_is_better: direction of the metric.
+        scores: the result of `prepare`.
+        fixed: strategies that have nothing to seed.
 
     Returns:
-        Per strategy `best` (exact ties share it), `tied` (its interval overlaps the interval of a best one),
-        `missing` or "".
+        One row per cell, sorted: the columns of `CELL`, `mean`, `half_width` (95 %, after `uncertainty.of_rows`),
+        `low`, `high`, `runs`, `seeds`, `lone` (one seed, where another would change the score), `n_train`, `n_test`
+        (means over runs). A cell with a run that is not a finite number is missing (NaN): leaving that run out would
+        flatter a strategy that diverges.
     """
-    means = np.round(np.asarray(mean, dtype=np.float64), 12)
-    halves = np.asarray(half, dtype=np.float64)
-    present = ~np.isnan(means)
-    if not present.any():
-        return ["missing"] * len(means)
-    top = np.max(means[present]) if higher_is_better else np.min(means[present])
-    best = means == top
-    reach = np.inf if np.isnan(halves[best]).any() else np.max(halves[best])
-    overlaps = ~(np.abs(means - top) > np.nan_to_num(halves, nan=np.inf) + reach)
-    return [
-        "missing" if not p else "best" if b else "tied" if o else ""
-        for p, b, o in zip(present, best, overlaps, strict=True)
-    ]
+    table = scores.groupby(CELL, as_index=False).agg(
+        runs=("value", "size"), seeds=("seed", "nunique"), n_train=("n_train", "mean"), n_test=("n_test", "mean")
+    )
+    cell = pd.MultiIndex.from_frame(table[CELL]).get_indexer(pd.MultiIndex.from_frame(scores[CELL]))
+    found = np.full((len(table), 3), np.nan)
+    for _, part in scores.assign(cell=cell).groupby(COLUMN):
+        at, row = np.unique(part["cell"], return_inverse=True)
+        unseeded = table["strategy"].iloc[at].isin(list(fixed)).to_numpy()
+        judged = of_rows(cube(part, row, len(at)), groups_of(part), bound(part, row, len(at)), unseeded)
+        half = np.where(np.isfinite(judged.mean), student(judged.mean, judged.parts).half_width, np.nan)
+        found[at] = np.transpose([judged.mean, half, judged.lone])
+    table["mean"], table["half_width"], table["lone"] = found[:, 0], found[:, 1], found[:, 2] == 1
+    table["low"], table["high"] = table["mean"] - table["half_width"], table["mean"] + table["half_width"]
+    return table
 
 
 def add_ranks(cells: pd.DataFrame, higher_is_better: Mapping[str, bool]) -> pd.DataFrame:

@@ -16,11 +16,11 @@ import pandas as pd
 
 from benchmark.interfaces import UserError
 from benchmark.leaderboard.record import Run, percent
-from benchmark.leaderboard.statistics import stats
+from benchmark.leaderboard.statistics import compare, stats
 
 #: columns of leaderboard.csv, in order
 CSV = [*stats.CELL, "main", "status", "mean", "low", "high", "runs", "seeds", "n_train", "n_test"]
-CSV += ["rank", "mean_rank"]
+CSV += ["mark", "rank", "mean_rank"]
 
 
 class Entry(NamedTuple):
@@ -43,13 +43,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Score:
-    """One cell as shown. `mean` and `half` are NaN where missing; `heard`: the strategy heard this task's labels."""
+    """One cell as shown. `mean` and `half` are NaN where missing.
+
+    Attributes:
+        heard: the strategy heard this task's labels.
+        lone: one seed, where another would change the score.
+    """
 
     mean: float
     half: float
     runs: int
-    mark: stats.Mark
+    mark: compare.Mark
     heard: bool = False
+    lone: bool = False
 
     @property
     def texts(self) -> tuple[str, str]:
@@ -97,31 +103,67 @@ class Standing:
         return f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
 
 
-def cells(scores: pd.DataFrame, run: Run) -> pd.DataFrame:
+def pairs(scores: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """Every two strategies on the main metric of every task: the result of `compare.pairwise`.
+
+    Args:
+        scores: the result of `stats.prepare`.
+        run: the plan, and directions of the metrics.
+    """
+    whole = _whole(scores, run)
+    main = {task: _metrics(run.task(task).metric, sorted(part.unique()))[0] for task, part in _seen(scores)}
+    return compare.pairwise(whole[whole["metric"] == whole["task"].map(main)], _up(run), run.fixed)
+
+
+def cells(scores: pd.DataFrame, run: Run, compared: pd.DataFrame | None = None) -> pd.DataFrame:
     """All planned cells, tidy, with their statistics.
 
     The plan is what `run` lists, and whatever the scores hold beyond it.
 
+    Args:
+        scores: a scores table.
+        run: the plan.
+        compared: the result of `pairs`, where it is known already.
+
     Returns:
-        One row per cell in the plan's order: `stats.CELL`, `main`, `status` (scored, one_run or missing), and
-        the columns of `stats.summarize` and `stats.add_ranks`.
+        One row per cell in the plan's order: `stats.CELL`, `main`, `status` (scored, one_run or missing), `mark` (of
+        `compare.marks`; empty for other metrics), and the columns of `stats.summarize` and `stats.add_ranks`.
     """
     table = stats.prepare(scores)
-    plan = _plan(table, run).merge(stats.summarize(table), on=stats.CELL, how="left")
-    plan["runs"] = plan["runs"].fillna(0).astype(int)
-    plan["seeds"] = plan["seeds"].fillna(0).astype(int)
-    planned = [run.planned_runs(*cell) for cell in _pairs(plan, ["strategy", "fraction"])]
-    # A run that diverged leaves no row: to average over the others would flatter, as it would over a NaN.
-    plan.loc[plan["runs"] < planned, ["mean", "half_width", "low", "high"]] = np.nan
+    plan = _plan(table, run).merge(stats.summarize(_whole(table, run), run.fixed), on=stats.CELL, how="left")
+    for count in ("runs", "seeds"):
+        plan[count] = plan[count].fillna(0).astype(int)
+    plan["lone"] = plan["lone"].fillna(False).astype(bool)
     one = np.where(plan["runs"] == 1, "one_run", "scored")
     plan["status"] = np.where(plan["mean"].isna(), "missing", one)
-    return stats.add_ranks(plan, {name: note.higher_is_better for name, note in run.tasks.items()})
+    told = pairs(table, run) if compared is None else compared
+    plan["mark"] = np.where(plan["mean"].isna(), "missing", "")
+    plan.loc[plan["main"], "mark"] = compare.marks(plan[plan["main"]], told, _up(run))
+    return stats.add_ranks(plan, _up(run))
+
+
+def _whole(table: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """Without the scores of cells that lack a planned run.
+
+    A run that diverged leaves no row: to average over the others would flatter, as it would over a NaN.
+    """
+    runs = table.groupby(stats.CELL)["value"].transform("size")
+    planned = [run.planned_runs(*cell) for cell in _pairs(table, ["strategy", "fraction"])]
+    return table.assign(value=table["value"].where(runs >= planned))
+
+
+def _up(run: Run) -> dict[str, bool]:
+    return {name: note.higher_is_better for name, note in run.tasks.items()}
+
+
+def _seen(table: pd.DataFrame) -> Iterable[tuple[str, pd.Series]]:
+    return ((str(task), part) for task, part in table.groupby("task")["metric"])
 
 
 def _plan(table: pd.DataFrame, run: Run) -> pd.DataFrame:
-    seen = table.groupby("task")["metric"].unique()
-    tasks = _union(run.tasks, sorted(seen.index))
-    metrics = {task: _metrics(run.task(task).metric, sorted(seen.get(task, []))) for task in tasks}
+    seen = {task: sorted(part.unique()) for task, part in _seen(table)}
+    tasks = _union(run.tasks, sorted(seen))
+    metrics = {task: _metrics(run.task(task).metric, seen.get(task, [])) for task in tasks}
     planned = itertools.product(run.fractions, run.probes)
     settings = _union(planned, table[["fraction", "probe"]].itertuples(index=False, name=None))
     rows = [
@@ -174,7 +216,7 @@ def standing(table: pd.DataFrame, run: Run, fraction: float, probe: str, main: b
     part = table[(table["fraction"] == fraction) & (table["probe"] == probe)]
     shown = part[part["main"] == main]
     columns = [_column(run, *pair) for pair in _union(_pairs(shown, ["task", "metric"]), [])]
-    scores = [_scores(shown, column, main, run) for column in columns]
+    scores = [_scores(shown, column, run) for column in columns]
     ranks = part.drop_duplicates(stats.ENTRY)["mean_rank"]
     rows = [
         Row(
@@ -211,14 +253,11 @@ def _column(run: Run, task: str, metric: str) -> Column:
     return Column(task, metric, run.task(task).level, run.task(task).higher_is_better)
 
 
-def _scores(shown: pd.DataFrame, column: Column, main: bool, run: Run) -> list[Score]:
+def _scores(shown: pd.DataFrame, column: Column, run: Run) -> list[Score]:
     part = shown[(shown["task"] == column.task) & (shown["metric"] == column.metric)]
-    mean, half = part["mean"], part["half_width"]
-    marks = stats.marks(mean, half, column.higher_is_better)
-    if not main:
-        marks = ["missing" if mark == "missing" else "" for mark in marks]
     heard = [run.heard(name, column.task) for name in part["strategy"]]
-    return [Score(*values) for values in zip(mean, half, part["runs"], marks, heard, strict=True)]
+    columns = [part["mean"], part["half_width"], part["runs"], part["mark"], heard, part["lone"]]
+    return [Score(*values) for values in zip(*columns, strict=True)]
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

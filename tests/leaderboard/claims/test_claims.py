@@ -19,8 +19,9 @@ from benchmark.leaderboard.claims import claim as claims
 from benchmark.leaderboard.claims import published
 from benchmark.leaderboard.claims.interaction import interaction
 from benchmark.leaderboard.record import Run, StrategyNote, TaskNote
-from benchmark.leaderboard.statistics.evidence import Comparison, Estimate, Evidence, compare, estimate, with_draws
+from benchmark.leaderboard.statistics.evidence import Comparison, Estimate, Evidence, compare, estimate
 from benchmark.leaderboard.statistics.speed import reached
+from benchmark.leaderboard.statistics.stats import read_scores, with_draws
 from benchmark.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -508,10 +509,10 @@ def test_a_file_adds_a_claim_to_a_report(tmp_path):
 def test_stored_draws_are_read_beside_the_scores(tmp_path):
     scores = table({"simclr": 0.6, "supervised": 0.5}, conditions=[("", 0), ("noise", 1)])
     planted.write(tmp_path, scores)
-    assert "draws" not in claims.load_scores(tmp_path)
+    assert "draws" not in read_scores(tmp_path)
     clean = scores[(scores["severity"] == 0) & (scores["metric"] == "accuracy")]
     clean.assign(draws=[[v, v + 1] for v in clean["value"]], groups=7).to_parquet(tmp_path / "draws.parquet")
-    read = claims.load_scores(tmp_path)
+    read = read_scores(tmp_path)
     known = (read["severity"] == 0) & (read["metric"] == "accuracy")
     assert (read["draws"].notna() == known).all()
     assert all(d[0] == v for d, v in read.loc[known, ["draws", "value"]].itertuples(index=False))

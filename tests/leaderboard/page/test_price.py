@@ -42,7 +42,7 @@ def drawings(scores, run=None):
 
 
 def priced(name, seconds, score):
-    return price.Priced(Key(STYLE, name), score, np.nan, np.nan, seconds, 0.0, 0.0)
+    return price.Priced(Key(STYLE, name), score, seconds, 0.0, 0.0)
 
 
 def test_the_front_is_what_nothing_beats():

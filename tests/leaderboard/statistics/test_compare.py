@@ -16,7 +16,9 @@ from benchmark.leaderboard.statistics import compare, stats
 B = 200
 
 
-def world(truths, tasks=1, seeds=3, label_draws=1, by_seed=0.0, by_label=0.0, groups=40, by_item=0.1, rng=None):
+def world(
+    truths, tasks=1, seeds=3, label_draws=1, by_seed=0.0, by_label=0.0, groups=40, by_item=0.1, rng=None, by_run=0.0
+):
     """Runs on a made test set: group scores share each group's difficulty, and every task is another test set."""
     rng = rng or np.random.default_rng(3)
     rows = []
@@ -28,26 +30,31 @@ def world(truths, tasks=1, seeds=3, label_draws=1, by_seed=0.0, by_label=0.0, gr
             own = truth + difficulty + by_item * rng.normal(size=groups)
             seed_effects, draw_effects = by_seed * rng.normal(size=seeds), by_label * rng.normal(size=label_draws)
             for seed, draw in itertools.product(range(seeds), range(label_draws)):
-                items = own + seed_effects[seed] + shared[draw] + draw_effects[draw]
+                items = own + seed_effects[seed] + shared[draw] + draw_effects[draw] + by_run * rng.normal(size=groups)
                 rows.append([name, f"t{task}", draw, seed, items.mean(), list(weights @ items)])
     table = pd.DataFrame(rows, columns=["strategy", "task", "resample", "seed", "value", "draws"])
     return table.assign(encoder="cnn", pretrain_corpus="", fraction=0.1, probe="linear", groups=groups)
 
 
-def compared(table, higher=None):
+def compared(table, higher=None, fixed=()):
     """The pairs of one matrix by (first, second)."""
-    pairs = compare.pairwise(table, higher or {})
+    pairs = compare.pairwise(table, higher or {}, fixed)
     return {(row.first_strategy, row.second_strategy): row for row in pairs.itertuples()}
 
 
-def only(table):
-    (row,) = compared(table).values()
+def same_on_every_draw(table):
+    """Without test sampling."""
+    return table.assign(draws=[[value] * B for value in table["value"]])
+
+
+def only(table, fixed=()):
+    (row,) = compared(table, fixed=fixed).values()
     return row
 
 
 def test_one_run_each_is_the_paired_bootstrap():
     table = world({"a": 0.7, "b": 0.5}, seeds=1).drop(columns="groups")
-    row = only(table)
+    row = only(table, fixed="ab")
     a, b = (np.array(draws) for draws in table["draws"])
     stderr = np.std(a - b, ddof=1)
     assert row.difference == pytest.approx(table["value"][0] - table["value"][1])
@@ -61,65 +68,102 @@ def test_one_run_each_is_the_paired_bootstrap():
 def test_few_test_groups_widen_the_error():
     """The variance of a mean over 40 groups by the bootstrap is that of 40 values divided by 40, not by 39."""
     table = world({"a": 0.7, "b": 0.5}, seeds=1)
-    many, few = only(table.drop(columns="groups")), only(table)
+    many, few = only(table.drop(columns="groups"), fixed="ab"), only(table, fixed="ab")
     assert few.stderr == pytest.approx(many.stderr * math.sqrt(40 / 39))
     assert few.freedom == pytest.approx(39)
 
 
 def test_without_test_sampling_it_is_the_paired_t_test_over_seeds():
-    table = world({"a": 0.55, "b": 0.5}, seeds=5, by_seed=0.05)
-    table["draws"] = [[value] * B for value in table["value"]]
+    table = same_on_every_draw(world({"a": 0.55, "b": 0.5}, seeds=5, by_seed=0.05))
     row = only(table)
     a, b = (table.loc[table["strategy"] == name, "value"] for name in "ab")
     assert (row.p, row.freedom) == (pytest.approx(ttest_rel(a, b).pvalue), pytest.approx(4))
 
 
-def test_variances_of_test_seeds_and_label_draws_add_up():
-    table = world({"a": 0.6, "b": 0.5}, seeds=3, label_draws=5, by_seed=0.03, by_label=0.02)
-    runs = table.set_index(["strategy", "resample", "seed"])
-    values = (runs["value"]["a"] - runs["value"]["b"]).unstack()
-    per_draw = np.mean([np.subtract(x, y) for x, y in zip(runs["draws"]["a"], runs["draws"]["b"], strict=True)], axis=0)
-    parts = [
-        (per_draw.var(ddof=1) * 40 / 39, 39),
-        (values.mean(axis=0).var() / 3, 2),
-        (values.mean(axis=1).var() / 5, 4),
-    ]
-    total = sum(variance for variance, _ in parts)
+def test_every_source_of_variance_counts_once():
+    """By hand: of draws and scores, variances of seed means over S and of draw means over R, the rest of both once."""
+    table = world({"a": 0.6, "b": 0.5}, seeds=3, label_draws=5, by_seed=0.05, by_label=0.05, by_run=0.1)
+    runs = table.set_index(["strategy", "resample", "seed"])[["value", "draws"]].sort_index()
+    a, b = (np.array([[v, *d] for v, d in runs.loc[name].itertuples(index=False)]) for name in "ab")
+    x = (a - b).reshape(5, 3, 1 + B)
+    x[..., 1:] -= x[..., 1:].mean(axis=-1, keepdims=True)
+    seeds, draws, mean = x.mean(axis=0), x.mean(axis=1), x.mean(axis=(0, 1))
+    rest = (x - seeds - draws[:, None] + mean) ** 2
+    terms = seeds.var(axis=0, ddof=1) / 3 + draws.var(axis=0, ddof=1) / 5 - rest.sum(axis=(0, 1)) / (2 * 4) / (3 * 5)
+    scale = 40 / 39 / (B - 1)
+    test = (np.square(mean[1:]).sum() - terms[1:].sum()) * scale
     row = only(table)
-    assert row.stderr == pytest.approx(math.sqrt(total))
-    assert row.freedom == pytest.approx(total**2 / sum(variance**2 / freedom for variance, freedom in parts))
+    assert row.stderr == pytest.approx(math.sqrt(test + terms[0]))
     assert (row.label_draws, row.first_seeds, row.second_seeds) == (5, 3, 3)
+    assert test == pytest.approx(np.mean([covariance(x, *pair) for pair in different(5, 3)]) * scale)
 
 
-def test_a_lucky_pair_counts_with_the_spread_of_the_average_pair():
+def different(draws, seeds):
+    """Runs that share neither label draw nor seed, two and two."""
+    runs = list(itertools.product(range(draws), range(seeds)))
+    return [(r, q) for r in runs for q in runs if r[0] != q[0] and r[1] != q[1]]
+
+
+def covariance(x, first, second):
+    return float(x[first][1:] @ x[second][1:])
+
+
+def test_luck_of_single_runs_is_not_counted_twice():
+    """Runs differ by luck with the test items alone, each by its own: their spread says it all, of either row."""
+    table = world({"a": 0.5, "b": 0.5}, tasks=120, seeds=3, by_item=0.0, by_run=0.3)
+    squares = compare.pairwise(table, {})["stderr"] ** 2
+    true = 2 * 0.3**2 / 40 / 3
+    assert true <= squares.mean() <= 1.4 * true, "twice that if it were counted in the bootstrap draws too"
+
+
+def test_pairs_whose_spreads_differ_by_chance_alone_count_with_the_average():
     table = world({"a": 0.5, "b": 0.5, "c": 0.5}, seeds=3)
     offsets = {"a": [0, 0, 0], "b": [0, 0, 0], "c": [-0.1, 0, 0.1]}
     table["value"] = [0.5 + offsets[name][seed] for name, seed in zip(table["strategy"], table["seed"], strict=True)]
-    table["draws"] = [[value] * B for value in table["value"]]
-    rows = compared(table)
+    rows = compared(same_on_every_draw(table))
     average = (0 + 0.01 + 0.01) / 3
-    assert rows["a", "b"].stderr == pytest.approx(math.sqrt(average / 3))
-    assert rows["a", "c"].stderr == pytest.approx(math.sqrt(0.01 / 3))
+    assert [row.stderr for row in rows.values()] == pytest.approx([math.sqrt(average / 3)] * 3)
     assert rows["a", "b"].freedom == pytest.approx(2 * 2)
+
+
+def test_a_row_that_scatters_much_more_than_all_others_keeps_more_of_its_own():
+    table = world(dict.fromkeys("abcdefghij", 0.5), seeds=3, by_seed=0.01)
+    wild = (table["strategy"] == "j") * 0.3 * (table["seed"] - 1)
+    rows = compared(same_on_every_draw(table.assign(value=table["value"] + wild)))
+    calm = [row.stderr for key, row in rows.items() if "j" not in key]
+    assert min(row.stderr for key, row in rows.items() if "j" in key) > 1.5 * max(calm)
 
 
 def test_a_strategy_without_seeds_meets_every_seed_of_the_other():
     table = world({"mfcc": 0.4, "simclr": 0.6}, seeds=3, label_draws=2, by_seed=0.05)
     table = table[(table["strategy"] == "simclr") | (table["seed"] == 0)]
-    row = only(table)
+    row = only(table, fixed=["mfcc"])
     means = table.groupby("strategy")["value"].mean()
     seeds = table[table["strategy"] == "simclr"].groupby("seed")["value"].mean()
     assert row.difference == pytest.approx(means["mfcc"] - means["simclr"])
     assert row.stderr**2 >= seeds.var() / 3
-    assert (row.first_seeds, row.second_seeds) == (1, 3)
+    assert (row.first_seeds, row.second_seeds, row.wins) == (1, 3, "second")
+
+
+def test_one_seed_neither_wins_nor_loses():
+    """However far it is ahead; its interval borrows what seeds do to the others."""
+    table = world({"lone": 0.9, "a": 0.5, "b": 0.5, "c": 0.5}, seeds=3, by_seed=0.05)
+    rows = compared(table[(table["strategy"] != "lone") | (table["seed"] == 0)])
+    alone = [row for key, row in rows.items() if "lone" in key]
+    assert {row.wins for row in alone} == {"tied"}
+    assert all(math.isnan(row.p) and math.isnan(row.p_holm) for row in alone)
+    assert min(row.stderr for row in alone) > max(row.stderr for key, row in rows.items() if "lone" not in key)
+    assert {row.wins for row in compared(table[table["seed"] == 0]).values()} == {"tied"}
+    assert rows["a", "b"].p_holm <= 3 * rows["a", "b"].p + 1e-12, "those that were not tested are no part of the family"
 
 
 def test_two_without_seeds_are_not_given_the_spread_of_those_with():
     table = world({"constant": 0.4, "mfcc": 0.5, "simclr": 0.6, "byol": 0.6}, by_seed=0.2)
-    unseeded = table["strategy"].isin(["constant", "mfcc"])
+    fixed = ["constant", "mfcc"]
+    unseeded = table["strategy"].isin(fixed)
     alone = table[unseeded & (table["seed"] == 0)]
-    together = compared(pd.concat([alone, table[~unseeded]]))
-    assert together["constant", "mfcc"].stderr == pytest.approx(only(alone).stderr)
+    together = compared(pd.concat([alone, table[~unseeded]]), fixed=fixed)
+    assert together["constant", "mfcc"].stderr == pytest.approx(only(alone, fixed=fixed).stderr)
 
 
 def test_runs_that_only_one_has_are_left_out_and_seeds_without_a_match_pair_in_order():
@@ -158,11 +202,12 @@ def test_a_draw_that_leaves_the_metric_undefined_is_left_out():
     table = world({"a": 0.7, "b": 0.5}, seeds=1)
     short = table.assign(draws=[draws[1:] for draws in table["draws"]])
     holes = table.assign(draws=[[math.nan, *draws[1:]] for draws in table["draws"]])
-    assert only(holes).p == pytest.approx(only(short).p)
+    assert only(holes, fixed="ab").p == pytest.approx(only(short, fixed="ab").p)
 
 
 def test_planted_winner_tie_and_direction():
-    table = world({"best": 0.9, "good": 0.6, "same": 0.6, "worst": 0.2}, by_seed=0.01)
+    truths = {"best": 0.9, "good": 0.6, "same": 0.6, "worst": 0.2}
+    table = world(truths, by_seed=0.01, rng=np.random.default_rng(4))
     rows = compared(table)
     assert rows["good", "same"].wins == "tied"
     assert {rows["best", other].wins for other in ("good", "same", "worst")} == {"first"}
@@ -181,7 +226,7 @@ def test_both_ways_is_antisymmetric():
 
 
 def test_equal_predictions_are_a_certain_tie():
-    table = world({"a": 0.5}, seeds=1)
+    table = world({"a": 0.5}, seeds=2)
     row = only(pd.concat([table, table.assign(strategy="b")]))
     assert (row.difference, row.half_width, row.p, row.wins) == (0, 0, 1, "tied")
     unknown = only(pd.concat([table, table.assign(strategy="b")]).assign(draws=None))
@@ -209,7 +254,7 @@ def test_holm_by_hand():
     assert compare.holm([]).tolist() == []
 
 
-@pytest.mark.parametrize(("seeds", "label_draws", "by_seed"), [(1, 1, 0.0), (3, 1, 0.02), (3, 3, 0.06)])
+@pytest.mark.parametrize(("seeds", "label_draws", "by_seed"), [(2, 1, 0.0), (3, 1, 0.02), (3, 3, 0.06)])
 def test_true_ties_are_seldom_called_a_difference(seeds, label_draws, by_seed):
     """150 matrices of six equal strategies: any false difference in about 5 % of them, intervals hold zero in 95 %."""
     by_label = 0.02 * (label_draws > 1)
@@ -219,9 +264,37 @@ def test_true_ties_are_seldom_called_a_difference(seeds, label_draws, by_seed):
     assert 0.93 <= np.mean(np.abs(pairs["difference"]) <= pairs["half_width"]) <= 0.985
 
 
-def test_the_interval_is_that_of_cells_where_one_test_set_is_all_that_varies():
-    """A cell's interval against one fixed score: the same number, but for Student's quantile at B - 1."""
-    table = world({"a": 0.7}, seeds=1).drop(columns="groups")
-    fixed = table.assign(strategy="fixed", value=0.0, draws=[[0.0] * B])
-    cell = stats.half_width(np.std(table["draws"][0], ddof=1), 0, 1, 0, 1)
-    assert only(pd.concat([table, fixed])).half_width == pytest.approx(float(cell), rel=0.01)
+def test_the_interval_is_that_of_cells_where_the_other_is_always_nothing():
+    """A cell's interval against one fixed score: the same number."""
+    table = world({"a": 0.7}, seeds=3, label_draws=2, by_seed=0.02, by_run=0.1).assign(metric="m", n_train=1, n_test=1)
+    fixed = table.assign(strategy="fixed", value=0.0, draws=[[0.0] * B] * len(table))
+    (cell,) = stats.summarize(table).itertuples()
+    assert only(pd.concat([table, fixed])).half_width == pytest.approx(cell.half_width)
+
+
+def marked(means, wins=(), lone=(), higher=True):
+    """Marks of one column: `wins` are the pairs that differ."""
+    names = list(means)
+    cells = pd.DataFrame({"strategy": names, "mean": list(means.values()), "lone": [n in lone for n in names]})
+    cells = cells.assign(encoder="", pretrain_corpus="", task="t", fraction=0.1, probe="linear")
+    rows = [dict(zip([*compare.FIRST, *compare.SECOND], [a, "", "", b, "", ""], strict=True)) for a, b in wins]
+    pairs = pd.DataFrame(rows, columns=[*compare.FIRST, *compare.SECOND])
+    pairs = pairs.assign(task="t", fraction=0.1, probe="linear", difference=0.1, wins="first", distinct=True)
+    empty = pairs.assign(first_seeds=1, second_seeds=1, distinct=pairs["distinct"].astype(bool))
+    return dict(zip(names, compare.marks(cells, empty, {"t": higher}), strict=True))
+
+
+def test_marks_are_what_the_pair_test_with_the_best_says():
+    """Whichever of two comes first in a pair; what the second best differs from is no mark's business."""
+    means = {"a": 0.9, "b": 0.8, "c": 0.5, "d": 0.4, "gap": np.nan}
+    found = marked(means, [("a", "c"), ("d", "a"), ("b", "c")])
+    assert found == {"a": "best", "b": "tied", "c": "", "d": "", "gap": "missing"}
+    assert marked(means, [("a", "d")], higher=False)["d"] == "best"
+    assert marked({"a": 0.9, "b": 0.9 + 1e-15, "c": 0.1}, [("a", "c")]) == {"a": "best", "b": "best", "c": "tied"}
+
+
+def test_one_seed_is_marked_best_only_where_all_have_one():
+    means = {"lone": 0.9, "a": 0.8, "b": 0.1}
+    assert marked(means, [("a", "b")], ["lone"]) == {"lone": "tied", "a": "best", "b": ""}
+    assert marked(means, [], list(means)) == {"lone": "best", "a": "tied", "b": "tied"}
+    assert marked({"a": np.nan, "b": np.nan}) == {"a": "missing", "b": "missing"}

@@ -123,7 +123,7 @@ def test_the_terminal_reads_well_at_100_columns():
         f"linear probe, {share} of the labels" for share in ["1%", "10%", "100%"]
     ]
     simclr = next(line for line in lines if line.strip().startswith("simclr"))
-    assert simclr.split() == ["simclr", "1.0", *["*0.62", "±.03"] * 4]
+    assert simclr.split() == ["simclr", "1.0", *["*0.62", "±.02"] * 4]
     assert "≈0.61" in next(line for line in lines if "≈" in line)
     assert "—missing" in next(line for line in lines if line.strip().startswith("mfcc"))
     assert "collapsed" in text
@@ -173,3 +173,26 @@ def test_labels_that_a_strategy_heard_are_said_and_its_own_tasks_are_marked():
         assert row.heard == ("50% of the labels: family, metre" if told else "")
         marked = {s for s, score in zip(["instrument", "key"], row.scores, strict=False) if score.heard}
         assert marked == ({"instrument"} if told else set())
+
+
+def test_rows_with_nothing_to_seed_are_known_by_the_record_and_of_an_old_one_by_their_seeds():
+    old = {
+        "mfcc": {"trains": False, "seeds": 1},
+        "random": {"trains": False, "seeds": 3},
+        "simclr": {"trains": True, "seeds": 1},
+    }
+    assert Run.model_validate({"strategies": old}).fixed == {"mfcc"}
+    single = {name: {**note, "seeds": 1} for name, note in old.items()}
+    assert Run.model_validate({"strategies": single}).fixed == set()
+    said = {name: {**note, "seeded": name != "mfcc"} for name, note in single.items()}
+    assert Run.model_validate({"strategies": said}).fixed == {"mfcc"}
+
+
+def test_one_seed_is_starred_only_where_all_have_one():
+    scores = planted.scores()
+    lone = scores[(scores["strategy"] != "simclr") | (scores["seed"] == 0)]
+    standing = rows(headline(lone))
+    assert {score.mark for score in standing["simclr"].scores} == {"tied"}
+    assert {score.mark for score in standing["byol"].scores} == {"best"}
+    assert all(score.lone for score in standing["simclr"].scores)
+    assert not any(score.lone for score in standing["byol"].scores)

@@ -1,0 +1,140 @@
+"""The variance of means over runs, and of differences of two: the terms of `variance`, each with its freedom.
+
+Rows of one table lean on each other: three seeds of one row say little about what a seed does, those of twenty rows
+say it well. A row with a single seed has nothing else; where no row has two, what a seed does is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmark.leaderboard.statistics.student import Floats, Part
+from benchmark.leaderboard.statistics.variance import (
+    Bools,
+    Counts,
+    Indices,
+    Sampling,
+    Terms,
+    means,
+    moderated,
+    overall,
+    residual,
+    sampling,
+    variance,
+)
+
+#: variances of single seeds or label draws, and the degrees of freedom of each
+Known = tuple[Floats, Floats]
+
+
+class Found(NamedTuple):
+    """Means over runs, what adds up to their variances, and how many seeds and label draws they are of.
+
+    `lone`: seeds matter, and there is but one, so that nothing may be concluded.
+    """
+
+    mean: Floats
+    parts: list[Part]
+    counts: Counts
+    lone: Bools
+
+
+def of_rows(runs: Floats, groups: float, bound: Floats, fixed: Bools) -> Found:
+    """Means of the rows of one table.
+
+    What moves all rows alike (an easy label draw) was seen once for each label draw or seed, however many rows there
+    are; what moves each by itself was seen in all of them.
+
+    Args:
+        runs: the result of `variance.cube`.
+        groups: of the test set.
+        bound: for `variance.sampling`.
+        fixed: which rows have nothing to seed.
+    """
+    values, rows = runs[..., 0], np.arange(len(runs))
+    seed = [(np.where(fixed, 0.0, v), f) for v, f in _split(np.where(fixed[:, None], np.nan, means(values, 1)))]
+    nothing = np.zeros((1, *runs.shape[1:]))  # a mean is a difference from nothing
+    test = sampling(np.concatenate([runs, nothing]), rows, np.full_like(rows, len(rows)), groups, bound)
+    return _found(values, test, [~fixed], seed, _split(means(values, 2)), int((~fixed).sum()))
+
+
+def of_pairs(runs: Floats, first: Indices, second: Indices, groups: float, bound: Floats, fixed: Bools) -> Found:
+    """Means of paired differences of rows, first - second, over the seeds and label draws that both have.
+
+    A row that has nothing to seed meets every seed of the other; two without a common seed are paired in the order of
+    their seeds. Pairs lean on pairs of their kind: of two rows with seeds, or of one.
+    """
+    met, most = _meeting(runs, fixed), bound[first] + bound[second]
+    values = met[first, ..., 0] - met[second, ..., 0]
+    strangers = ~np.isfinite(values).any(axis=(1, 2))
+    if strangers.any():  # two copies of all rows, of which they take the second
+        met = np.concatenate([met, _in_order(met)])
+        first, second = first + strangers * len(runs), second + strangers * len(runs)
+        values = met[first, ..., 0] - met[second, ..., 0]
+    test, seeded = sampling(met, first, second, groups, most), int((~fixed).sum())
+    kind = np.tile((~fixed).astype(int), 2)[[first, second]].sum(axis=0)
+    kinds, seed = [kind == 1, kind == 2], np.zeros((2, len(first)))
+    for of in kinds:
+        seed[:, of] = _moderated(means(values, 1)[of], seeded)
+    return _found(values, test, kinds, [(seed[0], seed[1])], [_moderated(means(values, 2), len(runs))], seeded)
+
+
+def _found(
+    values: Floats, test: Sampling, kinds: Sequence[Bools], seed: list[Known], draw: list[Known], seeded: int
+) -> Found:
+    """Put together what is known of rows or pairs; `kinds` are those that have seeds, which lend to each other."""
+    counts, own = Counts.of(np.isfinite(values)), residual(values)
+    rest, luck, lone = np.zeros(len(values)), [*map(np.copy, test.luck)], np.zeros(len(values), bool)
+    for of in kinds:
+        alone, several = of & (counts.seeds == 1), of & (counts.seeds > 1)
+        lone |= alone
+        if several.any():
+            rest[of] = own[several].mean()
+            luck[0][alone], luck[2][alone] = luck[0][several].mean(), luck[2][several].mean()
+    s, r = counts
+    seeds, draws = [(v / s, f) for v, f in seed], [(v / r, f) for v, f in draw]
+    least = np.minimum(np.sum([v for v, _ in seeds], axis=0), np.sum([v for v, _ in draws], axis=0))
+    parts: list[Part] = [
+        (test.mean, test.freedom),
+        (-np.minimum(Terms(*luck).of_mean(counts), test.mean), test.freedom * np.maximum(s * r - 1, 1)),
+        *seeds,
+        *draws,
+        (-np.minimum(rest / (s * r), least), np.maximum((s - 1) * (r - 1), 1) * max(seeded - 1, 1)),
+    ]
+    return Found(overall(values), parts, counts, lone)
+
+
+def _split(values: Floats) -> list[Known]:
+    """Variances of (rows, n) from what moves all rows alike, and from what moves each by itself."""
+    n = np.isfinite(values).sum(axis=1)
+    deviations = values - means(values, 1)[:, None]
+    common = means(deviations[n > 1], 0) if (n > 1).sum() > 1 else np.zeros(values.shape[1])
+    alike = float(variance(common[None])[0]) if (n > 1).any() else 0.0
+    return [
+        (np.full(len(values), alike), np.full(len(values), max(float(n.max(initial=2)) - 1, 1.0))),
+        _moderated(deviations - common, int((n > 1).sum())),
+    ]
+
+
+def _moderated(values: Floats, rows: int) -> Known:
+    """Variances of (rows or pairs, n), leaning on each other, where `rows` vary independently."""
+    n = np.isfinite(values).sum(axis=1)
+    return moderated(variance(values), n - 1.0, max(rows - 1, 1) * max(float(n.max(initial=2)) - 1, 1))
+
+
+def _meeting(runs: Floats, fixed: Bools) -> Floats:
+    """Repeat the runs of rows that have nothing to seed for every seed: equal columns have no spread."""
+    met = runs.copy()
+    for row in np.flatnonzero(fixed):
+        met[row] = runs[row][:, [int(np.isfinite(runs[row, ..., 0]).any(axis=0).argmax())]]
+    return met
+
+
+def _in_order(runs: Floats) -> Floats:
+    """Move each row's seeds to the front."""
+    absent = ~np.isfinite(runs[..., 0]).any(axis=1)
+    order = np.argsort(absent, axis=1, kind="stable")
+    return np.take_along_axis(runs, order[:, None, :, None], axis=2)
