@@ -21,8 +21,8 @@ TERMINAL_TASKS = 4
 #: how a mark is written where there is no color: beside the value, so that nothing hangs on style alone
 SIGN = {"best": "*", "tied": "≈", "": " ", "missing": ""}
 LEGEND = (
-    "mean ± 95% interval; * best, ≈ not told apart from it (same test items, Holm), † one seed: cannot win,\n"
-    "‡ trained on this task's labels, — a cell is missing: no mean rank"
+    "mean ± 95% interval; * best, ≈ not told apart from it (same test items, Holm),\n"
+    "† one seed: cannot win, ‡ trained on this task's labels, — a cell is missing: no mean rank"
 )
 
 
