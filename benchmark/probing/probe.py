@@ -262,7 +262,7 @@ def _scaler(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, torch.where(std > 1e-6 * (1e-6 + mean.abs()), std, torch.ones_like(std))
 
 
-def bench_probe(n: int = 5000, dim: int = 512, classes: int = 10) -> float:
+def bench_probe(n: int = 5000, dim: int = 512, classes: int = 10, device: str = "cpu") -> float:
     """Seconds to fit, choose and score one linear probe: decaying spectrum, 70/10/20 % split, all l2."""
     rng = np.random.default_rng(0)
     labels = rng.integers(classes, size=n)
@@ -276,6 +276,6 @@ def bench_probe(n: int = 5000, dim: int = 512, classes: int = 10) -> float:
 
     test, start = np.flatnonzero(splits == "test"), time.perf_counter()
     targets = Targets(labels, classes, "softmax")
-    result = run_probe("linear", Features.of(x.astype(np.float32)), targets, subsets, test, accuracy)[0]
+    result = run_probe("linear", Features.of(x.astype(np.float32)), targets, subsets, test, accuracy, device)[0]
     accuracy(result.outputs, test)
     return time.perf_counter() - start
