@@ -13,6 +13,7 @@ Paper: Dixon, Gouyon & Widmer, ISMIR 2004; Gouyon et al. 2006.
 
 from __future__ import annotations
 
+from benchmark.corpora.datasets.transcription.ballroom import DANCES
 from benchmark.interfaces import Info
 from tasks.kinds.classification import Classification
 
@@ -24,4 +25,4 @@ class BallroomDance(Classification):
     level = "time"
     corpus = "ballroom"
     labels = ("dance",)
-    classes = ("ChaChaCha", "Jive", "Quickstep", "Rumba", "Samba", "Tango", "VienneseWaltz", "Waltz")
+    classes = DANCES

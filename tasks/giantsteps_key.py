@@ -4,7 +4,8 @@ Conventions
 -----------
 Measured: tonic and mode of a two-minute preview. Label: one annotated key (sharps in training, flats in test: spelling
 is leveled out); training leaves out tracks in several keys and those that the annotator was not sure of.
-Split: train and validation from GiantSteps-MTG-Keys, by artist; test is GiantSteps-Key, all 604, as everybody reports.
+Split: train and validation from GiantSteps-MTG-Keys, by artist, jukemir's (923 / 236); test is
+GiantSteps-Key, all 604, as everybody reports.
 Known: 511 of 604 test keys are minor, 67 % in training; the constant "C minor" scores 0.158 weighted. Artists of the
 test tracks are not annotated in text, and some may be in training.
 Metric: `mir_eval.key.weighted_score` (1 same, 0.5 estimate a fifth above, 0.3 relative, 0.2 parallel; a fifth below

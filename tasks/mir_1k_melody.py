@@ -4,8 +4,8 @@ Conventions
 -----------
 Measured: f0 of the voice in 1,000 clips of 4 to 13 s of voice and accompaniment, mixed as recorded.
 Label: pitch labelled on the separate voice every 20 ms, brought to 10 ms as mir_eval resamples.
-Split: by singer, from the hash of the name: 6 test, 2 validation, 11 training; the field's splits differ, and many are
-random over clips, which puts every singer and every song on both sides.
+Split: by singer, from the hash of the name: 25 % of the clips test, 15 % validation; the field's splits differ, and
+many are random over clips, which puts every singer and every song on both sides.
 Known: the singer's register is a cue for the octave; two singers may sing the same song.
 Metric: `mir_eval.melody`, mean over clips; see the kind.
 Paper: Hsu & Jang, IEEE TASLP 18(2), 2010.

@@ -4,7 +4,7 @@ Conventions
 -----------
 Measured: the vocal technique of a recording. Label: the folder. Of the data set's 17 techniques the 10 that the paper
 classifies; recordings of the others (dynamics and tempo, mostly) have no label.
-Split: official lists of 15 and 5 singers; validation is 4 of the 15. MARBLE draws its validation from the singers of
+Split: official lists of 15 and 5 singers; validation is 3 of the 15. MARBLE draws its validation from the singers of
 training, which is easier.
 Shortcuts to know: a technique may be tied to contexts (what is spoken is an excerpt of a song). Silence at the ends is
 not cut off (MARBLE does).

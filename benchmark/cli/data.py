@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -25,8 +25,8 @@ from benchmark.cli.options import (
 )
 from benchmark.interfaces import UserError
 
-if TYPE_CHECKING:
-    import pandas as pd
+#: missing files that `data check` lists of each kind
+_SHOWN = 10
 
 data = typer.Typer(no_args_is_help=True, help="List, describe, check and prepare the corpora.")
 data.command("describe")(describe)
@@ -42,7 +42,9 @@ def data_list(data_home: Home = None) -> None:
         corpus = registry.corpora.get(name)
         try:
             if issubclass(corpus, DataSet):
-                typer.echo(f"{name}: {len(corpus().tracks())} tracks in {corpus.home()}")
+                lengths = corpus().lengths()
+                here, count = len(lengths) - lengths.count(None), len(lengths)
+                typer.echo(f"{name}: {count if here == count else f'{here} of {count}'} tracks in {corpus.home()}")
             else:
                 corpus().fingerprint()
                 typer.echo(f"{name}: made here\n    {corpus.licence}")
@@ -52,12 +54,16 @@ def data_list(data_home: Home = None) -> None:
 
 @data.command("check")
 def data_check(
-    corpus: Annotated[str, typer.Argument(help="A data set ('data list').")], data_home: Home = None
+    corpus: Annotated[str, typer.Argument(help="A data set ('data list').")],
+    every: Annotated[bool, typer.Option("--all", help="List every missing file, not the first ones.")] = False,
+    data_home: Home = None,
 ) -> None:
-    """Look for every file of a data set; exit code 1 if some are not there, with their list.
+    """Look for every file of a data set; exit code 1 if some are not there, with what became of them.
 
-    Compares what is here with a complete copy, too, where that is documented: some indices are made of the files.
+    Compares what is here with a complete copy, too, where that is documented: some indices are made of the files; and
+    the parts that we draw ourselves with the shares that their documentation names.
     """
+    from benchmark.corpora.datasets.completeness import doubts, formats, lost
     from benchmark.corpora.datasets.dataset import DataSet
 
     _prepare(data_home, None)
@@ -68,26 +74,20 @@ def data_check(
     here = tracks[[length is not None for length in cls().lengths()]]
     for split, count in tracks["split"].value_counts().items():
         typer.echo(f"{split:<12} {count} tracks")
-    _compare(corpus, here["split"], cls.expected)
-    absent = tracks["path"].drop(here.index)
-    for path in absent:
-        typer.echo(f"not there: {path}")
-    typer.echo(f"{len(here)} of {len(tracks)} files are in {home}")
-    raise typer.Exit(1 if len(absent) else 0)
-
-
-def _compare(corpus: str, splits: pd.Series[str], expected: dict[str, int]) -> None:
-    """Say how many tracks there are of how many; a difference is worth a warning: tiny copies must run, too."""
-    if not expected:
+    for part, count in cls.expected.items():
+        typer.echo(f"{part}: found {here['split'].isin(part.split('+')).sum()} of {count}")
+    if not cls.expected:
         typer.echo("how many tracks a complete copy has is not documented")
-    different = []
-    for part, count in expected.items():
-        found = int(splits.isin(part.split("+")).sum())
-        typer.echo(f"{part}: found {found} of {count}")
-        if found != count:
-            different.append(f"{part} has {found} tracks instead of {count}")
-    if different:
+    if different := doubts(cls()):
+        # no more than a warning: tiny copies must run, too
         typer.echo(f"warning: {corpus} is not complete, or another version: {'; '.join(different)}", err=True)
+    for verdict, paths in lost(cls()).items():
+        for path in paths if every else paths[:_SHOWN]:
+            typer.echo(f"{verdict}: {path}")
+        if not every and len(paths) > _SHOWN:
+            typer.echo(f"{verdict}: {len(paths) - _SHOWN} more (--all lists them)")
+    typer.echo(f"{len(here)} of {len(tracks)} files are in {home}{f', {formats(cls())}' if len(here) else ''}")
+    raise typer.Exit(1 if len(here) < len(tracks) else 0)
 
 
 @data.command("prepare")

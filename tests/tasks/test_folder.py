@@ -62,7 +62,8 @@ def test_from_a_folder_to_a_leaderboard(tmp_path: Path) -> None:
     scores = pd.read_parquet(tmp_path / "out" / "scores.parquet").query("seed == 0")
     main = scores.set_index(["strategy", "task", "metric"])["value"]
     assert main["mfcc", "my_tunes-octave", "accuracy"] > 0.8 > main["constant", "my_tunes-octave", "accuracy"]
-    assert main["mfcc", "my_tunes-colors", "map"] > 0.8
+    # nine clips test, three of them noisy
+    assert main["mfcc", "my_tunes-colors", "map"] > main["constant", "my_tunes-colors", "map"] + 0.2
     assert main["mfcc", "my_tunes-pitch", "r2"] > 0.2 > main["constant", "my_tunes-pitch", "r2"]
     assert main["constant", "my_tunes-colors", "roc_auc"] == 0.5
     assert "simclr" in set(scores["strategy"])
@@ -125,7 +126,7 @@ def test_groups_stay_whole_and_labels_are_read(tmp_path: Path) -> None:
     tracks = corpus().tracks()
     assert (tracks.groupby("group")["split"].nunique() == 1).all()
     assert tracks["split"].value_counts(normalize=True).to_dict() == pytest.approx(
-        {"train": 0.7, "val": 0.15, "test": 0.15}, abs=0.07
+        {"train": 0.7, "val": 0.15, "test": 0.15}, abs=0.005
     )
     assert genre.classes == ("a", "b")
     assert genre().targets(tracks)[:2] == [1, 0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmark.corpora.datasets.layout import naming
+
 
 def read_beats(path: Path) -> tuple[list[float] | None, list[float] | None]:
     """Read lines of `time` and perhaps `position in the bar`, between spaces or tabs; blank lines are ignored.
@@ -14,12 +16,10 @@ def read_beats(path: Path) -> tuple[list[float] | None, list[float] | None]:
     Raises:
         ValueError: a line holds something else.
     """
-    lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
-    try:
+    with naming(path):
+        lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
         beats = sorted(float(fields[0]) for fields in lines)
         downbeats = sorted(float(fields[0]) for fields in lines if len(fields) > 1 and float(fields[1]) == 1)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
     return beats or None, downbeats or None
 
 
@@ -29,7 +29,5 @@ def read_bpm(path: Path) -> float:
     Raises:
         ValueError: it does not.
     """
-    try:
+    with naming(path):
         return float(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error

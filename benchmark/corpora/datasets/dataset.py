@@ -34,18 +34,22 @@ class DataSet(Corpus):
 
     Class attributes:
         folder: its folder within the data home.
+        aliases: what others call that folder (mirdata, for one); `*` stands for anything.
         get: how to get it, in a sentence or two that names where it comes from.
         disk: how much space it needs, in words.
         expected: how many tracks a complete copy has, where that is documented: by split, or by splits (`train+val`)
-            where the border between them is the reader's own; without the tracks that the reader leaves out.
+            where nobody could count the reader's own parts; without the tracks that the reader leaves out.
+        shares: of the parts that the reader draws, as its documentation has them: of all tracks that it draws from.
     """
 
     sample_rate = 16_000
     sizes: ClassVar[dict[str, int]] = {"all": 0}
     folder: ClassVar[str]
+    aliases: ClassVar[tuple[str, ...]] = ()
     get: ClassVar[str]
     disk: ClassVar[str]
     expected: ClassVar[dict[str, int]] = {}
+    shares: ClassVar[dict[str, float]] = {}
 
     @classmethod
     def home(cls) -> Path:
@@ -58,9 +62,11 @@ class DataSet(Corpus):
         hint = f"{cls.get} ({cls.disk}; {cls.licence})"
         if not root:
             raise Absent(f"{cls.info.name}: say where your data sets are: --data-home or {DATA_HOME}. {hint}")
-        home = Path(root).expanduser() / cls.folder
-        if not home.is_dir():
-            raise Absent(f"{cls.info.name}: there is no {home}. {hint}")
+        above = Path(root).expanduser()
+        named = (path for name in (cls.folder, *cls.aliases) for path in sorted(above.glob(name)))
+        home = next(filter(Path.is_dir, named), None)
+        if home is None:
+            raise Absent(f"{cls.info.name}: there is no {above / cls.folder}. {hint}")
         return home
 
     @abstractmethod
@@ -99,6 +105,10 @@ class DataSet(Corpus):
             if tracks[label].isna().all():
                 raise UserError(f"{self.info.name}: no track in {self.home()} has the label {label!r}. {self.get}")
 
+    def drawn(self, groups: pd.Series[str]) -> pd.Series[str]:
+        """The part of each track by its `shares`."""
+        return drawn(groups, self.shares, self.info.name)
+
     def known_tracks(self) -> pd.DataFrame:
         """The index: annotation files need no preparation."""
         return self.tracks()
@@ -115,12 +125,21 @@ class DataSet(Corpus):
     def fingerprint(self) -> dict[str, str]:
         """Of the index, of the length in bytes of each audio file, and of the decoders.
 
+        Raises:
+            UserError: there is no audio at all: nothing can be made of it.
+
         Lengths only: times of change differ between two copies of a data set, and hashing what the files hold would
         read 200 GB before every run. So a file that another one of its length replaces is not noticed.
         """
+        name, lengths = self.info.name, self.lengths()
+        if not any(length is not None for length in lengths):
+            home = self.home()
+            raise UserError(
+                f"{name}: none of its {len(lengths)} files is in {home}; 'data check {name}' looks further. {self.get}"
+            )
         return {
             "index": _index_digest(type(self), self.home()),
-            "audio": _digest(" ".join(str(length or 0) for length in self.lengths())),
+            "audio": _digest(" ".join(str(length or 0) for length in lengths)),
             "reader": str(self.info.version),
             **{name: version(name) for name in ("soundfile", "soxr")},
         }
@@ -175,13 +194,27 @@ def _tracks(cls: type[DataSet], home: Path) -> pd.DataFrame:
     return index.reset_index(drop=True)
 
 
-def held_out(groups: pd.Series[str], share: float, salt: str) -> pd.Series[bool]:
-    """Whether each group falls into a part of about `share` of all groups, from its name alone.
+def drawn(groups: pd.Series[str], shares: dict[str, float], salt: str) -> pd.Series[str]:
+    """The part of each track, for data sets that come without: whole groups, in the order of a hash of their names.
 
-    For data sets that come without a validation split: a group is never cut, and a new track changes no other's place.
+    Counted in tracks, not in groups, of which a few may hold most tracks: in turn a part takes each group that brings
+    it nearer to its share.
+
+    Args:
+        groups: of each track.
+        shares: of the parts, among these tracks; the rest is `train`.
+        salt: makes the order a data set's own.
     """
-    return groups.map(lambda group: _uniform(f"{salt}/{group}") < share).astype(bool)
+    sizes = groups.value_counts()
+    order = sorted(sizes.index, key=lambda group: _number(f"{salt}/{group}"))
+    part_of = dict.fromkeys(order, "train")
+    for part, share in shares.items():
+        room = share * len(groups)
+        for group in order:
+            if part_of[group] == "train" and sizes[group] / 2 <= room:
+                part_of[group], room = part, room - sizes[group]
+    return groups.map(part_of)
 
 
-def _uniform(text: str) -> float:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") / 2**64
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")

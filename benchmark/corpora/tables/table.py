@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.corpora.datasets.dataset import SPLITS, held_out
+from benchmark.corpora.datasets.dataset import SPLITS, drawn
 from benchmark.corpora.tables.cells import Findings, read_cells
 from benchmark.corpora.tables.columns import name_of, read_columns
 from benchmark.corpora.tables.files import Lengths
@@ -123,13 +123,8 @@ def _frame(records: list[dict[str, Any]], excerpts: set[str], labels: list[Label
     frame = pd.DataFrame(records, columns=columns).astype(types)
     undecided = frame["split"].isna()
     if undecided.any():
-        frame["split"] = _drawn(frame["group"])
+        frame["split"] = drawn(frame["group"], {"test": TEST, "val": VAL}, "table")
     held = {label.column.key: (label.values, label.column.kind) for label in labels}
     return frame.assign(
         **{key: pd.Series(values, dtype=float if kind == "number" else object) for key, (values, kind) in held.items()}
     )
-
-
-def _drawn(groups: pd.Series[str]) -> pd.Series[str]:
-    test, val = held_out(groups, TEST, "test"), held_out(groups, VAL / (1 - TEST), "val")
-    return groups.mask(groups == groups, "train").mask(val, "val").mask(test, "test")

@@ -73,8 +73,8 @@ def test_missing_data_says_how_to_get_it(corpus: type[DataSet], data_home: Path)
     with pytest.raises(UserError, match=corpus.info.name) as caught:
         corpus().tracks()
     assert corpus.get in str(caught.value)
-    (data_home / corpus.folder).mkdir()
-    with pytest.raises(UserError, match=r"no (annotation|chordlab|PitchLabel|\*_MELODY1)") as caught:
+    written(data_home / corpus.folder / "README")
+    with pytest.raises(UserError, match=r"no (\*\.jams|chordlab|PitchLabel|\*_MELODY1)") as caught:
         corpus().tracks()
     assert corpus.get in str(caught.value)
 
@@ -83,6 +83,8 @@ def test_missing_data_says_how_to_get_it(corpus: type[DataSet], data_home: Path)
 def test_the_index_survives_storage_and_has_one_fingerprint(corpus: type[DataSet], data_home: Path) -> None:
     all_sets(data_home)
     tracks = corpus().tracks()
+    for path in tracks["path"]:
+        written(data_home / corpus.folder / path)
     tracks.to_parquet(data_home / "tracks.parquet")
     stored = pd.read_parquet(data_home / "tracks.parquet")
     task = {GuitarSet: GuitarSetChord, Beatles: BeatlesChord, MIR1K: MIR1KMelody, MedleyDBMelody: MedleyDBTask}[
@@ -167,10 +169,9 @@ def test_mir_1k_labels_are_at_their_times(data_home: Path) -> None:
     # windows are centered at 20, 40, 60, 80, 100 ms; between two voiced ones the pitch is in the middle
     expected = [0, 0, 0, 0, a4, np.sqrt(a4 * sharper), sharper, sharper, 0, 0, a3]
     np.testing.assert_allclose(clip["f0"], expected, atol=0.001)
-    assert sorted(tracks.loc[tracks["split"] == "test", "group"].unique()) == [
-        *("ariel", "bobon", "geniusturtle", "kenshin", "stool", "tammy"),
-    ]
-    assert set(tracks.loc[tracks["split"] == "val", "group"]) == {"amy", "khair"}
+    shares = tracks["split"].value_counts(normalize=True)
+    assert shares["test"] == pytest.approx(0.25, abs=0.03)
+    assert shares["val"] == pytest.approx(0.15, abs=0.03)
 
 
 def test_mir_1k_hears_voice_and_accompaniment(data_home: Path) -> None:
@@ -190,6 +191,8 @@ def test_mir_1k_hears_voice_and_accompaniment(data_home: Path) -> None:
 @pytest.mark.parametrize(("layout", "mix"), [(MELODY1, "Audio/{0}/{0}_MIX.wav"), ("melody1", "audio/{0}_MIX.wav")])
 def test_medleydb_both_layouts(layout: str, mix: str, data_home: Path) -> None:
     write_medleydb(data_home, layout, SONGS)
+    for song in SONGS:
+        written(data_home / "medleydb_melody" / mix.format(song))
     tracks = MedleyDBMelody().tracks()
     assert tracks["id"].tolist() == sorted(SONGS)
     assert tracks["path"].tolist() == [mix.format(song) for song in sorted(SONGS)]

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from torchaudio.datasets import gtzan as lists
+from trees.files import written
 
 from benchmark.corpora.datasets.tags.gtzan import GENRES, GTZAN
 from benchmark.interfaces import Unreadable, UserError
@@ -20,8 +22,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "gtzan"
 
 
+def clips(folder: Path, ending: str) -> None:
+    for names in (lists.filtered_train, lists.filtered_valid, lists.filtered_test):
+        for name in names:
+            written(folder / name.partition(".")[0] / f"{name}.{ending}")
+
+
 def test_the_fault_filtered_split(home: Path) -> None:
-    (home / "genres").mkdir()
+    clips(home / "genres", "wav")
     tracks = GTZAN().tracks()
     assert dict(tracks["split"].value_counts()) == {"train": 443, "test": 290, "val": 197}
     assert set(tracks["genre"]) == set(GENRES)
@@ -32,8 +40,10 @@ def test_the_fault_filtered_split(home: Path) -> None:
 
 
 def test_the_other_copys_folder(home: Path) -> None:
-    (home / "genres_original").mkdir()
-    assert GTZAN().tracks()["path"][0].startswith("genres_original/blues/blues.000")
+    clips(home / "Data/genres_original", "au")
+    tracks = GTZAN().tracks()
+    assert tracks["path"].str.fullmatch(r"Data/genres_original/([a-z]+)/\1\.000\d\d\.au").all()
+    assert None not in GTZAN().lengths()
 
 
 def test_a_damaged_clip_is_unreadable_and_the_others_are_heard(home: Path) -> None:
@@ -51,7 +61,7 @@ def test_a_damaged_clip_is_unreadable_and_the_others_are_heard(home: Path) -> No
 
 
 def test_chance_of_a_constant_is_the_largest_class(home: Path) -> None:
-    (home / "genres").mkdir()
+    clips(home / "genres", "wav")
     task, tracks = GTZANGenre(), GTZAN().tracks()
     truth = task.targets(tracks[tracks["split"] == "test"])
     constant = [max(set(truth), key=truth.count)] * len(truth)
@@ -60,5 +70,5 @@ def test_chance_of_a_constant_is_the_largest_class(home: Path) -> None:
 
 
 def test_an_empty_folder_is_answered_with_where_to_get_it(home: Path) -> None:
-    with pytest.raises(UserError, match=r"gtzan: .*FileNotFoundError.*genres.*Marsyas"):
+    with pytest.raises(UserError, match=r"gtzan: .*FileNotFoundError.*holds no files.*Marsyas"):
         GTZAN().tracks()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from trees.files import written
 from trees.genres import annotate_gtzan
 
 from benchmark.corpora.datasets.beat_files import read_beats, read_bpm
@@ -20,7 +21,7 @@ from tasks.gtzan_tempo import GTZANTempo
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     home = tmp_path / "gtzan"
-    (home / "genres").mkdir(parents=True)
+    written(home / "genres/blues/blues.00029.wav")
     annotate_gtzan(home, "blues_00029")
     annotate_gtzan(home, "hiphop_00022", beats="0.5\n1.0\n1.5\n")  # no positions
     annotate_gtzan(home, "reggae_00086", beats=None)  # not in the lists
@@ -48,7 +49,7 @@ def test_genre_needs_no_rhythm_and_who_needs_it_is_told_where_to_get_it(
 ) -> None:
     monkeypatch.setenv("MIR_DATA_HOME", str(home.parent))
     GTZAN().require(GTZANBeat.labels + GTZANDownbeat.labels + GTZANTempo.labels)
-    (home / "gtzan_tempo_beat-main").rename(home / "elsewhere")
+    (home / "gtzan_tempo_beat-main").rename(home.parent / "elsewhere")
     _tracks.cache_clear()
     assert None not in GTZANGenre().targets(GTZAN().tracks())
     GTZAN().require(GTZANGenre.labels)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from trees.files import written
 from trees.tags import write_jamendo
 
 from benchmark.corpora.datasets.tags.mtg_jamendo import MTGJamendo, MTGJamendoMood
@@ -70,10 +71,14 @@ def test_a_track_is_listed_once_with_the_tags_of_each_subset(home: Path) -> None
 
 def test_either_encoding_of_the_audio(home: Path) -> None:
     write_jamendo(home, LINES)
-    (home / "audio-low").mkdir()
     first = lambda: MTGJamendo().index(home)["path"].iloc[0]  # noqa: E731
-    assert first() == "audio-low/14/214.low.mp3"
-    (home / "audio").mkdir()
+    for place in ("14/214.low.mp3", "audio-low/14/214.low.mp3", "audios/14/214.mp3", "audio/14/214.mp3"):
+        written(home / place)
+        assert first() == place
+        (home / place).unlink()
+    assert first() == "audio/14/214.mp3"
+    written(home / "audio-low/14/214.low.mp3")
+    written(home / "audio/14/214.mp3")
     assert first() == "audio/14/214.mp3"
 
 
@@ -128,7 +133,7 @@ def test_a_missing_or_foreign_file_is_answered_with_where_to_get_it(home: Path) 
     write_jamendo(home, LINES)
     file = home / "data/splits/split-0/autotagging_genre-train.tsv"
     file.write_text("version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(UserError, match=r"genre-train.tsv begins with 'version.*MTG/mtg-jamendo-dataset"):
+    with pytest.raises(UserError, match=r"genre-train.tsv: begins with 'version.*MTG/mtg-jamendo-dataset"):
         MTGJamendo().tracks()
     file.unlink()
     with pytest.raises(UserError, match=r"mtg_jamendo: .*FileNotFoundError.*MTG/mtg-jamendo-dataset"):

@@ -51,17 +51,18 @@ def test_exercises_are_not_cut_and_every_singer_is_everywhere(root: Path) -> Non
     tracks = VocalSet().tracks()
     vowels = tracks.groupby(["singer", "context", "technique"])["split"].nunique()
     assert (vowels == 1).all()
-    assert (tracks.groupby("singer")["split"].nunique() == 3).all()
+    # each has 24 exercises here, about twice as many in truth
+    assert (tracks.groupby("singer")["split"].nunique() == 3).mean() >= 0.9
     shares = tracks["split"].value_counts(normalize=True)
-    assert shares["train"] == pytest.approx(0.64, abs=0.07)
-    assert shares["val"] == pytest.approx(0.16, abs=0.06)
+    assert shares["test"] == pytest.approx(0.2, abs=0.005)
+    assert shares["val"] == pytest.approx(0.16, abs=0.005)
 
 
 def test_singers_of_the_official_lists(root: Path) -> None:
     split = VocalSetUnseenSingers().tracks().groupby("singer")["split"].first()
     assert set(split[split == "test"].index) == set(TEST_SINGERS)
-    assert set(split[split == "val"].index) == {"female3", "female4", "female5", "male11"}
-    assert (split == "train").sum() == 11
+    assert set(split[split == "val"].index) == {"female3", "female4", "male11"}
+    assert (split == "train").sum() == 12
 
 
 def test_targets(root: Path) -> None:

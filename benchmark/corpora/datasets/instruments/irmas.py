@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from benchmark.corpora.datasets.dataset import DataSet, held_out
+from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.corpora.datasets.layout import Files, naming
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -17,9 +18,7 @@ INSTRUMENTS = {
     "cel": "cello", "cla": "clarinet", "flu": "flute", "gac": "acoustic guitar", "gel": "electric guitar",
     "org": "organ", "pia": "piano", "sax": "saxophone", "tru": "trumpet", "vio": "violin", "voi": "voice",
 }  # fmt: skip
-_TRAINING = "IRMAS-TrainingData"
 _TESTING = ("IRMAS-TestingData-Part1", "IRMAS-TestingData-Part2", "IRMAS-TestingData-Part3")
-_VALIDATION = 0.15
 #: `[cel][cla]0001__1`, `110__[org][dru][jaz_blu]1117__2`: instrument, drums, genre, recording, excerpt
 _RECORDING = re.compile(r"\](\d+)__\d+$")
 
@@ -31,12 +30,12 @@ class IRMAS(DataSet):
     `IRMAS-TestingData-Part{1,2,3}/FOLDER/NAME-8.{wav,txt}`, one code per line (a tab behind it); the parts' inner
     folders are named differently.
     Split: official training and test; that they share no recording is taken on trust, since nothing in the files tells.
-    There is no validation part: it is about 15 % of the training recordings.
+    There is no validation part: it is 15 % of the training excerpts, by recording.
     Group: in training the recording, whose number precedes the excerpt's; in the test the file name without the
     excerpt's number. Labels: `instruments`, a list of codes, in training with a single element.
     """
 
-    info = Info("irmas", "IRMAS", "Bosch, Janer, Fuhrmann & Herrera 2012 (ISMIR)", version=1)
+    info = Info("irmas", "IRMAS", "Bosch, Janer, Fuhrmann & Herrera 2012 (ISMIR)", version=2)
     licence = "CC BY-NC-SA 3.0"
     folder = "irmas"
     get = (
@@ -45,46 +44,37 @@ class IRMAS(DataSet):
     )
     disk = "about 12 GB unpacked"
     expected = {"train+val": 6_705, "test": 2_874}
+    shares: ClassVar[dict[str, float]] = {"val": 0.15}
 
     def index(self, home: Path) -> pd.DataFrame:
         """Training, then the three test parts, each by name."""
         import pandas as pd
 
-        training = [_training(home, path) for path in _sounds(home / _TRAINING)]
-        testing = [_testing(home, path) for part in _TESTING for path in _sounds(home / part)]
-        table = pd.DataFrame(training + testing)
-        validation = (table["split"] == "train") & held_out(table["group"], _VALIDATION, self.info.name)
-        table.loc[validation, "split"] = "val"
-        return table
+        files = Files(home)
+        training = pd.DataFrame([_training(path) for path in files.all("IRMAS-TrainingData/*/*.wav")])
+        training["split"] = self.drawn(training["group"])
+        parts = [files.all(f"{part}/*/*.wav", f"{part}/*.wav") for part in _TESTING]
+        testing = pd.DataFrame([_testing(home, path) for paths in parts for path in paths])
+        return pd.concat([training, testing.assign(split="test")], ignore_index=True)
 
 
-def _sounds(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no {folder}")
-    return sorted(path for path in folder.rglob("*.wav") if not path.name.startswith("."))
+def _training(path: str) -> dict[str, Any]:
+    *_, code, name = path.split("/")
+    recording = _RECORDING.search(name.rpartition(".")[0])
+    if code not in INSTRUMENTS or f"[{code}]" not in name:
+        raise ValueError(f"{path}: folder and name do not say which instrument it is")
+    return _row(path, f"recording {recording[1] if recording else name.rpartition('.')[0]}", [code])
 
 
-def _training(home: Path, path: Path) -> dict[str, Any]:
-    code, recording = path.parent.name, _RECORDING.search(path.stem)
-    if code not in INSTRUMENTS or f"[{code}]" not in path.stem:
-        raise ValueError(f"{path.relative_to(home)}: folder and name do not say which instrument it is")
-    return _row(home, path, f"recording {recording[1] if recording else path.stem}", "train", [code])
+def _testing(home: Path, path: str) -> dict[str, Any]:
+    listed = (home / path).with_suffix(".txt")
+    with naming(listed):
+        codes = list(dict.fromkeys(listed.read_text().split()))
+        if not INSTRUMENTS.keys() >= set(codes):
+            raise ValueError(f"expected instrument codes, found {codes}")
+    return _row(path, re.sub(r"-\d+$", "", listed.stem), codes)
 
 
-def _testing(home: Path, path: Path) -> dict[str, Any]:
-    listed = path.with_suffix(".txt")
-    codes = list(dict.fromkeys(listed.read_text().split()))
-    if not INSTRUMENTS.keys() >= set(codes):
-        raise ValueError(f"{listed.relative_to(home)}: expected instrument codes, found {codes}")
-    return _row(home, path, re.sub(r"-\d+$", "", path.stem), "test", codes)
-
-
-def _row(home: Path, path: Path, group: str, split: str, codes: list[str]) -> dict[str, Any]:
-    relative = path.relative_to(home)
-    return {
-        "id": relative.with_suffix("").as_posix(),
-        "path": relative.as_posix(),
-        "group": group,
-        "split": split,
-        "instruments": codes,
-    }
+def _row(path: str, group: str, codes: list[str]) -> dict[str, Any]:
+    name = PurePosixPath(path[path.rindex("IRMAS-T") :]).with_suffix("")
+    return {"id": name.as_posix(), "path": path, "group": group, "instruments": codes}

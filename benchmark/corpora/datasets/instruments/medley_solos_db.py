@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.corpora.datasets.dataset import DataSet
-from benchmark.corpora.datasets.layout import located, read_table
+from benchmark.corpora.datasets.layout import Files, naming, read_table
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ _SPLITS = {"training": "train", "validation": "val", "test": "test"}
 class MedleySolosDB(DataSet):
     """21,571 clips of 3 s, 44.1 kHz mono.
 
-    Layout: `Medley-solos-DB_metadata.csv`, and `Medley-solos-DB_SUBSET-INSTRUMENTID_UUID4.wav` in one folder (this one,
-    `audio`, or the archive's own).
+    Layout: `Medley-solos-DB_metadata.csv` of version 1.2 (older ones do not name the songs), and
+    `Medley-solos-DB_SUBSET-INSTRUMENTID_UUID4.wav`.
     Split: official, by subset, across collections: training and validation come from MedleyDB, the test from solosDb,
     so that room, microphone and style change with it.
     Group: the song. Labels: `instrument`.
@@ -38,20 +38,22 @@ class MedleySolosDB(DataSet):
         "into this folder."
     )
     disk = "8 GB packed"
-    expected = {"train+val+test": 21_571}
+    expected = {"train": 5_841, "val": 3_494, "test": 12_236}
 
     def index(self, home: Path) -> pd.DataFrame:
         """The clips in the order of the list."""
-        clips = read_table(located(home, "Medley-solos-DB_metadata.csv"))
+        files = Files(home)
+        listed = files.one("Medley-solos-DB_metadata.csv")
+        clips = read_table(listed, "subset", "instrument_id", "song_id", "uuid4")
         unknown = set(clips["subset"]) - _SPLITS.keys()
         if unknown:
-            raise ValueError(f"Medley-solos-DB_metadata.csv: unknown subsets {sorted(unknown)}")
-        base = located(home, "Medley-solos-DB_*-*_*.wav").parent.relative_to(home)
+            raise ValueError(f"{listed.name}: unknown subsets {sorted(unknown)}")
         names = "Medley-solos-DB_" + clips["subset"] + "-" + clips["instrument_id"] + "_" + clips["uuid4"] + ".wav"
         table = clips[["uuid4"]].rename(columns={"uuid4": "id"})
-        table["path"] = [(base / name).as_posix() for name in names]
+        table["path"] = [files.sound(name) for name in names]
         table["group"] = "song " + clips["song_id"]
         table["split"] = clips["subset"].map(_SPLITS)
         names_of = dict(enumerate(INSTRUMENTS))
-        table["instrument"] = [names_of[int(number)] for number in clips["instrument_id"]]
+        with naming(listed):
+            table["instrument"] = [names_of[int(number)] for number in clips["instrument_id"]]
         return table

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.corpora.datasets.layout import Files, naming
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -42,20 +43,23 @@ class NSynth(DataSet):
         """The notes in the order of the three files."""
         import pandas as pd
 
-        return pd.concat([_part(home, name, split) for name, split in _SPLITS.items()], ignore_index=True)
+        files = Files(home)
+        return pd.concat([_part(files, name, split) for name, split in _SPLITS.items()], ignore_index=True)
 
 
-def _part(home: Path, name: str, split: str) -> pd.DataFrame:
+def _part(files: Files, name: str, split: str) -> pd.DataFrame:
     import pandas as pd
 
-    notes = json.loads((home / f"nsynth-{name}" / "examples.json").read_text(encoding="utf-8"))
-    return pd.DataFrame(
-        {
-            "id": list(notes),
-            "path": [f"nsynth-{name}/audio/{note}.wav" for note in notes],
-            "group": [note["instrument_str"] for note in notes.values()],
-            "split": split,
-            "pitch": [int(note["pitch"]) for note in notes.values()],
-            "family": [note["instrument_family_str"] for note in notes.values()],
-        }
-    )
+    examples = files.one(f"nsynth-{name}/examples.json")
+    with naming(examples):
+        notes = json.loads(examples.read_text(encoding="utf-8"))
+        return pd.DataFrame(
+            {
+                "id": list(notes),
+                "path": [files.sound(f"nsynth-{name}/audio/{note}.wav") for note in notes],
+                "group": [note["instrument_str"] for note in notes.values()],
+                "split": split,
+                "pitch": [int(note["pitch"]) for note in notes.values()],
+                "family": [note["instrument_family_str"] for note in notes.values()],
+            }
+        )

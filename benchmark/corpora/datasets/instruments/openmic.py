@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from benchmark.corpora.datasets.dataset import DataSet, held_out
-from benchmark.corpora.datasets.layout import read_table
+from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.corpora.datasets.layout import Files, naming, read_table
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ INSTRUMENTS = (
 )  # fmt: skip
 #: of the listeners' weighted votes; at and above it the instrument is taken to be there (the makers' own baseline)
 _PRESENT = 0.5
-_VALIDATION = 0.15
 
 
 class OpenMIC(DataSet):
@@ -28,29 +27,35 @@ class OpenMIC(DataSet):
     Layout: `openmic-2018-aggregated-labels.csv` (one row per excerpt and instrument that was asked about),
     `openmic-2018-metadata.csv`, `partitions/split01_{train,test}.csv` (keys, no header), `audio/000/000046_3840.ogg`.
     Split: official `split01`, 14,915 / 5,085, drawn stratified by the strongest label and *not* by artist: artists of
-    the test are heard in training, which is left as it is. It has no validation part; that is about 15 % of the artists
-    of its training part.
+    the test are heard in training, which is left as it is. It has no validation part; that is 15 % of its
+    training part, by artist.
     Group: the artist; the track where none is given. Labels: `present` and `absent`, lists of instruments; of those in
     neither list nobody knows (about 2 of 20 are known per excerpt).
     """
 
-    info = Info("openmic", "OpenMIC-2018", "Humphrey, Durand & McFee 2018, OpenMIC-2018 (ISMIR)", version=1)
+    info = Info("openmic", "OpenMIC-2018", "Humphrey, Durand & McFee 2018, OpenMIC-2018 (ISMIR)", version=2)
     licence = "CC BY 4.0; audio CC per track"
     folder = "openmic-2018"
+    aliases = ("openmic2018",)
     get = "Get openmic-2018-v1.0.0.tgz from Zenodo, record 1432913, and unpack it beside this folder: it is its own."
     disk = "2.6 GB"
     expected = {"train+val": 14_915, "test": 5_085}
+    shares: ClassVar[dict[str, float]] = {"val": 0.15}
 
     def index(self, home: Path) -> pd.DataFrame:
         """The excerpts of the two partitions, in their order."""
         import pandas as pd
 
-        table = pd.concat([_partition(home, split) for split in ("train", "test")], ignore_index=True)
-        votes = read_table(home / "openmic-2018-aggregated-labels.csv")
-        votes["heard"] = votes["relevance"].astype(float) >= _PRESENT
-        metadata = read_table(home / "openmic-2018-metadata.csv")
+        files = Files(home)
+        parts = {split: files.one(f"partitions/split01_{split}.csv").read_text().split() for split in ("train", "test")}
+        table = pd.DataFrame([(key, split) for split, keys in parts.items() for key in keys], columns=["id", "split"])
+        labels = files.one("openmic-2018-aggregated-labels.csv")
+        votes = read_table(labels, "sample_key", "instrument", "relevance")
+        with naming(labels):
+            votes["heard"] = votes["relevance"].astype(float) >= _PRESENT
+        metadata = read_table(files.one("openmic-2018-metadata.csv"), "sample_key", "artist_id")
         artists = dict(zip(metadata["sample_key"], metadata["artist_id"], strict=True))
-        table["path"] = [f"audio/{key[:3]}/{key}.ogg" for key in table["id"]]
+        table["path"] = [files.sound(f"audio/{key[:3]}/{key}.ogg") for key in table["id"]]
         # no excerpt shares its recording: a key's prefix is the track's number in the Free Music Archive
         table["group"] = [
             f"artist {artists[key]}" if artists.get(key) else f"track {key.split('_')[0]}" for key in table["id"]
@@ -58,13 +63,6 @@ class OpenMIC(DataSet):
         for name, heard in (("present", True), ("absent", False)):
             lists = votes[votes["heard"] == heard].groupby("sample_key")["instrument"].agg(list)
             table[name] = [lists.get(key, []) for key in table["id"]]
-        validation = (table["split"] == "train") & held_out(table["group"], _VALIDATION, self.info.name)
-        table.loc[validation, "split"] = "val"
+        training = table["split"] == "train"
+        table.loc[training, "split"] = self.drawn(table.loc[training, "group"])
         return table
-
-
-def _partition(home: Path, split: str) -> pd.DataFrame:
-    import pandas as pd
-
-    keys = (home / "partitions" / f"split01_{split}.csv").read_text().split()
-    return pd.DataFrame({"id": keys, "split": split})

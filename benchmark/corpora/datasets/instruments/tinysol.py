@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.corpora.datasets.dataset import DataSet
-from benchmark.corpora.datasets.layout import located, read_table
+from benchmark.corpora.datasets.layout import Files, naming, read_table
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class TinySOL(DataSet):
     """2,913 notes in ordinary technique, recorded at Ircam between 1996 and 1999, 44.1 kHz mono.
 
     Layout: `TinySOL_metadata.csv` beside the unpacked archive, whose paths are
-    `Family/Instrument/ordinario/Fl-ord-C4-mf-N-T14d.wav`; a folder around them (`TinySOL2020`, `audio`) is found.
+    `Family/Instrument/ordinario/Fl-ord-C4-mf-N-T14d.wav`.
     Split: of the official five folds, which are balanced in instrument, pitch and dynamics, fold 0 is the test, fold 1
     the validation, the others training. Notes that were missing have been made from the recording of a neighbor, a
     semitone away (`R100u`, `R100d` in the name): they follow that recording, whatever fold the list gives them.
@@ -43,20 +43,24 @@ class TinySOL(DataSet):
 
     def index(self, home: Path) -> pd.DataFrame:
         """The notes in the order of the list."""
-        notes = read_table(located(home, "TinySOL_metadata.csv"))
+        files = Files(home)
+        listed = files.one("TinySOL_metadata.csv")
+        columns = ("Path", "Instrument (abbr.)", "Pitch ID", "Dynamics", "Instance ID", "Fold")
+        notes = read_table(listed, *columns)
         unknown = set(notes["Instrument (abbr.)"]) - INSTRUMENTS.keys()
         if unknown:
-            raise ValueError(f"TinySOL_metadata.csv: instruments that are not of this data set: {sorted(unknown)}")
-        base = located(home, "Winds").parent.relative_to(home)
+            raise ValueError(f"{listed.name}: instruments that are not of this data set: {sorted(unknown)}")
         table = notes[["Path"]].rename(columns={"Path": "id"})
-        table["path"] = [(base / path).as_posix() for path in notes["Path"]]
+        table["path"] = [files.sound(path) for path in notes["Path"]]
         table["id"] = table["id"].str.split("/").str[-1].str.removesuffix(".wav")
         steps = table["id"].str.extract(r"R100([ud])$")[0].map({"u": 1, "d": -1}).fillna(0).astype(int)
-        recorded = (notes["Pitch ID"].astype(int) - steps).astype(str)
+        with naming(listed):
+            pitches, listed_folds = notes["Pitch ID"].astype(int), notes["Fold"].astype(int)
+        recorded = (pitches - steps).astype(str)
         table["group"] = notes["Instrument (abbr.)"] + " " + recorded
         table["group"] += " " + notes["Dynamics"] + " " + notes["Instance ID"]
         recordings_first = steps.abs().sort_values(kind="stable").index
-        folds = notes["Fold"].astype(int).loc[recordings_first].groupby(table["group"]).first()
+        folds = listed_folds.loc[recordings_first].groupby(table["group"]).first()
         table["split"] = table["group"].map(folds).map(_SPLITS)
         table["instrument"] = notes["Instrument (abbr.)"].map(INSTRUMENTS)
         return table

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.corpora.datasets.layout import Files, naming, require_columns
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CITATION = "Defferrard, Benzi, Vandergheynst, Bresson (ISMIR 2017)"
+FIELDS = (("set", "subset"), ("set", "split"), ("artist", "id"), ("track", "genre_top"))
 SPLIT_OF = {"training": "train", "validation": "val", "test": "test"}
 #: the archive's wrong durations put these clips behind the end of their track: files without audio (the authors' list
 #: for their challenge of 2018; three of them are in the small subset, mdeff/fma#44)
@@ -22,7 +24,7 @@ class FMA(DataSet):
     """What its subsets have in common.
 
     Layout: `fma_metadata/tracks.csv` (three header rows: group, field, `track_id`; free text with line breaks) and
-    `fma_SUBSET/000/000002.mp3` side by side.
+    `fma_SUBSET/000/000002.mp3`; a larger subset's folder will do.
     Split: the authors', 80 / 10 / 10 by genre, all tracks of an artist in one part; the group is the artist's id. (Two
     names of one musician are two artists.)
     Left out: the clips that have no audio. Some more are shorter than 30 s, down to half a second.
@@ -31,7 +33,8 @@ class FMA(DataSet):
 
     licence = "audio: Creative Commons, per track; metadata: CC BY 4.0"
     folder = "fma"
-    subset: ClassVar[str]
+    #: the subsets of 30-second clips that hold its tracks, the smallest (its own) first
+    within: ClassVar[tuple[str, ...]]
     #: whose tracks it has, in the column `subset`: each contains the smaller ones
     contains: ClassVar[tuple[str, ...]]
 
@@ -39,13 +42,19 @@ class FMA(DataSet):
         """The tracks of the subset, by id."""
         import pandas as pd
 
-        tracks = pd.read_csv(home / "fma_metadata" / "tracks.csv", index_col=0, header=[0, 1], low_memory=False)
+        files = Files(home)
+        table = files.one("fma_metadata/tracks.csv", "tracks.csv")
+        with naming(table):
+            tracks = pd.read_csv(table, index_col=0, header=[0, 1], low_memory=False)
+        require_columns(table, tracks.columns, FIELDS)
         tracks = tracks[tracks["set", "subset"].isin(self.contains) & ~tracks.index.isin(SILENT)]
         ids = [f"{track:06d}" for track in tracks.index]
         return pd.DataFrame(
             {
                 "id": ids,
-                "path": [f"fma_{self.subset}/{track[:3]}/{track}.mp3" for track in ids],
+                "path": [
+                    files.sound(*(f"fma_{subset}/{track[:3]}/{track}.mp3" for subset in self.within)) for track in ids
+                ],
                 "group": [str(artist) for artist in tracks["artist", "id"]],
                 "split": [SPLIT_OF[split] for split in tracks["set", "split"]],
                 "genre": list(tracks["track", "genre_top"]),
@@ -60,7 +69,7 @@ class FMASmall(FMA):
     get = "Unzip fma_metadata.zip and fma_small.zip there; the GitHub repository mdeff/fma links to both"
     disk = "8 GB"
     expected = {"train+val+test": 8_000 - 3}
-    subset = "small"
+    within = ("small", "medium", "large")
     contains = ("small",)
 
 
@@ -71,5 +80,5 @@ class FMAMedium(FMA):
     get = "Unzip fma_metadata.zip and fma_medium.zip there; the GitHub repository mdeff/fma links to both"
     disk = "24 GB"
     expected = {"train+val+test": 25_000 - len(SILENT)}
-    subset = "medium"
+    within = ("medium", "large")
     contains = ("small", "medium")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.corpora.datasets.layout import Files, naming, require_columns
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -42,22 +43,32 @@ class MagnaTagATune(DataSet):
         """All clips but the empty ones, in the order of the annotations."""
         import pandas as pd
 
-        table = pd.read_csv(home / "annotations_final.csv", sep="\t")
+        files = Files(home)
+        annotations, information = files.one("annotations_final.csv"), files.one("clip_info_final.csv")
+        table, clips = _table(annotations, "clip_id", "mp3_path"), _table(information, "clip_id", "artist")
         table = table[~table["clip_id"].isin(EMPTY)]
         tags = table.drop(columns=["clip_id", "mp3_path"])
         heard = tags.to_numpy() == 1
-        clips = pd.read_csv(home / "clip_info_final.csv", sep="\t", usecols=["clip_id", "artist"])
         artists = clips.drop_duplicates("clip_id").set_index("clip_id")["artist"]
         return pd.DataFrame(
             {
                 "id": table["clip_id"].astype(str),
-                "path": table["mp3_path"],
+                "path": [files.sound(path) for path in table["mp3_path"]],
                 "group": [_source(path) for path in table["mp3_path"]],
                 "split": [SPLIT_OF[path[0]] for path in table["mp3_path"]],
                 "artist": table["clip_id"].map(artists).fillna(""),
                 "tags": [tags.columns[row].tolist() for row in heard],
             }
         )
+
+
+def _table(path: Path, *columns: str) -> pd.DataFrame:
+    import pandas as pd
+
+    with naming(path):
+        table = pd.read_csv(path, sep="\t")
+    require_columns(path, table.columns, columns)
+    return table
 
 
 def _source(path: str) -> str:

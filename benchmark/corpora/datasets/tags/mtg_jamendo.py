@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.corpora.datasets.layout import Files, naming
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class MTGJamendo(DataSet):
 
     Layout: `data/splits/split-N/autotagging_SUBSET-{train,validation,test}.tsv`, as in the repository
     MTG/mtg-jamendo-dataset (tab-separated; a line has as many fields as its track has tags), and the unpacked archives
-    `00` to `99` in `audio/` (`NN/ID.mp3`) or `audio-low/` (`NN/ID.low.mp3`); the first is taken where both are there.
+    `00` to `99` with `NN/ID.mp3` or, of type audio-low, `NN/ID.low.mp3`; the first is taken where both are there.
     Split: the authors' number `fold`, by artist (none is in two parts). They split once and then filtered by subset, so
     a track is in the same part of every subset that has it, and one column `split` holds for all; this is checked.
     Labels: a column of tags per subset (`genre---rock`), None where the subset does not have the track.
@@ -50,21 +51,21 @@ class MTGJamendo(DataSet):
         """The tracks of all subsets, by id."""
         import pandas as pd
 
-        audio, ending = ("audio", ".mp3") if (home / "audio").is_dir() else ("audio-low", ".low.mp3")
+        files = Files(home)
         rows: dict[str, dict[str, Any]] = {}
         for column, subset in self.subsets.items():
             for part, split in SPLITS.items():
-                for track, artist, path, tags in _read(self._file(home, subset, part)):
-                    place = f"{audio}/{path.removesuffix('.mp3')}{ending}"
-                    row = rows.setdefault(track, {"id": track, "path": place, "group": artist, "split": split})
+                table = files.one(f"splits/split-{self.fold}/autotagging_{subset}-{part}.tsv")
+                for track, artist, path, tags in _read(table):
+                    row = rows.setdefault(track, {"id": track, "path": path, "group": artist, "split": split})
                     if row["split"] != split:
                         raise ValueError(f"{track} is in {row['split']} and, in {subset}, in {split}")
                     row[column] = tags
         index = pd.DataFrame([rows[track] for track in sorted(rows)], dtype=object)
+        index["path"] = [
+            files.sound(f"audio/{path}", path, path.removesuffix(".mp3") + ".low.mp3") for path in index["path"]
+        ]
         return index.where(index.notna(), None)
-
-    def _file(self, home: Path, subset: str, part: str) -> Path:
-        return home / "data" / "splits" / f"split-{self.fold}" / f"autotagging_{subset}-{part}.tsv"
 
 
 class MTGJamendoMood(MTGJamendo):
@@ -77,13 +78,15 @@ class MTGJamendoMood(MTGJamendo):
     get = MTGJamendo.get.replace("raw_30s", "autotagging_moodtheme (or raw_30s)")
     disk = "46 GB as audio-low, 152 GB as audio; decoded, another 140 GB"
     expected = {"train": 9_949, "val": 3_802, "test": 4_231}
+    aliases = ("mtg_jamendo_autotagging_moodtheme",)
     subsets = {"mood": "moodtheme"}
 
 
 def _read(path: Path) -> list[tuple[str, str, str, list[str]]]:
     """Track, artist, path and tags of each line: pandas wants lines of equal length."""
-    header, *lines = path.read_text(encoding="utf-8").splitlines()
-    if header.split("\t") != FIELDS:
-        raise ValueError(f"{path.name} begins with {header!r}")
-    rows = (line.split("\t") for line in lines)
-    return [(track, artist, path, tags) for track, artist, _, path, _, *tags in rows]
+    with naming(path):
+        header, *lines = path.read_text(encoding="utf-8").splitlines()
+        if header.split("\t") != FIELDS:
+            raise ValueError(f"begins with {header!r}")
+        rows = (line.split("\t") for line in lines)
+        return [(track, artist, sound, tags) for track, artist, _, sound, _, *tags in rows]

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.corpora.datasets.layout import Files, naming
 from benchmark.interfaces import Info
 
 #: numbers of albums, so that each part has an early and a late one: 45, 25 and 110 songs
@@ -21,7 +22,7 @@ class Beatles(DataSet):
 
     Layout: `chordlab/The Beatles/<album>/<song>.lab` somewhere below the folder, perhaps with `The_Beatles`, lines of
     start, end and label between blanks or tabs; and the user's own copy of the audio, named like its annotation:
-    `audio/<album>/<song>.wav`. `10CD1_-_The_Beatles` and `10CD2_-_The_Beatles` are one album.
+    `audio/<album>/<song>.wav`, or flac, mp3 ... `10CD1_-_The_Beatles` and `10CD2_-_The_Beatles` are one album.
 
     Split: there is none; the field cross-validates over albums. Here one fold is fixed: `TEST_ALBUMS`, `VAL_ALBUMS`.
     Group: the album. All songs are by one band, so that nothing here is about unknown artists.
@@ -36,25 +37,23 @@ class Beatles(DataSet):
         "CDs to audio/<album>/<song>.wav, named like the .lab files"
     )
     disk = "5 GB"
-    expected = {"train+val+test": 180}
+    expected = {"train": 110, "val": 25, "test": 45}
 
     def index(self, home: Path) -> pd.DataFrame:
         """Every annotated song, by album."""
-        # archives that pass through a Mac get `._<song>.lab` beside each file
-        paths = sorted(home.glob("**/chordlab/The?Beatles/*/[!.]*.lab"), key=lambda path: path.parts[-2:])
-        if not paths:
-            raise FileNotFoundError("no chordlab/The Beatles/<album>/<song>.lab")
-        return pd.DataFrame([_track(path) for path in paths])
+        files = Files(home)
+        paths = files.all("chordlab/The Beatles/*/*.lab", "chordlab/The_Beatles/*/*.lab")
+        return pd.DataFrame([_track(files, home / path) for path in paths])
 
 
-def _track(path: Path) -> dict[str, object]:
+def _track(files: Files, path: Path) -> dict[str, object]:
     album, song = path.parent.name, path.stem
     number = re.match(r"\d+", album)
     if number is None:
         raise ValueError(f"{path}: the album's folder begins with no number")
     return {
         "id": f"{album}/{song}",
-        "path": f"audio/{album}/{song}.wav",
+        "path": files.sound(f"audio/{album}/{song}.wav", f"{album}/{song}.wav"),
         "group": re.sub(r"CD\d", "", album),
         "split": _split(int(number[0])),
         "chords": read_chords(path),
@@ -74,10 +73,11 @@ def read_chords(path: Path) -> list[dict[str, Any]]:
         ValueError: a line holds something else.
     """
     chords = []
-    for line in filter(str.strip, path.read_text(encoding="utf-8").splitlines()):
-        try:
-            start, end, label = line.split()
-            chords.append({"start": float(start), "end": float(end), "label": label})
-        except ValueError as error:
-            raise ValueError(f"{path}: {line!r} is not a start, an end and a label") from error
+    with naming(path):
+        for line in filter(str.strip, path.read_text(encoding="utf-8").splitlines()):
+            try:
+                start, end, label = line.split()
+                chords.append({"start": float(start), "end": float(end), "label": label})
+            except ValueError as error:
+                raise ValueError(f"{line!r} is not a start, an end and a label") from error
     return chords

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from benchmark.corpora.datasets.beat_files import read_bpm
-from benchmark.corpora.datasets.dataset import DataSet, held_out
+from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.corpora.datasets.layout import Files
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -27,43 +28,42 @@ class GiantStepsTempo(DataSet):
     Left out: `WITHOUT_TEMPO`, which have 0.0 in version 2.
 
     **Not the published protocol.** The field only tests on this set. A probe must be trained, so it is split by the
-    hash of the release: 30 % test, 10 % validation. Its own `splits/fold*.txt` are not used, since they part releases
-    (4017608 is in fold 10, 4017611 in fold 1). A release is a run of numbers at most 10 apart, which is our guess:
-    artists are not annotated, and may be in several splits.
+    hash of the release: 30 % test, 10 % validation (396 / 67 / 198 tracks). Its own `splits/fold*.txt` are not used,
+    since they part releases (4017608 is in fold 10, 4017611 in fold 1). A release is a run of numbers at most 10 apart,
+    which is our guess: artists are not annotated, and may be in several splits.
     """
 
-    info = Info("giantsteps_tempo", "GiantSteps tempo", "Knees et al. 2015; Schreiber & Müller 2018 (tempi, version 2)")
+    info = Info(
+        "giantsteps_tempo", "GiantSteps tempo", "Knees et al. 2015; Schreiber & Müller 2018 (tempi, version 2)", 2
+    )
     licence = "annotations CC BY-SA; audio: Beatport's previews, all rights reserved"
     folder = "giantsteps/giantsteps-tempo-dataset"
+    aliases = ("giantsteps/giantsteps-tempo-dataset-*", "giantsteps/*/giantsteps-tempo-dataset*", "giantsteps_tempo")
     get = (
         "Clone giantsteps-tempo-dataset of the GiantSteps organization on GitHub, and run its audio_dl.sh; "
         "JKU Linz keeps a copy of the audio"
     )
     disk = "1 GB"
-    expected = {"train+val+test": 664 - len(WITHOUT_TEMPO)}
+    expected = {"train": 396, "val": 67, "test": 198}
+    shares: ClassVar[dict[str, float]] = {"test": 0.3, "val": 0.1}
 
     def index(self, home: Path) -> pd.DataFrame:
         """Every track with a tempo, by number."""
         import pandas as pd
 
-        files = list((home / "annotations_v2" / "tempo").glob("*.LOFI.bpm"))
-        if not files:
-            raise FileNotFoundError(f"{home} has no annotations_v2/tempo/*.LOFI.bpm")
-        tempi = {int(path.name.split(".")[0]): read_bpm(path) for path in files}
+        files = Files(home)
+        annotated = [home / path for path in files.all("annotations_v2/tempo/*.LOFI.bpm")]
+        tempi = {int(path.name.split(".")[0]): read_bpm(path) for path in annotated}
         numbers = sorted(number for number, bpm in tempi.items() if bpm > 0)
         tracks = pd.DataFrame(
             {
                 "id": [str(number) for number in numbers],
-                "path": [f"audio/{number}.LOFI.mp3" for number in numbers],
+                "path": [files.sound(f"audio/{number}.LOFI.mp3") for number in numbers],
                 "group": _releases(numbers),
-                "split": "train",
                 "tempo": [tempi[number] for number in numbers],
             }
         )
-        test, val = (held_out(tracks["group"], share, "giantsteps_tempo") for share in (0.3, 0.4))
-        tracks.loc[val, "split"] = "val"
-        tracks.loc[test, "split"] = "test"  # the first three tenths, which are also within `val`
-        return tracks
+        return tracks.assign(split=self.drawn(tracks["group"]))
 
 
 def _releases(numbers: list[int]) -> list[str]:

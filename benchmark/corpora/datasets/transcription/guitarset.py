@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.corpora.datasets.layout import Files, naming
 from benchmark.interfaces import Info
 
 _SPLITS = {"00": "train", "01": "train", "02": "train", "03": "train", "04": "val", "05": "test"}
@@ -32,29 +33,26 @@ class GuitarSet(DataSet):
     info = Info("guitarset", "GuitarSet", "Xi, Bittner, Pauwels, Ye & Bello, ISMIR 2018", version=1)
     licence = "MIT"
     folder = "guitarset"
-    get = (
-        "Get annotation.zip and audio_mono-mic.zip from Zenodo, record 3371780, and unpack them to annotation/ and "
-        "audio_mono-mic/ in this folder"
-    )
+    get = "Get annotation.zip and audio_mono-mic.zip from Zenodo, record 3371780, and unpack them into this folder"
     disk = "1.5 GB"
-    expected = {"train+val+test": 360}
+    expected = {"train": 240, "val": 60, "test": 60}
 
     def index(self, home: Path) -> pd.DataFrame:
         """Every annotated excerpt, by player."""
-        paths = sorted((home / "annotation").glob("*.jams"))
-        if not paths:
-            raise FileNotFoundError("no annotation/*.jams")
-        return pd.DataFrame([_track(path) for path in paths])
+        files = Files(home)
+        return pd.DataFrame([_track(files, home / path) for path in files.all("*.jams")])
 
 
-def _track(path: Path) -> dict[str, object]:
-    player, piece, mode = path.stem.split("_")
-    instructed, performed = _chords(path) if mode == "comp" else (None, None)
+def _track(files: Files, path: Path) -> dict[str, object]:
+    with naming(path):
+        player, piece, mode = path.stem.split("_")
+        split = _SPLITS[player]
+        instructed, performed = _chords(path) if mode == "comp" else (None, None)
     return {
         "id": path.stem,
-        "path": f"audio_mono-mic/{path.stem}_mic.wav",
+        "path": files.sound(f"audio_mono-mic/{path.stem}_mic.wav", f"{path.stem}_mic.wav"),
         "group": player,
-        "split": _SPLITS[player],
+        "split": split,
         "mode": mode,
         "piece": piece,
         "chords": instructed,
@@ -66,7 +64,7 @@ def _chords(path: Path) -> list[list[dict[str, Any]]]:
     annotations = json.loads(path.read_text(encoding="utf-8"))["annotations"]
     found = [each["data"] for each in annotations if each["namespace"] == "chord"]
     if len(found) != 2:
-        raise ValueError(f"{path.name}: {len(found)} annotations of chords instead of 2")
+        raise ValueError(f"{len(found)} annotations of chords instead of 2")
     return [
         [{"start": o["time"], "end": o["time"] + o["duration"], "label": o["value"]} for o in each] for each in found
     ]

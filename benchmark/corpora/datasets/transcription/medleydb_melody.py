@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pandas as pd
 
 from benchmark.corpora.datasets.contours import contour
-from benchmark.corpora.datasets.dataset import DataSet, held_out
+from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.corpora.datasets.layout import Files, naming
 from benchmark.interfaces import Info
 
-#: where annotations and mixes are: in MedleyDB itself, and in its selection for melody extraction
-LAYOUTS = {
-    "Annotations/Melody_Annotations/MELODY1": "Audio/{song}/{song}_MIX.wav",
-    "melody1": "audio/{song}_MIX.wav",
-}
 #: songs named by their composers are by two singers of NYU (MedleyDB's index of artists)
 COMPOSERS = frozenset(("Debussy", "Handel", "Mozart", "Schubert", "Schumann", "Wolf"))
 
@@ -27,14 +24,14 @@ class MedleyDBMelody(DataSet):
     Hz, 0 where there is no melody, every 256 samples at 44.1 kHz. Of the three definitions of a melody this is the
     first: the f0 of the one source that leads the song, often the voice.
 
-    Split: by artist, from the hash of the name: 35 % of them are the test, 10 % the validation (about 26 and 15 songs,
-    since MusicDelta, a third of all songs, falls into training). The field splits by artist, too, but not alike.
+    Split: by artist, from the hash of the name: 35 % of the songs are the test, 10 % the validation (59 / 11 / 38;
+    MusicDelta, a third of all songs, falls into training). The field splits by artist, too, but not alike.
     Group: the artist, the first half of the song's name; classical songs, named by their composers, are one group.
 
     Labels: `f0`, in Hz every 10 ms, 0 where unvoiced.
     """
 
-    info = Info("medleydb_melody", "MedleyDB, melody", "Bittner et al., ISMIR 2014", version=1)
+    info = Info("medleydb_melody", "MedleyDB, melody", "Bittner et al., ISMIR 2014", version=2)
     licence = "CC BY-NC-SA 4.0"
     folder = "medleydb_melody"
     get = (
@@ -42,32 +39,25 @@ class MedleyDBMelody(DataSet):
         "MedleyDB (medleydb.weebly.com) to it"
     )
     disk = "5 GB"
-    expected = {"train+val+test": 108}
+    expected = {"train": 59, "val": 11, "test": 38}
+    shares: ClassVar[dict[str, float]] = {"test": 0.35, "val": 0.1}
 
     def index(self, home: Path) -> pd.DataFrame:
         """Every song with a melody, by name."""
-        found = [(path, mix) for folder, mix in LAYOUTS.items() for path in (home / folder).glob("*_MELODY1.csv")]
-        if not found:
-            raise FileNotFoundError(f"no *_MELODY1.csv in {' or '.join(LAYOUTS)}")
-        tracks = pd.DataFrame([_track(path, mix) for path, mix in sorted(found)])
-        test, val = (held_out(tracks["group"], share, "medleydb_melody") for share in (0.35, 0.45))
-        tracks["split"] = "train"
-        tracks.loc[val, "split"] = "val"
-        tracks.loc[test, "split"] = "test"  # the first 35 % of names, which are also within `val`
-        return tracks
+        files = Files(home)
+        tracks = pd.DataFrame([_track(files, home / path) for path in files.all("*_MELODY1.csv")])
+        return tracks.assign(split=self.drawn(tracks["group"]))
 
 
-def _track(path: Path, mix: str) -> dict[str, object]:
+def _track(files: Files, path: Path) -> dict[str, object]:
     song = path.stem.removesuffix("_MELODY1")
     artist = song.split("_")[0]
-    try:
+    with naming(path):
         table = pd.read_csv(path, header=None, names=["time", "f0"], dtype=float)
         f0 = contour(table["time"].to_numpy(), table["f0"].to_numpy())
-    except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from error
     return {
         "id": song,
-        "path": mix.format(song=song),
+        "path": files.sound(f"audio/{song}_MIX.wav", f"{song}_MIX.wav"),
         "group": "NYU singers" if artist in COMPOSERS else artist,
         "f0": f0,
     }

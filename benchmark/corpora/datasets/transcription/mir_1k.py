@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from benchmark.corpora.datasets.contours import contour
-from benchmark.corpora.datasets.dataset import DataSet, held_out
+from benchmark.corpora.datasets.dataset import DataSet
+from benchmark.corpora.datasets.layout import Files, naming
 from benchmark.interfaces import Info
 
 #: seconds between two labels: windows of 40 ms, the first of which begins with the clip
@@ -22,43 +24,35 @@ class MIR1K(DataSet):
     per line and window: MIDI pitch, 0 where unvoiced. Windows of 40 ms follow every 20 ms; the first is centered at
     20 ms. Audio is the mean of both channels, at their levels as recorded.
 
-    Split: there is none. By the hash of the singer's name: Kenshin, ariel, bobon, geniusturtle, stool and tammy are the
-    test, amy and khair the validation. Group: the singer. Known leak: two singers may have chosen the same song, with
+    Split: there is none. By the hash of their names, singers with 25 % of the clips are the test, with 15 % the
+    validation. Group: the singer. Known leak: two singers may have chosen the same song, with
     the same accompaniment; songs are numbered per singer, their titles are not given.
 
     Labels: `f0`, in Hz every 10 ms, 0 where unvoiced.
     """
 
-    info = Info("mir_1k", "MIR-1K", "Hsu & Jang, IEEE TASLP 18(2), 2010", version=1)
+    info = Info("mir_1k", "MIR-1K", "Hsu & Jang, IEEE TASLP 18(2), 2010", version=2)
     licence = "none stated, for research"
     folder = "mir_1k"
-    get = (
-        "Get MIR-1K.zip from mirlab.org (data sets), and unpack it so that Wavfile/ and PitchLabel/ lie in this folder"
-    )
+    get = "Get MIR-1K.zip from mirlab.org (data sets), and unpack it into this folder"
     disk = "1 GB"
+    expected = {"train+val+test": 1_000}
+    shares: ClassVar[dict[str, float]] = {"test": 0.25, "val": 0.15}
 
     def index(self, home: Path) -> pd.DataFrame:
         """Every labelled clip, by name."""
-        paths = sorted((home / "PitchLabel").glob("*.pv"))
-        if not paths:
-            raise FileNotFoundError("no PitchLabel/*.pv")
-        tracks = pd.DataFrame([_track(path) for path in paths])
-        test, val = (held_out(tracks["group"], share, "mir_1k") for share in (0.25, 0.4))
-        tracks["split"] = "train"
-        tracks.loc[val, "split"] = "val"
-        tracks.loc[test, "split"] = "test"  # the first quarter of names, which is also within `val`
-        return tracks
+        files = Files(home)
+        tracks = pd.DataFrame([_track(files, home / path) for path in files.all("PitchLabel/*.pv")])
+        return tracks.assign(split=self.drawn(tracks["group"]))
 
 
-def _track(path: Path) -> dict[str, object]:
-    try:
+def _track(files: Files, path: Path) -> dict[str, object]:
+    with naming(path):
         midi = np.array(path.read_text().split(), float)
         f0 = contour(LABEL_HOP * np.arange(1, len(midi) + 1), np.where(midi > 0, 440 * 2 ** ((midi - 69) / 12), 0.0))
-    except ValueError as error:
-        raise ValueError(f"{path.name}: {error}") from error
     return {
         "id": path.stem,
-        "path": f"Wavfile/{path.stem}.wav",
+        "path": files.sound(f"Wavfile/{path.stem}.wav"),
         "group": path.stem.split("_")[0].lower(),
         "f0": f0,
     }
