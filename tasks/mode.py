@@ -2,9 +2,8 @@
 
 Conventions
 -----------
-Measured: the mode of a clip. Label: that of the notated key (`K:` of the ABC tunes; MusicXML's for the chorales,
-where the bass ends on the tonic). Modal and modulating works are not in the corpus; a clip of 8 s may still lie in a
-passage that leaves the key (told the tonic, the size of the third is right in 93 %).
+Measured: the mode of a clip. Label: that of the work's key (see `tasks/key.py`); modal works have none. A clip of 8 s
+may still lie in a passage that leaves the key.
 Shortcuts removed: the tonic, by a transposition that is uniform over -6..+5, so that it takes the scale's intervals
 and not its notes; instruments, tempo, room and level are drawn independently. What remains: 42 % of the chorales are
 minor and 12 % of the tunes, and modes differ a little in metre.
@@ -21,7 +20,7 @@ from tasks.kinds.classification import Classification
 class Mode(Classification):
     """Major or minor, whatever the tonic."""
 
-    info = Info("mode", "Mode", "scikit-learn; this project", version=1)
+    info = Info("mode", "Mode", "scikit-learn; this project", version=2)
     level = "pitch"
     corpus = "rendered_scores"
     metric = "macro_f1"

@@ -89,16 +89,17 @@ def tiny_run(tiny_grid: Path, data_dir: Path, shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def works(shared: Path) -> list[Work]:
-    """The tunes of every fourth file, and a sixth of the chorales: enough to see, read in seconds, by one worker."""
-    from benchmark.corpora.rendered.works import chorales, folk, note_tables, reading
+    """Some tunes, songs, chorales and masses: enough to see, read in seconds, by one worker."""
+    from benchmark.corpora.rendered.works import chorales, essen, folk, groups, masses, note_tables, reading
 
     folder = shared / "works"
     with FileLock(shared / "works.lock"):
         if not folder.exists():
             scores = reading.corpus_folder()
-            read = [*folk.read_folk(scores, 0, 4), *chorales.read_chorales(scores, 0, 6)]
+            songs = [*folk.read_folk(scores, 0, 6), *essen.read_essen(scores, 1, 8)]
+            read = [*songs, *chorales.read_chorales(scores, 0, 6), *list(masses.read_masses(scores))[::6]]
             (shared / "works.draft").mkdir()
-            note_tables.save_notes(read, shared / "works.draft")
+            note_tables.save_notes(groups.grouped(read), shared / "works.draft")
             (shared / "works.draft").rename(folder)
     return list(note_tables.load_notes(folder).values())
 

@@ -68,22 +68,22 @@ def arrange(work: Work, track: str, split: str, version: int) -> Arrangement:
     name, _, beats = METRES[work.signature]
     grid = draw_grid(rng, work, bpm)
     played = looped(work, grid, rng)
-    lead, chorale = played[played["part"] == 0], bool(work.notes["part"].max() > 0)
+    lead, parts = played[played["part"] == 0], bool(work.notes["part"].max() > 0)
     shift = transposition + _octaves(lead, transposition, REGISTERS[register])
     accents = rng.uniform(0, 15)
     melody = _voice(rng, lead, shift, accents)
     # accompanied as often whatever the work, so that an accompaniment tells nothing about it
     accompanied, every = rng.random() < 0.8, int(rng.choice([1, beats]))
-    lower = _subset(played, generator("voices", version, track)) if chorale else _bass(lead, grid, every)
+    lower = _subset(played, generator("voices", version, track)) if parts else _bass(lead, grid, every)
     notes = {
         "lead": melody,
         "accompaniment": _voice(rng, lower, transposition, accents) if accompanied else [],
-        "drums": _drums(rng, grid, beats, 3 if name.startswith("compound") else 2),
+        "drums": _drums(rng, grid, beats, 3 if name == "compound" else 2),
     }
     programs = {"lead": program, "accompaniment": int(rng.choice(ACCOMPANYING)), "drums": 0}
     heard = np.concatenate([lead, lower]) if accompanied else lead
     labels: dict[str, object] = {
-        "key": f"{TONICS[(work.tonic + transposition) % 12]} {work.mode}",
+        "key": None if work.tonic is None else f"{TONICS[(work.tonic + transposition) % 12]} {work.mode}",
         "mode": work.mode,
         "metre": name,
         "dance": work.dance,
@@ -95,8 +95,8 @@ def arrange(work: Work, track: str, split: str, version: int) -> Arrangement:
         "transposition": transposition,
         "beats": grid.inside(grid.beats),
         "downbeats": grid.inside(k for k in grid.beats if k % beats == 0),
-        "voices": voices(heard) if chorale else None,
-        "chords": chords(heard, grid, transposition) if chorale else None,
+        "voices": voices(heard) if parts else None,
+        "chords": chords(heard, grid, transposition) if parts else None,
         "f0": melody_f0(notes["lead"]),
     }
     return Arrangement(
@@ -140,9 +140,10 @@ def _voice(rng: np.random.Generator, part: Played, shift: int, accents: float) -
 
 
 def _subset(played: Played, rng: np.random.Generator) -> Played:
-    """One, two or all three of a chorale's lower voices."""
-    chosen = rng.choice([1, 2, 3], rng.integers(1, 4), replace=False)
-    lower: Played = played[np.isin(played["part"], chosen)]
+    """One, two or three of the lower voices that sound in the clip."""
+    parts = sorted({*played["part"].tolist()} - {0})
+    count = min(int(rng.integers(1, 4)), len(parts))
+    lower: Played = played[np.isin(played["part"], rng.permutation(parts)[:count])]
     return lower
 
 

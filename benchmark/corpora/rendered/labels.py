@@ -19,6 +19,8 @@ F0_STEP = 0.01
 AUDIBLE_SECONDS = 0.05
 #: fewer voices than this make no triads
 CHORD_VOICES = 3
+#: seconds between two counts of the voices, and what share of the time is most of it
+VOICES_STEP, MOST = 0.05, 0.6
 
 #: pitch classes above the root -> quality. A seventh is not spelled out: mir_eval's `majmin` hears C:7 as C:maj.
 _QUALITIES = {
@@ -63,19 +65,29 @@ def melody_f0(lead: list[Note]) -> NDArray[np.float32] | None:
 
 
 def voices(played: Played) -> str | None:
-    """How many parts of a chorale sound in the clip, `1` to `4`."""
-    heard = played[(played["end"] > AUDIBLE_SECONDS) & (played["start"] < CLIP_SECONDS - AUDIBLE_SECONDS)]
-    return str(len(set(heard["part"].tolist()))) if len(heard) else None
+    """How many parts sound together, `1` to `4`: for most of the time that any does, else there is no label."""
+    times = np.arange(0, CLIP_SECONDS, VOICES_STEP)[:, None]
+    parts = np.array([_sounds_at(played[played["part"] == part], times) for part in np.unique(played["part"])])
+    at_once = parts.sum(axis=0)[parts.any(axis=0)] if len(parts) else np.zeros(0, int)
+    if not len(at_once):
+        return None
+    number = int(np.bincount(at_once).argmax())
+    return str(number) if (at_once == number).mean() > MOST else None
+
+
+def _sounds_at(part: Played, times: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(((part["start"] <= times) & (times < part["end"])).any(axis=1))
 
 
 def chords(played: Played, grid: Grid, transposition: int) -> list[Chord] | None:
-    """A label per beat, from the notes that the clip plays on it; None where fewer than three voices do.
+    """A label per beat, from the notes that the clip plays on it; None where fewer than three parts play in it.
 
     A beat's chord is what sounds at its onset, if that is a major or minor triad, or one with its seventh (pitch
     classes, any inversion; a minor triad under a major sixth reads as the seventh chord that it also is). `X`: other
     notes sound, or the second half of the beat is another such chord. `N`: nothing sounds.
     """
-    if int(voices(played) or 0) < CHORD_VOICES:
+    heard = played[(played["end"] > AUDIBLE_SECONDS) & (played["start"] < CLIP_SECONDS - AUDIBLE_SECONDS)]
+    if len(np.unique(heard["part"])) < CHORD_VOICES:
         return None
     times = grid.seconds(np.asarray(grid.beats, float)).clip(0, CLIP_SECONDS)
     return [

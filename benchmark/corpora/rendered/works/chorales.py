@@ -1,60 +1,69 @@
-"""Bach's four-part chorales, as music21 ships them."""
+"""Bach's four-part chorales, and Monteverdi's madrigals, as music21 ships them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from benchmark.corpora.rendered.works.work import METRES, Work
+from benchmark.corpora.rendered.works.musicxml import Score, read_musicxml
+from benchmark.corpora.rendered.works.parts import first_downbeat, note_table
+from benchmark.corpora.rendered.works.work import METRES, Mode, Work
+
+CHORALE_VOICES = 4
+#: Riemenschneider's number, BWV number, hymn, Kalmus's number: a line of the table in music21's chorales.py
+_HYMN = re.compile(r"^ *\d+---\|\|---(\S+)---\|\|---(.*?)---\|\|---\d+", re.MULTILINE)
 
 
-def read_chorales(corpus_folder: Path, part: int, parts: int) -> Iterator[Work]:
-    """The `part`-th of `parts` equal shares of the chorales.
+def read_chorales(corpus_folder: Path, part: int = 0, parts: int = 1) -> Iterator[Work]:
+    """Chorales in four parts and one metre, every `parts`-th: those of one cantata or of one hymn are tied.
 
-    Kept: four parts, one key whose tonic ends the bass (modal ones drop out), and one metre.
+    Their key is the one that is written, if the bass ends on its tonic; the others, modal mostly, have none.
     """
-    from music21 import converter
-
-    paths = sorted((corpus_folder / "bach").glob("*.mxl"))
-    for path in paths[part * len(paths) // parts : (part + 1) * len(paths) // parts]:
-        work = _read(converter.parse(path, forceSource=True), path.stem)
-        if work is not None:
+    hymns = hymns_of(corpus_folder)
+    for path in sorted((corpus_folder / "bach").glob("*.mxl"))[part::parts]:
+        number = path.stem.removeprefix("bwv")
+        cantata = re.match(r"bwv\d+", path.stem)
+        tie = hymns.get(number) or (cantata.group() if cantata else path.stem)
+        work = _read(path, "bach", tie)
+        if work is not None and work.notes["part"].max() == CHORALE_VOICES - 1:
             yield work
 
 
-def _read(score: Any, name: str) -> Work | None:
-    parts = list(score.parts)
-    keys = list(parts[0].recurse().getElementsByClass("KeySignature"))
-    signatures = list(parts[0].recurse().getElementsByClass("TimeSignature"))
-    if len(parts) != 4 or len(keys) != 1 or len(signatures) != 1:
-        return None
-    mode = getattr(keys[0], "mode", None)
-    signature = (signatures[0].numerator, signatures[0].denominator)
-    if mode not in ("major", "minor") or signature not in METRES:
-        return None
-    notes = _notes(parts)
-    tonic = keys[0].tonic.pitchClass
-    if notes[notes["part"] == 3].sort_values("onset")["pitch"].iloc[-1] % 12 != tonic:
-        return None
-    _, beat, beats = METRES[signature]
-    first = parts[0].getElementsByClass("Measure")[0]
-    downbeat = float(beat * beats - first.paddingLeft) % (beat * beats)
-    bwv = re.match(r"bwv(\d+)", name)
-    tie = f"bwv{bwv.group(1)}" if bwv else name
-    return Work(f"bach/{name}", "bach", tie, tonic, mode, signature, downbeat, notes)
+def read_madrigals(corpus_folder: Path) -> Iterator[Work]:
+    """Madrigals in four parts or more and one metre, without a key; two editions of one (`_old`) are tied."""
+    for path in sorted((corpus_folder / "monteverdi").glob("*.mxl")):
+        work = _read(path, "monteverdi", path.stem.removesuffix("_old"))
+        if work is not None and work.notes["part"].max() >= CHORALE_VOICES - 1:
+            yield work
 
 
-def _notes(parts: list[Any]) -> pd.DataFrame:
-    rows: list[list[Any]] = []
-    for i, part in enumerate(parts):
-        for note in part.flatten().notes:
-            tied = note.tie is not None and note.tie.type in ("stop", "continue")
-            if tied and rows and rows[-1][0] == i and rows[-1][3] == note.pitches[-1].midi:
-                rows[-1][2] += float(note.quarterLength)
-            elif note.quarterLength > 0:
-                rows.append([i, float(note.offset), float(note.quarterLength), note.pitches[-1].midi])
-    return pd.DataFrame(rows, columns=["part", "onset", "duration", "pitch"])
+def hymns_of(corpus_folder: Path) -> dict[str, str]:
+    """The hymn of each chorale, letters only, by BWV number."""
+    table = (corpus_folder / "chorales.py").read_text(encoding="utf-8")
+    return {number: re.sub(r"[\W_]", "", title).casefold() for number, title in _HYMN.findall(table)}
+
+
+def _read(path: Path, collection: str, tie: str) -> Work | None:
+    score = read_musicxml(path)
+    if len(set(score.metres)) != 1 or score.metres[0] not in METRES or not all(score.parts):
+        return None
+    downbeat = first_downbeat(score.bars, score.metres[0])
+    if downbeat is None:
+        return None
+    notes = note_table(score.parts)
+    tonic, mode = _key(score, notes)
+    return Work(f"{collection}/{path.stem}", collection, tie, tonic, mode, score.metres[0], downbeat, notes)
+
+
+def _key(score: Score, notes: pd.DataFrame) -> tuple[int | None, Mode | None]:
+    if len(set(score.keys)) != 1:
+        return None, None
+    fifths, mode = score.keys[0]
+    tonic = (7 * fifths + (9 if mode == "minor" else 0)) % 12
+    bass = notes[notes["part"] == notes["part"].max()].sort_values("onset")
+    if mode not in ("major", "minor") or bass["pitch"].iloc[-1] % 12 != tonic:
+        return None, None
+    return tonic, "minor" if mode == "minor" else "major"

@@ -18,15 +18,18 @@ COLLECTIONS = ("oneills1850", "airdsAirs", "ryansMammoth", "miscFolk")
 
 _KEY = re.compile(r"^K:[ \t]*([A-G])([#b]?)[ \t]*([A-Za-z]*)", re.MULTILINE)
 _RHYTHM = re.compile(r"^R:(.*)$", re.MULTILINE)
-#: `R:` without blanks, in lower case -> dance; the rare ones (strathspey, clog, air, fling, waltz, ...) are none
-_DANCES = {"reel": "reel", "jig": "jig", "doublejig": "jig", "slipjig": "slip jig", "hornpipe": "hornpipe"}
+#: `R:` without blanks, in lower case -> dance; the rare ones (slip jig, strathspey, clog, air, ...) are none
+_DANCES = {"reel": "reel", "jig": "jig", "doublejig": "jig", "hornpipe": "hornpipe"}
 _NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 #: abc2midi plays the first note of each bar at this velocity, so its accents tell where the bars begin
 _BAR_ACCENT = 105
 
 
 def read_folk(corpus_folder: Path, part: int = 0, parts: int = 1) -> Iterator[Work]:
-    """Tunes with one major or minor key, one metre that we classify, and regular bars: every `parts`-th file's."""
+    """Tunes with one key, one metre that we classify, and regular bars: every `parts`-th file's.
+
+    Modal ones (dorian, mixolydian) are kept without their key.
+    """
     for collection in COLLECTIONS:
         for path in sorted((corpus_folder / collection).rglob("*.abc"))[part::parts]:
             text = path.read_text(encoding="utf-8", errors="replace")
@@ -47,23 +50,22 @@ def _read_tune(tune: str, collection: str, name: str) -> Work | None:
     downbeat = _first_downbeat(notes["onset"].to_numpy(), velocity, signature)
     if downbeat is None:
         return None
-    return Work(name, collection, name, key[0], key[1], signature, downbeat, notes, _dance(tune, METRES[signature][0]))
+    return Work(name, collection, name, *key, signature, downbeat, notes, _dance(tune, signature))
 
 
-def _dance(tune: str, metre: str) -> str | None:
+def _dance(tune: str, signature: tuple[int, int]) -> str | None:
     """The dance that `R:` names, if it is one of the common ones.
 
-    Ryan calls any jig a jig: one in 9/8 is a slip jig, and those in 2/4 (sand jigs) are other dances.
+    Ryan calls any jig a jig: one in 9/8 is a slip jig, too rare to be a class, and those in 2/4 (sand jigs) are other
+    dances.
     """
     found = _RHYTHM.search(tune)
     dance = _DANCES.get("".join(found.group(1).lower().split())) if found else None
-    if dance == "jig":
-        return {"compound duple": "jig", "compound triple": "slip jig"}.get(metre)
-    return dance
+    return None if dance == "jig" and signature not in ((6, 8), (12, 8)) else dance
 
 
-def _key(tune: str) -> tuple[int, Mode] | None:
-    """Tonic and mode from `K:`; None if modal, absent, or changing within the tune."""
+def _key(tune: str) -> tuple[int | None, Mode | None] | None:
+    """Tonic and mode from `K:`, both None if modal; None if absent, or changing within the tune."""
     found = _KEY.findall(tune)
     if len(found) != 1 or "[K:" in tune:
         return None
@@ -72,7 +74,7 @@ def _key(tune: str) -> tuple[int, Mode] | None:
     mode = word.lower()[:3]
     if mode in ("", "maj", "ion"):
         return tonic, "major"
-    return (tonic, "minor") if mode in ("m", "min", "aeo") else None
+    return (tonic, "minor") if mode in ("m", "min", "aeo") else (None, None)
 
 
 def _parse(tune: str) -> tuple[pd.DataFrame, np.ndarray, tuple[int, int]] | None:

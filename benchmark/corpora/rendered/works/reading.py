@@ -7,13 +7,16 @@ import importlib.util
 import multiprocessing
 from pathlib import Path
 
-from benchmark.corpora.rendered.works.chorales import read_chorales
+from benchmark.corpora.rendered.works.chorales import read_chorales, read_madrigals
+from benchmark.corpora.rendered.works.essen import read_essen
 from benchmark.corpora.rendered.works.folk import read_folk
+from benchmark.corpora.rendered.works.groups import grouped
+from benchmark.corpora.rendered.works.masses import read_masses
 from benchmark.corpora.rendered.works.pack import is_needed, keep, kept_works, packed_works
 from benchmark.corpora.rendered.works.work import Work
 
-#: more than processes, so that neither waits long for the other
-CHORALE_PARTS = 6
+#: of the folk tunes, which take longest: more than processes, so that neither waits long for the other
+FOLK_PARTS = 6
 
 
 def corpus_folder() -> Path:
@@ -25,7 +28,7 @@ def corpus_folder() -> Path:
 
 
 def read_works(reader: int) -> list[Work]:
-    """All works, folk first: from a pack where there are no readers, else read once per data folder.
+    """All works with their groups, folk first: from a pack where there are no readers, else read once per data folder.
 
     Args:
         reader: version of the corpus.
@@ -34,7 +37,7 @@ def read_works(reader: int) -> list[Work]:
         return packed_works()
     works = kept_works(reader)
     if works is None:
-        works = _read()
+        works = grouped(_read())
         keep(works, reader)
     return works
 
@@ -44,13 +47,13 @@ def _read() -> list[Work]:
     folder = corpus_folder()
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
-        parts = [pool.submit(_folk, folder), *(pool.submit(_chorales, folder, i) for i in range(CHORALE_PARTS))]
+        parts = [*(pool.submit(_folk, folder, i) for i in range(FOLK_PARTS)), pool.submit(_others, folder)]
         return [work for part in parts for work in part.result()]
 
 
-def _folk(folder: Path) -> list[Work]:
-    return list(read_folk(folder))
+def _folk(folder: Path, part: int) -> list[Work]:
+    return list(read_folk(folder, part, FOLK_PARTS))
 
 
-def _chorales(folder: Path, part: int) -> list[Work]:
-    return list(read_chorales(folder, part, CHORALE_PARTS))
+def _others(folder: Path) -> list[Work]:
+    return [*read_essen(folder), *read_chorales(folder), *read_masses(folder), *read_madrigals(folder)]
