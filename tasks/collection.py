@@ -3,15 +3,16 @@
 Conventions
 -----------
 Measured: the repertory of a clip: Aird's Scotch, English, Irish and foreign airs (1782-1803), O'Neill's Irish music
-(its transcription in music21), Ryan's American fiddle tunes (1883), or Bach's chorales. Label: the folder of music21's
-corpus; its other folk tunes are a mixed bag, which even trees that know the notes cannot tell (3 of 22), and have no
-label. It is called what it is: a collection has a style, but also an editor's and a transcriber's habits (ornaments,
-repeats). Collections share tunes (179 pairs of O'Neill's and Ryan's): no one can score 1.
+(its transcription in music21), Ryan's American fiddle tunes (1883), or songs of the Essen collection from Germany and
+its neighbors, and from China. Label: the folder of music21's corpus, and of Essen the file. All are tunes for one
+voice: Bach's chorales are told by their real parts at once, and have no label, nor have other folk tunes, a mixed bag.
+It is called what it is: a collection has a style, but also an editor's and a transcriber's habits (ornaments,
+repeats). Collections share tunes, O'Neill's and Ryan's most: no one can score 1.
 Shortcuts removed: those by which "genre" is mostly recognized: instruments, tempo, register, room, level, drums and
 the presence of an accompaniment are drawn for each clip whatever its collection; all clips last 8 s; near-duplicate
-tunes are in one split. What remains is in the notes: metre, mode, range, note density, and that chorales have real
-parts.
-Metric: macro-F1 (scikit-learn), since the collections are of very different size; and accuracy.
+tunes are in one split. What remains is in the notes: metre, scale (Chinese songs are mostly pentatonic), range, note
+density.
+Metric: macro-F1 (scikit-learn), since the collections are of different size; and accuracy.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from tasks.kinds.classification import Classification
 class Collection(Classification):
     """Collection that a work is from."""
 
-    info = Info("collection", "Collection / style", "Cuthbert & Ariza 2010 (music21 corpus); this project", version=1)
+    info = Info("collection", "Collection / style", "Cuthbert & Ariza 2010 (music21 corpus); this project", version=2)
     level = "style"
     corpus = "rendered_scores"
     metric = "macro_f1"
     labels = ("collection",)
-    classes = ("airdsAirs", "oneills1850", "ryansMammoth", "bach")
+    classes = ("airdsAirs", "oneills1850", "ryansMammoth", "essenGermany", "essenChina")

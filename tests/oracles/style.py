@@ -16,7 +16,7 @@ def dance_at_known_tempo(exam: Exam) -> float:
 
 
 def collection_of_known_notes(exam: Exam) -> float:
-    """Boosted trees on statistics of the notes that are played, told beats, bars and key: a perfect ear's."""
+    """Boosted trees on statistics of the notes that are played, told beats, bars and key, if any: a perfect ear's."""
     return exam.grown([_tune(exam, row) for row in exam.labelled()])
 
 
@@ -26,7 +26,7 @@ def _tune(exam: Exam, row: int) -> NDArray[np.float64]:
     beats_per_second = float(heard.labels["tempo"]) / 60
     lead, below = (np.array(heard.notes[stem]).reshape(-1, 4) for stem in ("lead", "accompaniment"))
     onset, pitch = lead[:, 0] * beats_per_second, lead[:, 2]
-    tonic, mode = str(heard.labels["key"]).split()
+    tonic, mode = str(heard.labels["key"] or "C none").split()
     interval, bars = np.diff(pitch), np.diff(heard.labels["downbeats"]) * beats_per_second
     return np.concatenate(
         [

@@ -1,9 +1,8 @@
-"""Folk tunes and Bach chorales, rendered on the spot: an embedded corpus whose labels are true by construction."""
+"""Folk tunes, songs and part music, rendered on the spot: embedded corpora whose labels are true by construction."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -22,15 +21,15 @@ class RenderedScores(Corpus):
     """Scores of the pip package music21, played through the SoundFont of pretty_midi; clips of 8 s at 16 kHz.
 
     Labels arise from the score (key, mode, metre, dance, collection), from the arrangement (instruments, tempo, beats,
-    downbeats), or from the notes that it plays (f0; of chorales also chords and voices); the arrangement is drawn
-    independently of the score. Splits 70/15/15 by group of near-duplicate tunes.
+    downbeats), or from the notes that it plays (f0; of part music also chords and voices); the arrangement is drawn
+    independently of the score. Splits by group of near-duplicate tunes.
     """
 
     info = Info(
         name="rendered_scores",
         title="Rendered scores",
         citation="Cuthbert & Ariza 2010 (music21 corpus); TimGM6mb SoundFont",
-        version=3,
+        version=4,
     )
     licence = (
         "Rendered locally, never redistributed. Scores: music21's corpus licence (some encodings non-commercial); "
@@ -38,12 +37,24 @@ class RenderedScores(Corpus):
     )
     sample_rate = 16_000
     track_seconds = 8.0
-    sizes = {"tiny": 240, "small": 1200, "standard": 6000}
+    #: clips of each split, by size: training as pre-training needs it, test as comparisons do
+    counts: ClassVar[Mapping[str, Mapping[str, int]]] = {
+        "tiny": {"train": 148, "val": 31, "test": 31, "transfer": 30},
+        "small": {"train": 730, "val": 160, "test": 400, "transfer": 110},
+        "standard": {"train": 3650, "val": 830, "test": 5200, "transfer": 800},
+    }
+    sizes = {name: sum(of.values()) for name, of in counts.items()}
     stems = ("lead", "accompaniment", "drums")
     #: whose works are played
-    collections: ClassVar[tuple[str, ...]] = ("oneills1850", "airdsAirs", "ryansMammoth", "miscFolk", "bach")
-    #: which clips of the order are rendered
-    splits: ClassVar[tuple[str, ...]] = ("train", "val", "test", "transfer")
+    collections: ClassVar[tuple[str, ...]] = (
+        "oneills1850",
+        "airdsAirs",
+        "ryansMammoth",
+        "miscFolk",
+        "essenGermany",
+        "essenChina",
+        "bach",
+    )
 
     def font(self) -> Path | None:
         """Another SoundFont than the pip package's."""
@@ -58,21 +69,20 @@ class RenderedScores(Corpus):
         return versions | {"corpus": str(self.info.version)}
 
     def catalog(self, folder: Path, size: int) -> pd.DataFrame:
-        """Read the scores, group near-duplicates, and draw the first `size` clips of the order."""
+        """Read the scores, and draw the first `size` clips of the order."""
+        from itertools import islice
+
         import pandas as pd
 
         from benchmark.corpora.rendered.arrange import arrange
         from benchmark.corpora.rendered.catalog import order
-        from benchmark.corpora.rendered.works.groups import group_works
         from benchmark.corpora.rendered.works.note_tables import save_notes
         from benchmark.corpora.rendered.works.reading import read_works
 
-        read = read_works(RenderedScores.info.version)
         # groups are those of all works, so that a work is in the same split whatever else is played
-        played = [(w, g) for w, g in zip(read, group_works(read), strict=True) if w.collection in self.collections]
-        works, groups = [work for work, _ in played], [group for _, group in played]
-        drawn = (clip for clip in order(works, groups, self.info.version) if clip.split in self.splits)
-        clips = list(itertools.islice(drawn, size))
+        works = [work for work in read_works(RenderedScores.info.version) if work.collection in self.collections]
+        groups = [work.group for work in works]
+        clips = list(islice(order(works, groups, self.info.version, list(self.counts.values())), size))
         save_notes([works[i] for i in sorted({clip.work for clip in clips})], folder)
         return pd.DataFrame(
             {
@@ -105,17 +115,22 @@ class RenderedScores(Corpus):
 
 
 class RenderedChorales(RenderedScores):
-    """The chorales of `rendered_scores` alone, for tasks that need real parts: chords, voices.
+    """Part music, for tasks that need real parts: Bach's chorales, Palestrina's masses, Monteverdi's madrigals.
 
-    The same works, splits and ways to play them, in more renditions: of `rendered_scores` they are 8 %, too few clips
-    to learn chords from. A clip that is in both has the same id, and sounds the same.
+    In the same splits and ways to play them as `rendered_scores`, which has the chorales, too. Its groups are hymns,
+    masses and madrigals.
     """
 
     info = Info(
         name="rendered_chorales",
-        title="Rendered chorales",
+        title="Rendered chorales and other part music",
         citation="Cuthbert & Ariza 2010 (music21 corpus); TimGM6mb SoundFont",
         version=RenderedScores.info.version,
     )
-    sizes = {"tiny": 240, "small": 1200, "standard": 3000}
-    collections = ("bach",)
+    counts: ClassVar[Mapping[str, Mapping[str, int]]] = {
+        "tiny": {"train": 148, "val": 31, "test": 61},
+        "small": {"train": 730, "val": 160, "test": 310},
+        "standard": {"train": 1830, "val": 400, "test": 1600},
+    }
+    sizes = {name: sum(of.values()) for name, of in counts.items()}
+    collections = ("bach", "palestrina", "monteverdi")

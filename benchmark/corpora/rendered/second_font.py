@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from benchmark.corpora.rendered.scores import RenderedScores
 from benchmark.interfaces import Info, UserError
@@ -28,8 +29,10 @@ class RenderedScoresSecondFont(RenderedScores):
         "Rendered locally, never redistributed. Scores: music21's corpus licence (some encodings non-commercial); "
         "SoundFont: as its package says (FluidR3: MIT)."
     )
-    sizes = {"tiny": 31, "small": 156, "standard": 783}
-    splits = ("test",)
+    counts: ClassVar[Mapping[str, Mapping[str, int]]] = {
+        name: {"test": of["test"]} for name, of in RenderedScores.counts.items()
+    }
+    sizes = {name: of["test"] for name, of in counts.items()}
 
     def font(self) -> Path:
         """The second SoundFont.

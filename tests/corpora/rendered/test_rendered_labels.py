@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from tasks.collection import Collection
 from tasks.dance import Dance
 from tasks.downbeat import Downbeat
 from tasks.instruments_present import InstrumentsPresent
+from tasks.key import Key
 from tasks.melody import Melody
 from tasks.mode import Mode
 from tasks.tempo import Tempo
@@ -33,9 +33,11 @@ VERSION = RenderedScores.info.version
 
 
 def _arranged(works: list[Work], size: int) -> pd.DataFrame:
-    clips = itertools.islice(order(works, group_works(works), VERSION), size)
+    counts = {
+        split: size * share // 100 for split, share in {"train": 61, "val": 13, "test": 13, "transfer": 13}.items()
+    }
     rows = []
-    for clip in clips:
+    for clip in order(works, group_works(works), VERSION, [counts]):
         work = works[clip.work]
         heard = arrange(work, clip.track, clip.split, VERSION)
         row = {"id": clip.track, "split": clip.split, "collection": work.collection, "signature": work.signature}
@@ -45,12 +47,12 @@ def _arranged(works: list[Work], size: int) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def clips(works: list[Work]) -> pd.DataFrame:
-    return _arranged(works, 900)
+    return _arranged([work for work in works if work.collection in RenderedScores.collections], 900)
 
 
 @pytest.fixture(scope="module")
 def chorales(works: list[Work]) -> pd.DataFrame:
-    return _arranged([work for work in works if work.collection == "bach"], 400)
+    return _arranged([work for work in works if work.collection in RenderedChorales.collections], 400)
 
 
 def _nuisances(clips: pd.DataFrame) -> np.ndarray:
@@ -79,6 +81,7 @@ def _assert_independent(features: np.ndarray, labels: Any) -> None:
 
 def test_a_leak_would_be_seen(clips: pd.DataFrame) -> None:
     """The control: were minor tunes played 15 % slower, the test above would say so."""
+    clips = clips[clips["mode"].notna()]
     slower = clips.assign(tempo=clips["tempo"] * np.where(clips["mode"] == "minor", 0.85, 1))
     with pytest.raises(AssertionError, match="by chance"):
         _assert_independent(_nuisances(slower), clips["mode"])
@@ -167,7 +170,8 @@ def test_chords_fill_the_clip(chorales: pd.DataFrame) -> None:
         np.testing.assert_array_equal(bounds[1:, 0], bounds[:-1, 1])
         assert (bounds[0, 0], bounds[-1, 1]) == (0, 8)
         assert (np.diff(bounds) > 0).all()
-    assert chorales.loc[chorales["voices"].isin(["1", "2"]), "chords"].isna().all()
+    few = chorales["voices"].isin(["1", "2"]) & (chorales["collection"] == "bach")  # in others, a third may enter
+    assert chorales.loc[few, "chords"].isna().all()
 
 
 def test_no_root_is_likelier_than_another(chorales: pd.DataFrame) -> None:
@@ -188,7 +192,7 @@ def test_voices_are_counted_in_the_notes(chorales: pd.DataFrame) -> None:
     """How many notes sound at once, most of the time."""
     right = []
     times = np.arange(0, 8, 0.02)
-    for clip in chorales.itertuples():
+    for clip in chorales[chorales["voices"].notna()].itertuples():
         heard = clip.arrangement.notes["lead"] + clip.arrangement.notes["accompaniment"]
         starts, ends = np.array([note[:2] for note in heard]).T
         at_once = ((starts <= times[:, None]) & (times[:, None] < ends)).sum(axis=1)
@@ -196,18 +200,26 @@ def test_voices_are_counted_in_the_notes(chorales: pd.DataFrame) -> None:
     assert np.mean(right) > 0.9
 
 
+def test_parts_that_rest_are_no_voices(chorales: pd.DataFrame) -> None:
+    """Of a mass whose parts enter one by one no number is most of the time, or a smaller one than it has parts."""
+    assert 0.02 < chorales["voices"].isna().mean() < 0.35
+    bach = chorales[chorales["collection"] == "bach"]
+    assert bach["voices"].isna().mean() < 0.05
+
+
 def test_voices_are_drawn_whatever_the_clip_sounds_like(chorales: pd.DataFrame) -> None:
-    shares = chorales["voices"].value_counts(normalize=True)
-    np.testing.assert_allclose(shares[["1", "2", "3", "4"]], [0.2, 0.8 / 3, 0.8 / 3, 0.8 / 3], atol=0.05)
-    _assert_independent(_nuisances(chorales), chorales["voices"])
-    # the same chorales make every class
-    works = chorales["id"].str.split("#").str[0]
-    assert works.groupby(works).agg(lambda own: chorales.loc[own.index, "voices"].nunique()).mean() > 3
+    known = chorales[chorales["voices"].notna()]
+    shares = known["voices"].value_counts(normalize=True)
+    assert shares[["1", "2", "3", "4"]].between(0.12, 0.38).all(), shares
+    _assert_independent(_nuisances(known), known["voices"])
+    # the same works make every class
+    works = known["id"].str.split("#").str[0]
+    assert works.groupby(works).agg(lambda own: known.loc[own.index, "voices"].nunique()).mean() > 2
 
 
 def test_more_voices_are_not_louder(chorales: pd.DataFrame) -> None:
     levels: dict[str, list[float]] = {voices: [] for voices in "1234"}
-    for clip in chorales[:48].itertuples():
+    for clip in chorales[chorales["voices"].notna()][:48].itertuples():
         mix = render(clip.arrangement)["mix"] / 32768
         levels[clip.voices].append(10 * np.log10(np.square(mix).mean()) - clip.arrangement.level_dbfs)
     assert all(abs(np.median(found)) < 0.5 for found in levels.values())
@@ -294,8 +306,7 @@ def test_no_time_is_likelier_for_a_downbeat(clips: pd.DataFrame) -> None:
 def test_dances_have_their_metre(clips: pd.DataFrame) -> None:
     metres = pd.crosstab(clips["dance"], clips["metre"], normalize="index")
     assert set(metres.index) == set(Dance.classes)
-    expected = {"reel": "simple duple", "jig": "compound duple", "hornpipe": "simple duple"}
-    for dance, metre in {**expected, "slip jig": "compound triple"}.items():
+    for dance, metre in {"reel": "simple duple", "jig": "compound", "hornpipe": "simple duple"}.items():
         assert metres.loc[dance, metre] > 0.98
     assert set(clips.loc[clips["dance"].notna(), "collection"]) <= {"oneills1850", "ryansMammoth", "airdsAirs"}
 
@@ -324,22 +335,25 @@ def catalogs(works: list[Work], tmp_path_factory: pytest.TempPathFactory) -> dic
 
 def test_every_label_survives_the_catalog(catalogs: dict[str, pd.DataFrame]) -> None:
     scores, chorales = catalogs["rendered_scores"], catalogs["rendered_chorales"]
-    for task in (InstrumentsPresent(), Mode(), Tempo(), Downbeat(), Melody()):
+    for task in (InstrumentsPresent(), Tempo(), Downbeat(), Melody()):
         assert task.corpus == "rendered_scores"
         assert not any(target is None for target in task.targets(scores))
-    mixed = (scores["collection"] == "miscFolk").tolist()
+    keyless = [target is None for target in Mode().targets(scores)]
+    assert keyless == [target is None for target in Key().targets(scores)] == scores["key"].isna().tolist()
+    assert 0.1 < np.mean(keyless) < 0.6
+    mixed = scores["collection"].isin(["miscFolk", "bach"]).tolist()
     assert [target is None for target in Collection().targets(scores)] == mixed
     assert {type(t) for t in Dance().targets(scores)} == {int, type(None)}
-    assert not any(target is None for target in Voices().targets(chorales))
+    assert np.mean([target is not None for target in Voices().targets(chorales)]) > 0.7
     with_chords = np.array([target is not None for target in Chord().targets(chorales)])
-    assert 0.4 < with_chords.mean() < 0.7
+    assert 0.35 < with_chords.mean() < 0.7
     assert Chord.corpus == Voices.corpus == "rendered_chorales"
 
 
 def test_chorales_are_in_the_same_split_in_both_corpora(catalogs: dict[str, pd.DataFrame]) -> None:
     scores, chorales = catalogs["rendered_scores"], catalogs["rendered_chorales"]
-    assert set(chorales["collection"]) == {"bach"}
-    place = dict(zip(chorales["work"], chorales["split"].replace("transfer", "test"), strict=True))
+    assert set(chorales["collection"]) == {"bach", "palestrina"}  # the few works have no madrigal
+    place = dict(zip(chorales["work"], chorales["split"], strict=True))
     both = scores[scores["work"].isin(place)]
     assert len(both) > 3
     for clip in both.itertuples():
