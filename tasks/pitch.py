@@ -6,9 +6,8 @@ Measured: the pitch of the louder of two notes in a clip of 3 s; the other, of a
 is 6-16 dB softer (alone, a note's chroma and MFCC give its pitch away: a linear probe scores 0.96). Label: the MIDI
 note number that was rendered, C2 (36) to C7 (96), 61 classes; the SoundFont's samples are within half a semitone of it
 at every pitch (measured, see `rendered_notes`).
-Test: programs that training did not hear (one or two of each General MIDI family but the organs, 15 in all: 7, 13,
-25, 33, 39, 41, 46, 53, 58, 69, 79, 87, 94, 100, 111), at velocities that it did not hear either (70, 90, 110 between
-60, 80, 100, 120); validation: 11 other programs at training's velocities.
+Test: 50 programs that training did not hear, of all General MIDI families, at velocities that it did not hear either
+(70, 90, 110 between 60, 80, 100, 120); training: 21 programs; validation: 5 others at training's velocities.
 Shortcuts removed: in NSynth a pitch is missing where an instrument cannot play it, so that timbre tells register;
 here every program plays every pitch equally often. Level, room, onset and length are drawn for each note; a sample
 that a SoundFont stretches over some keys is heard at each of them.
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 class Pitch(Classification):
     """MIDI pitch of a single note."""
 
-    info = Info("pitch", "Pitch of single notes", "Engel et al. 2017 (NSynth, after it); this project", version=1)
+    info = Info("pitch", "Pitch of single notes", "Engel et al. 2017 (NSynth, after it); this project", version=2)
     level = "pitch"
     corpus = "rendered_notes"
     labels = ("pitch",)
