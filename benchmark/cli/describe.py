@@ -1,4 +1,4 @@
-"""`data describe`: what was understood of somebody's own data, before anything runs."""
+"""`data describe`: what was understood of somebody's own data, before anything runs; what a corpus has to test on."""
 
 from __future__ import annotations
 
@@ -10,18 +10,27 @@ from typing import Annotated
 import typer
 
 from benchmark import registry
+from benchmark.cli.options import Data, data_folder
 from benchmark.interfaces import UserError
 
 
 def describe(
-    what: Annotated[str, typer.Argument(help="A table of your audio (CSV), or the folder that holds it.")],
+    what: Annotated[
+        str, typer.Argument(help="A table of your audio (CSV), the folder that holds it, or a corpus ('data list').")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    size: Annotated[str, typer.Option(help="Of a corpus: its size; by default the largest.")] = "",
+    data_dir: Data = None,
 ) -> None:
     """Say what was understood; exit code 1 if a run would fail, 2 if it cannot be read."""
     path = table_at(what)
     if path is None:
-        registry.corpora.describe(what)
-        raise UserError(f"{what} is no table of yours: 'data list' and 'data check {what}' say what there is of it")
+        from benchmark.cli.describe_corpus import lines_of_corpus, told_of_corpus
+
+        data_folder(data_dir)
+        found = told_of_corpus(registry.corpora.get(what), size)
+        typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines_of_corpus(found)))
+        return
     from benchmark.cli.describe_table import lines_of, told_of
     from benchmark.corpora.tables.table import read_table
 

@@ -1,0 +1,95 @@
+"""What `data describe` says of a corpus: tracks, groups and effective groups to train, choose and test on, by task."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmark import registry
+from benchmark.interfaces import Corpus, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+def told_of_corpus(cls: type[Corpus], size: str) -> dict[str, Any]:
+    """What a corpus holds at a size, by default its largest, for scripts."""
+    size = size or list(cls.sizes)[-1]
+    if size not in cls.sizes:
+        raise registry.unknown(f"sizes of {cls.info.name}", size, list(cls.sizes))
+    corpus = cls()
+    tracks = corpus.known_tracks()
+    if tracks is None:
+        with tempfile.TemporaryDirectory() as folder:
+            tracks = corpus.catalog(Path(folder), corpus.size(size))
+    tasks = [registry.tasks.get(name)() for name in registry.tasks.names()]
+    return {
+        "corpus": cls.info.name,
+        "version": cls.info.version,
+        "size": size,
+        "tracks": len(tracks),
+        **_by_split(tracks, np.ones(len(tracks), bool)),
+        "seconds": None if cls.track_seconds is None else len(tracks) * cls.track_seconds,
+        "labels": {task.labels[0]: _label(task, tracks) for task in tasks if task.corpus == cls.info.name},
+        "warnings": [],
+        "errors": [],
+    }
+
+
+def effective_groups(sizes: NDArray[np.int64]) -> float:
+    """Kish: how many groups of equal size would make a mean over tracks as sure as groups of these sizes do."""
+    return float(sizes.sum() ** 2 / np.square(sizes).sum()) if len(sizes) else 0.0
+
+
+def _by_split(tracks: pd.DataFrame, rows: NDArray[np.bool_]) -> dict[str, Any]:
+    """Tracks, groups and effective groups of each split, of these rows; and how many groups there are in all."""
+    found: dict[str, Any] = {"splits": {}, "groups": int(tracks.loc[rows, "group"].nunique())}
+    found |= {"split_groups": {}, "effective_groups": {}}
+    for split in tracks["split"].drop_duplicates():
+        sizes = tracks.loc[rows & (tracks["split"] == split).to_numpy(), "group"].value_counts().to_numpy()
+        found["splits"][split] = int(sizes.sum())
+        found["split_groups"][split] = len(sizes)
+        found["effective_groups"][split] = round(effective_groups(sizes), 1)
+    return found
+
+
+def _label(task: Task, tracks: pd.DataFrame) -> dict[str, Any]:
+    """What a task has to learn from and to be tested on; of each class, how many tracks and groups."""
+    targets = task.targets(tracks)
+    labelled = np.array([target is not None for target in targets])
+    found: dict[str, Any] = {"task": task.info.name, "kind": task.output, **_by_split(tracks, labelled)}
+    found["classes"], found["class_groups"] = {}, {}
+    if task.output in ("multiclass", "multilabel") and not task.ordered:  # bins of a scale are no classes
+        for index, name in enumerate(task.classes):
+            of = _by_split(tracks, np.array([_has(target, index) for target in targets]))
+            found["classes"][name], found["class_groups"][name] = of["splits"], of["split_groups"]
+    return found
+
+
+def _has(target: Any, index: int) -> bool:
+    if target is None:
+        return False
+    return bool(target == index if np.ndim(target) == 0 else target[index] > 0)
+
+
+def lines_of_corpus(found: dict[str, Any]) -> list[str]:
+    """The same for people: a line for the corpus and for each task; a cell is tracks / groups / effective groups."""
+    splits = list(found["splits"])
+    rows = [[f"{found['corpus']} {found['version']}, {found['size']}", *splits, "fewest test groups of a class"]]
+    rows.append(["all", *(_cell(found, split) for split in splits), ""])
+    for label in found["labels"].values():
+        fewest = {name: of["test"] for name, of in label["class_groups"].items() if "test" in of}
+        name = min(fewest, key=lambda name: fewest[name], default="")
+        least = f"{fewest[name]} ({name})" if fewest else ""
+        rows.append([label["task"], *(_cell(label, split) for split in splits), least])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [*lines, "tracks / groups / effective groups (Kish: as many of equal size tell as much)"]
+
+
+def _cell(found: dict[str, Any], split: str) -> str:
+    return f"{found['splits'][split]} / {found['split_groups'][split]} / {found['effective_groups'][split]:.0f}"
