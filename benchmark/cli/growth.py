@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from benchmark import registry
+
 #: a grid of one row, on two minutes of a core
 _GRID: dict[str, Any] = {
     "corpus": "rendered_scores",
@@ -33,18 +35,18 @@ _GRID: dict[str, Any] = {
 }
 _ROWS = ["simclr", "cola", "byol", "vicreg", "barlow_twins", "mae", "dino", "cpc"]
 _TASKS = ["instrument", "key", "tempo", "dance", "metre", "beat", "voices", "mode"]
-#: tracks of 8 s, by the name of the corpus's size
-_TRACKS = {"tiny": 240, "small": 1200}
+#: of the corpus, whose clips last 8 s
+_SIZES = ("tiny", "small")
 
 
 def points() -> dict[str, list[tuple[float, dict[str, Any]]]]:
     """By axis, how much of it there is, and what that changes in the grid."""
-    pretrain = _GRID["pretrain"]
+    pretrain, sizes = _GRID["pretrain"], registry.corpora.get(_GRID["corpus"]).sizes
     return {
         "crops": [(n, {"pretrain": {**pretrain, "crops": n}}) for n in (8000, 16000, 32000, 64000)],
         "rows": [(n, {"strategies": {name: {} for name in _ROWS[:n]}}) for n in (1, 2, 4, 8)],
         "tasks": [(n, {"tasks": _TASKS[:n]}) for n in (1, 2, 4, 8)],
-        "hours": [(n * 8 / 3600, {"size": name}) for name, n in _TRACKS.items()],
+        "hours": [(sizes[name] * 8 / 3600, {"size": name}) for name in _SIZES],
     }
 
 

@@ -328,7 +328,11 @@ def test_a_threshold_that_no_two_clips_reach_is_refused_while_planning(
 ) -> None:
     """Annotation files are there before anything runs; clips of test count for nothing."""
     held = [["cello", "slow"], ["cello", "solo"], ["cello", "slow", "solo", "opera"]]
-    write_mtat(tmp_path / "mtat", [(i, f"0/a-b-0{i}-c-0-29.mp3", "", tags) for i, tags in enumerate(held, 1)])
+    paths = [f"0/a-b-0{i}-c-0-29.mp3" for i in range(1, 4)]
+    write_mtat(tmp_path / "mtat", [(i, paths[i - 1], "", tags) for i, tags in enumerate(held, 1)])
+    for path in paths:
+        (tmp_path / "mtat" / path).parent.mkdir(exist_ok=True)
+        (tmp_path / "mtat" / path).write_bytes(b"heard by nobody here")
     monkeypatch.setenv("MIR_DATA_HOME", str(tmp_path))
 
     def planned(**options: Any) -> dict[str, Any]:

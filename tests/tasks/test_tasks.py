@@ -72,9 +72,9 @@ def test_a_flat_activation_scores_nothing() -> None:
 def test_targets_come_from_the_catalog(tiny_run: Path, data_dir: Path) -> None:
     tracks = pd.read_parquet(catalog_of("rendered_scores", data_dir) / "tracks.parquet")
     for task in (Instrument(), Key(), Metre()):
-        targets = task.targets(tracks)
-        assert set(targets) <= set(range(len(task.classes)))
-        assert len(set(targets)) == len(task.classes)
+        known = {target for target in task.targets(tracks) if target is not None}
+        assert known <= set(range(len(task.classes)))
+        assert len(known) == len(task.classes)
     beats = Beat().targets(tracks)
     periods = [np.median(np.diff(b)) for b in beats]
     np.testing.assert_allclose(60 / np.array(periods), tracks["tempo"], rtol=0.12)
