@@ -40,13 +40,14 @@ class Outcome:
     damaged: list[Damage] = field(default_factory=list)
 
 
-def export(store: Store, archive: Path, kinds: Collection[str] = ()) -> Outcome:
-    """Write all sound artefacts (of some kinds) into one archive, which appears as a whole. Damaged ones are left out.
+def export(store: Store, archive: Path, kinds: Collection[str] = (), keys: Collection[str] | None = None) -> Outcome:
+    """Write all sound artefacts (or some) into one archive, which appears as a whole. Damaged ones are left out.
 
     Args:
         store: from where; every byte of it is checked against the manifests.
         archive: .tar, .tar.gz, .tgz or .tar.xz; equal stores make equal .tar files.
         kinds: by default all.
+        keys: of those, the artefacts of these keys; by default all.
 
     Raises:
         UserError: another suffix, a kind that is not there, or `archive` cannot be written.
@@ -54,7 +55,7 @@ def export(store: Store, archive: Path, kinds: Collection[str] = ()) -> Outcome:
     mode = next((mode for suffix, mode in _MODES.items() if archive.name.endswith(suffix)), None)
     if mode is None:
         raise UserError(f"{archive}: its name says how it is packed: {', '.join(_MODES)}")
-    chosen = _of_kinds(store, kinds)
+    chosen = [at for at in _of_kinds(store, kinds) if keys is None or at.key in keys]
     try:
         with replacing(archive) as draft, tarfile.open(draft, mode) as tar:
             outcome = _write(tar, store, chosen)

@@ -110,12 +110,14 @@ def data_prepare(
 def data_pack(
     corpus: Annotated[str, typer.Argument(help="A corpus of rendered scores ('data list').")],
     folder: Annotated[Path, typer.Argument(help="Where to: a data folder, for --data-dir on the other machine.")],
+    data_dir: Data = None,
 ) -> None:
     """Write scores as note tables (2 MB): machines without music21 and symusic render the same clips from them."""
     from benchmark.corpora.rendered.scores import RenderedScores
     from benchmark.corpora.rendered.works.pack import pack
     from benchmark.corpora.rendered.works.reading import read_works
 
+    data_folder(data_dir)  # what was read before is kept there
     if not issubclass(registry.corpora.get(corpus), RenderedScores):
         raise UserError(f"{corpus} is not made from scores; a data set is copied as it is, all else needs no packing")
     reader = RenderedScores.info.version

@@ -87,20 +87,26 @@ def store_export(
     scores_only: Annotated[
         bool, typer.Option("--scores-only", help="Scores and predictions; no weights, no embeddings.")
     ] = False,
+    best_weights: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="MB", help="The weights that score best, as many as fit into so many MB."),
+    ] = None,
 ) -> None:
     """Write all complete artefacts into one archive; exit code 1 if damaged ones were left out."""
     from benchmark.bookkeeping.archive import export
+    from benchmark.bookkeeping.best import best_checkpoints
     from benchmark.bookkeeping.record import SCORED
     from benchmark.bookkeeping.upkeep import artefacts, existing
     from benchmark.store.artefacts import human_bytes
 
-    if kinds and scores_only:
-        raise UserError("--kinds and --scores-only: give one of them")
+    if sum([bool(kinds), scores_only, best_weights is not None]) > 1:
+        raise UserError("--kinds, --scores-only and --best-weights: give one of them")
     found = existing(folder)
     scored = [kind for kind in SCORED if kind in {at.kind for at in artefacts(found)}]
     if scores_only and not scored:
         raise UserError(f"{folder}: there are no scores in it; it is no results folder, or nothing was scored yet")
-    outcome = export(found, archive, scored if scores_only else split_names(kinds))
+    keys = None if best_weights is None else best_checkpoints(found, best_weights * 2**20)
+    outcome = export(found, archive, scored if scores_only else split_names(kinds), keys)
     _print_damage(outcome.damaged)
     typer.echo(f"{len(outcome.done)} artefacts exported, {human_bytes(archive.stat().st_size)}")
     typer.echo(str(archive))

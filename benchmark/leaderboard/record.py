@@ -88,6 +88,8 @@ class Pretraining(BaseModel):
     parameters: int | None = None
     peak_mb: int | None = None
     collapsed: bool = False
+    #: of its artefact
+    key: str = ""
 
 
 class Environment(BaseModel):
