@@ -147,7 +147,8 @@ def test_a_grid_is_run_there_in_pieces_and_reported_here(
         stops.append(artefacts(results))
         seconds = 25 + 1.4 * (seconds - 25)
     assert stops, "it was never interrupted"
-    assert artefacts(results).items() >= stops[-1].items(), "what an earlier piece had finished was made again"
+    stood = {place: at for place, at in stops[-1].items() if not place.startswith("embed/")}  # those are let go
+    assert artefacts(results).items() >= stood.items(), "what an earlier piece had finished was made again"
     assert {place.split("/")[0] for place in stops[-1]} > {"preflight"}, "no piece but the last has finished anything"
 
     step(bare, pack, work, "pack", "--into", parts, "--megabytes", 4)

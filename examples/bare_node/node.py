@@ -28,8 +28,8 @@ AGAIN = 75
 GRACE = 25
 #: files that a call may bring home
 FILES = 8
-#: of `timeout`: the time was up, and it had to kill as well
-STOPPED = (124, 137)
+#: of `timeout`: the time was up, and it had to kill as well, perhaps itself
+STOPPED = (124, 137, -9)
 
 
 class Node:
