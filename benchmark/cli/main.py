@@ -17,6 +17,8 @@ from benchmark.cli.data import data
 from benchmark.cli.options import (
     AllowMissing,
     Budget,
+    By,
+    Columns,
     Corruptions,
     Data,
     Deterministic,
@@ -88,6 +90,7 @@ def run(
     keep_embeddings: KeepEmbeddings = False,
     deterministic: Deterministic = False,
     no_mlflow: NoMLflow = False,
+    by: By = Columns.level,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and stop, as 'plan' does.")] = False,
 ) -> None:
     """Run what is missing of a grid and write its leaderboard."""
@@ -141,7 +144,7 @@ def run(
         raise typer.Exit(130) from None
     page = settings.out / "leaderboard.html"
     if page.is_file():
-        _print_leaderboard(settings.out)
+        _print_leaderboard(settings.out, by)
     print_failures(report, settings.out, f"python -m benchmark {_without_narrowing(sys.argv[1:])}")
     if page.is_file():
         typer.echo(str(page))
@@ -153,8 +156,8 @@ def plan(**options: Any) -> None:
     run(**options, dry_run=True)
 
 
-# `plan` takes the options of `run`, whatever they are
-_OPTIONS = [p for p in inspect.signature(run, eval_str=True).parameters.values() if p.name != "dry_run"]
+# `plan` takes the options of `run`, whatever they are, but for those of what it shows
+_OPTIONS = [p for p in inspect.signature(run, eval_str=True).parameters.values() if p.name not in ("dry_run", "by")]
 setattr(plan, "__signature__", inspect.Signature(_OPTIONS))  # noqa: B010
 plan.__annotations__ = run.__annotations__
 app.command()(plan)
@@ -191,6 +194,7 @@ def report(
     ] = False,
     data_dir: Data = None,
     plugin: Plugins = None,
+    by: By = Columns.level,
 ) -> None:
     """Rebuild the leaderboard from a scores table, or from what `store import` has brought."""
     registry.load_plugins(plugin or [])
@@ -208,7 +212,7 @@ def report(
         write_examples(folder, data_folder(data_dir))
     found = leaderboard.gather(folder)
     shown = page.write(folder, found)
-    _print_leaderboard(folder)
+    _print_leaderboard(folder, by)
     if export:
         typer.echo(str(exports.write(folder, found)))
     typer.echo(str(shown))
@@ -342,7 +346,7 @@ def _print_plan(grid: Any, settings: Any) -> None:
     typer.echo(outlook.summary())
 
 
-def _print_leaderboard(folder: Path) -> None:
+def _print_leaderboard(folder: Path, by: Columns) -> None:
     from rich.console import Console
 
     from benchmark.leaderboard.drawing.terminal import terminal
@@ -350,4 +354,4 @@ def _print_leaderboard(folder: Path) -> None:
     from benchmark.leaderboard.statistics.stats import read_scores
 
     width = None if sys.stdout.isatty() else 110  # a pipe has no width of its own, and 80 would cut names
-    Console(width=width).print(terminal(read_scores(folder), load_run(folder)))
+    Console(width=width).print(terminal(read_scores(folder), load_run(folder), by is Columns.task))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,6 +71,22 @@ KeepEmbeddings = Annotated[
 NoMLflow = Annotated[
     bool,
     typer.Option("--no-mlflow", envvar="MIR_PRETEXT_NO_MLFLOW", help="Do not mirror the results to MLflow."),
+]
+
+
+class Columns(StrEnum):
+    """What a column of the table in the terminal is."""
+
+    level = "level"
+    task = "task"
+
+
+By = Annotated[
+    Columns,
+    typer.Option(
+        "--by",
+        help="Columns of the table in the terminal: what is heard (pitch, time, timbre, style), or every task.",
+    ),
 ]
 Protocol = Annotated[str, typer.Option(help="probe (frozen encoder) or finetune; by default the grid's.")]
 Corruptions = Annotated[

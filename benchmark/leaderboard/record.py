@@ -11,6 +11,11 @@ from pydantic import BaseModel, ValidationError
 
 from benchmark.interfaces import UserError
 
+#: rows that are no pretext task, where no record says so
+BASELINES = {"constant", "informed", "mfcc", "random", "random_unsettled", "supervised"}
+#: the encoder that no pretext task has trained
+UNTRAINED = "random"
+
 
 class StrategyNote(BaseModel):
     """What the run says about a strategy."""
@@ -157,6 +162,15 @@ class Run(BaseModel):
         """What is known of task `name`, which may be nothing."""
         return self.tasks.get(name, TaskNote())
 
+    def level(self, name: str) -> str:
+        """The level of task `name`; one name for all whose level nobody knows."""
+        return self.task(name).level or "tasks"
+
+    @property
+    def up(self) -> dict[str, bool]:
+        """Of each task, whether a higher score is better."""
+        return {name: note.higher_is_better for name, note in self.tasks.items()}
+
     def strategy(self, name: str) -> StrategyNote:
         """What is known of strategy `name`, which may be nothing."""
         return self.strategies.get(name, StrategyNote())
@@ -164,6 +178,23 @@ class Run(BaseModel):
     def variant(self, strategy: str, encoder: str) -> str:
         """What a strategy is called on an encoder, where that is not its paper's method; empty where it is."""
         return self.strategy(strategy).variants.get(encoder, "")
+
+    def pretext(self, name: str) -> bool:
+        """Whether a row is a pretext task: baselines, and what learns a task's labels end to end, are none."""
+        note = self.strategies.get(name)
+        return note.trains if note else name not in BASELINES
+
+    def encoders(self, names: Iterable[str]) -> set[str]:
+        """Rows whose differences a task has to tell: pretext tasks, and the untrained encoder."""
+        return {name for name in names if self.pretext(name) or name == UNTRAINED}
+
+    def references(self, names: Iterable[str]) -> dict[str, list[str]]:
+        """Rows that a pretext task is held against, by what they are called."""
+        present = list(dict.fromkeys(names))
+        labels = [n for n in present if n == "supervised" or self.strategy(n).family == "labels"]
+        return {UNTRAINED: [n for n in present if n == UNTRAINED], "mfcc": [n for n in present if n == "mfcc"]} | {
+            "supervised": [n for n in labels if not self.pretext(n)]
+        }
 
     @property
     def fixed(self) -> set[str]:

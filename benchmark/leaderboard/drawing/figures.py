@@ -1,4 +1,4 @@
-"""Curves with bands, and the label-efficiency drawing: one per task, score against the share of its labels.
+"""Curves with bands, and the label-efficiency drawing: one per task or level, score against labeled tracks.
 
 Twenty bands on one another say nothing. So the few that lead at either end of the axis are drawn in full, with their
 intervals, and so are the baselines in grey; the others are thin, and their intervals are in the table.
@@ -41,21 +41,25 @@ class Line:
     half: list[float]
 
 
-def label_efficiency(table: pd.DataFrame, column: Column, probe: str) -> Drawing:
-    """Draw one task's scores against the share of its labels, under one probe.
+def label_efficiency(table: pd.DataFrame, column: Column, probe: str, of_level: bool = False) -> Drawing:
+    """Draw scores on one task or level against the number of labeled tracks, under one probe.
 
     Args:
-        table: the result of `tables.cells`.
+        table: the result of `tables.cells`, or the table of `headline.headline`.
         column: the task and its metric.
         probe: probe type.
+        of_level: whether the column is a level.
     """
     chosen = (table["task"] == column.task) & (table["metric"] == column.metric) & (table["probe"] == probe)
     part = table[chosen].sort_values("fraction", kind="stable")
-    counts = part.groupby("fraction")["n_train"].mean()
+    counts = _counts(part)
     entries = entries_of(table)
     looks, names = draw.styles(entries), draw.names(entries)
     lines = downward(
-        [_line(Entry(*map(str, entry)), own, looks, names) for entry, own in part.groupby(stats.ENTRY, sort=False)]
+        [
+            _line(Entry(*map(str, entry)), own, counts, looks, names)
+            for entry, own in part.groupby(stats.ENTRY, sort=False)
+        ]
     )
 
     def paint(axes: Axes, colors: Mapping[str, str]) -> None:
@@ -65,18 +69,25 @@ def label_efficiency(table: pd.DataFrame, column: Column, probe: str) -> Drawing
         name_baselines(axes, lines, colors)
 
     caption = (
-        f"{column.metric} on the test set against the share of the training labels (logarithmic axis; n is the mean "
-        f"number of training tracks), {probe} probe. Lines are means over runs, bands 95% intervals. {READING}"
+        f"{column.metric} on the test set against labeled tracks (logarithmic axis; the mean over runs, and the share "
+        f"of the training labels below), {probe} probe. Lines are means over runs, bands 95% intervals. {READING}"
     )
     return draw.drawing(
-        draw.slug(f"label_efficiency_{column.task}_{probe}"),
-        f"Label efficiency on {column.task}",
-        f"Line chart: {column.metric} on {column.task} by share of labels and strategy, {probe} probe",
+        draw.slug(f"{'level' if of_level else 'label_efficiency'}_{column.task}_{probe}"),
+        f"Label efficiency {'by level: ' if of_level else 'on '}{column.task}",
+        f"Line chart: {column.metric} on {column.task} by number of labels and strategy, {probe} probe",
         caption,
         [line.key for line in lines],
-        _table(lines),
+        _table(lines, counts),
         paint,
     )
+
+
+def _counts(part: pd.DataFrame) -> pd.Series:
+    """Labeled tracks by label fraction; where nothing was scored, in proportion to the other fractions."""
+    counts = part.groupby("fraction")["n_train"].mean()
+    full = (counts / counts.index).median()
+    return counts.fillna(pd.Series(counts.index * (1.0 if np.isnan(full) else full), counts.index))
 
 
 def downward(lines: Sequence[Line]) -> list[Line]:
@@ -84,19 +95,21 @@ def downward(lines: Sequence[Line]) -> list[Line]:
     return sorted(lines, key=lambda line: -np.nan_to_num(line.mean[-1], nan=-np.inf))
 
 
-def _line(entry: Entry, own: pd.DataFrame, looks: Mapping[Entry, Style], names: Mapping[Entry, str]) -> Line:
+def _line(
+    entry: Entry, own: pd.DataFrame, counts: pd.Series, looks: Mapping[Entry, Style], names: Mapping[Entry, str]
+) -> Line:
     missing = [percent(fraction) for fraction in own.loc[own["mean"].isna(), "fraction"]]
     key = Key(looks[entry], names[entry], f"missing at {', '.join(missing)}" if missing else "")
-    return Line(key, own["fraction"].tolist(), own["mean"].tolist(), own["half_width"].tolist())
+    return Line(key, own["fraction"].map(counts).tolist(), own["mean"].tolist(), own["half_width"].tolist())
 
 
-def _table(lines: Sequence[Line]) -> pd.DataFrame:
+def _table(lines: Sequence[Line], counts: pd.Series) -> pd.DataFrame:
     rows = [
         {"strategy": line.key.name}
         | {
             name: round(value, 4)
-            for x, mean, half in zip(line.x, line.mean, line.half, strict=True)
-            for name, value in ((percent(x), mean), (f"± at {percent(x)}", half))
+            for fraction, mean, half in zip(counts.index, line.mean, line.half, strict=True)
+            for name, value in ((percent(fraction), mean), (f"± at {percent(fraction)}", half))
         }
         for line in lines
     ]
@@ -152,15 +165,11 @@ def name_baselines(axes: Axes, lines: Sequence[Line], colors: Mapping[str, str])
 
 
 def _label(axes: Axes, counts: pd.Series) -> None:
-    fractions = [float(fraction) for fraction in counts.index]
-    ticks = [
-        f"{percent(fraction)}\n" + ("" if np.isnan(count) else f"n = {count:.0f}")
-        for fraction, count in zip(fractions, counts, strict=True)
-    ]
+    ticks = [f"{count:,.0f}\n{percent(fraction)}" for fraction, count in zip(counts.index, counts, strict=True)]
     axes.set_xscale("log")
-    axes.set_xlim(fractions[0] / 1.25, fractions[-1] * 1.25)
-    axes.set_xticks(fractions, ticks)
-    axes.set_xlabel("share of the training labels (n tracks)")
+    axes.set_xlim(counts.min() / 1.25, counts.max() * 1.25)
+    axes.set_xticks(counts.tolist(), ticks)
+    axes.set_xlabel("labeled tracks (share of the training labels)")
 
 
 def frame(axes: Axes, quantity: str, higher_is_better: bool, ink: str) -> None:

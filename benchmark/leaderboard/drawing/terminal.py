@@ -6,24 +6,31 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from benchmark.leaderboard.record import Run
-from benchmark.leaderboard.statistics.tables import Row, Score, Standing, cells, standings
+from benchmark.leaderboard.statistics import stats
+from benchmark.leaderboard.statistics.headline import Answer, Gain, answers, headline
+from benchmark.leaderboard.statistics.headline import standings as of_levels
+from benchmark.leaderboard.statistics.tables import Column, Row, Score, Standing, cells, settings, standings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
     from rich.text import Text
 
-#: task columns side by side in a terminal of 100 characters
-TERMINAL_TASKS = 4
+#: columns side by side in a terminal of 100 characters
+WIDE = 4
 #: how a mark is written where there is no color: beside the value, so that nothing hangs on style alone
 SIGN = {"best": "*", "tied": "≈", "": " ", "missing": ""}
+NEXT = "\n      "
 LEGEND = (
-    "mean ± 95% interval; * best, ≈ not told apart from it (same test items, Holm),\n"
-    "† one seed: cannot win, ‡ trained on this task's labels, — a cell is missing: no mean rank"
+    "mean ± 95% interval; * best pretext task, ≈ not told apart from it (same test items, Holm),\n"
+    "† one seed: cannot win, ‡ trained on these labels; G reliability (below .5, dim: no verdict),\n"
+    "Δ the difference that one comparison finds in 80%; ▲ better, ▼ worse, ≈ not told apart"
 )
+OF_LEVELS = "Levels: 0 is the constant predictor, 1 perfect, tasks weighted by reliability; all tasks: --by task"
 
 
 def printable(text: str) -> str:
@@ -37,23 +44,50 @@ def shorten(text: str, width: int) -> str:
     return shown if len(shown) <= width else shown[: width - 1] + "…"
 
 
-def terminal(scores: pd.DataFrame, run: Run | Mapping[str, Any] | None = None) -> RenderableType:
+def terminal(scores: pd.DataFrame, run: Run | Mapping[str, Any] | None = None, by_task: bool = False) -> RenderableType:
     """The leaderboard for a terminal of 100 columns: one table per label fraction, linear probe.
 
     Args:
         scores: the scores table.
         run: the run record, or its JSON; None without one.
+        by_task: a column for each task, not for each level.
     """
     from rich.console import Group
     from rich.text import Text
 
     record = Run.model_validate({} if run is None else run)
-    everything = standings(cells(scores, record), record)
-    headline = [s for s in everything if s.probe == "linear"] or everything
-    tables = [
-        _terminal_table(each, start) for each in headline for start in range(0, len(each.columns), TERMINAL_TASKS)
-    ]
-    return Group(*tables, Text(LEGEND, style="dim"))
+    table = cells(scores, record)
+    parts: list[Table | Text] = []
+    found = None if by_task else headline(stats.prepare(scores), table, record)
+    everything = of_levels(found, record, settings(table)) if found else standings(table, record)
+    for shown in [s for s in everything if s.probe == record.first_probe(table["probe"])]:
+        parts += [_terminal_table(shown, start) for start in range(0, len(shown.columns), WIDE)]
+        parts += [_said(answer) for answer in answers(shown, found, record)] if found else []
+    return Group(*parts, Text(f"{LEGEND}\n{OF_LEVELS}" if found else LEGEND, style="dim"))
+
+
+def _said(answer: Answer) -> Text:
+    """One level in words."""
+    from rich.text import Text
+
+    level, size = shorten(answer.column.task, 12), f"Δ {_short(answer.column.detectable)}"
+    names = ", ".join(shorten(entry.strategy, 22) for entry, _ in answer.best)
+    if answer.best:
+        tied = f", {len(answer.tied)} of {answer.among - len(answer.best)} not told apart ({size})" * bool(answer.tied)
+        text = f"{names}{tied or ', told apart from all'}"
+    else:
+        text = f"no verdict ({size})"
+    gains = ", ".join(_gain(gain) for gain in answer.gains) if answer.best else ""
+    return Text(f"  {level}: {text}{f'{NEXT}over {gains}' if gains else ''}")
+
+
+def _gain(gain: Gain) -> str:
+    sign = {"first": "▲", "second": "▼", "tied": "≈"}.get(gain.wins, "?")
+    return f"{shorten(gain.over, 14)} {gain.difference:+.2f} ±{_short(gain.half)} {sign}"
+
+
+def _short(value: float) -> str:
+    return "?" if np.isnan(value) else f"{value:.2f}".removeprefix("0")
 
 
 def _terminal_table(shown: Standing, start: int) -> Table:
@@ -64,17 +98,21 @@ def _terminal_table(shown: Standing, start: int) -> Table:
     of_labels = f"{shorten(shown.probe, 20)} probe, {shown.percent} of the labels"
     table = Table(title=Text(of_labels, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("strategy", max_width=22)
-    table.add_column("mean\nrank", justify="right", no_wrap=True)
-    for column in shown.columns[start : start + TERMINAL_TASKS]:
+    columns = shown.columns[start : start + WIDE]
+    for column in columns:
         arrow = "↑" if column.higher_is_better else "↓"
-        header = Text(f"{shorten(column.task, 14)}\n{shorten(column.metric, 14)}{arrow}")
-        table.add_column(header, justify="right", no_wrap=True)
+        header = Text(f"{shorten(column.task, 16)}\n{shorten(column.metric, 14)}{arrow}\n{_power(column)}")
+        table.add_column(header, justify="right", no_wrap=True, style="" if column.judged else "dim")
     names = Counter(row.entry.strategy for row in shown.rows)
     for row in shown.rows:
-        rank = "—" if row.mean_rank is None else f"{row.mean_rank:.1f}"
-        scores = row.scores[start : start + TERMINAL_TASKS]
-        table.add_row(_terminal_name(row, names[row.entry.strategy] > 1), rank, *map(_terminal_score, scores))
+        scores = row.scores[start : start + WIDE]
+        name = _terminal_name(row, names[row.entry.strategy] > 1)
+        table.add_row(name, *map(_terminal_score, scores), style="" if row.pretext else "italic")
     return table
+
+
+def _power(column: Column) -> str:
+    return f"G {_short(np.floor(100 * column.reliability) / 100)} Δ {_short(column.detectable)}"
 
 
 def _terminal_name(row: Row, ambiguous: bool) -> Text:

@@ -28,6 +28,7 @@ SPECIAL = {
     "≈": r"$\approx$",
     "†": r"$\dagger$",
     "‡": r"$\ddagger$",
+    "Δ": r"$\Delta$",
     # What LaTeX has no glyph for, as the terminal has not.
     "\N{REPLACEMENT CHARACTER}": "?",
 }

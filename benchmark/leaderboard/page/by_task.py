@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from benchmark.leaderboard.drawing import draw, figures
 from benchmark.leaderboard.drawing.draw import Drawing
+from benchmark.leaderboard.page.labels import Layout
 from benchmark.leaderboard.record import Run, TaskNote, percent
-from benchmark.leaderboard.statistics.order import Matrix, matrices
+from benchmark.leaderboard.statistics.matrix import Matrix, matrices
 from benchmark.leaderboard.statistics.robustness import Robustness
 from benchmark.leaderboard.statistics.tables import Column, Entry, Score, Standing
 
@@ -22,11 +23,13 @@ COUNTS = {"n_train": "train", "n_val": "validation", "n_test": "test"}
 
 @dataclass(frozen=True)
 class Lead:
-    """The best scores of one task at one label fraction, and how many others cannot be told from them."""
+    """The best pretext tasks on one task at one label fraction, and how many others cannot be told from them."""
 
     percent: str
+    column: Column
     best: list[tuple[Entry, Score]]
     tied: int
+    scored: bool
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class TaskPart:
     Attributes:
         leads: by label fraction, under one probe.
         duels: win matrices by label fraction.
+        saved: labels saved, under one probe.
         about: the task's conventions, the result of `paragraphs`.
     """
 
@@ -55,6 +59,7 @@ class TaskPart:
     duels: list[Matrix]
     robustness: list[Robustness]
     counts: list[Count]
+    saved: Layout
     about: list[tuple[str, str]]
 
 
@@ -70,6 +75,7 @@ def task_parts(
     ranked: Sequence[Standing],
     pairs: pd.DataFrame | None,
     robustness: Sequence[Robustness],
+    saved: Mapping[str, Layout],
 ) -> list[TaskPart]:
     """Collect what there is on each task.
 
@@ -80,9 +86,10 @@ def task_parts(
         ranked: the standings of one probe, by label fraction.
         pairs: the result of `compare.pairwise`, if there are draws to compare.
         robustness: scores under corruptions.
+        saved: labels saved, by task.
     """
     probe = ranked[0].probe
-    duels = [] if pairs is None else matrices(pairs, probe, run)
+    duels = [] if pairs is None else matrices(pairs, probe, run.up)
     return [
         TaskPart(
             column.task,
@@ -93,6 +100,7 @@ def task_parts(
             [duel for duel in duels if duel.task == column.task],
             [damage for damage in robustness if damage.task == column.task],
             _counts(scores[scores["task"] == column.task]),
+            saved[column.task],
             paragraphs(run.task(column.task).conventions),
         )
         for i, column in enumerate(ranked[0].columns)
@@ -100,9 +108,10 @@ def task_parts(
 
 
 def _lead(standing: Standing, i: int) -> Lead:
-    shown = [(row.entry, row.scores[i]) for row in standing.rows]
+    shown = [(row.entry, row.scores[i]) for row in standing.rows if row.pretext]
     best = [(entry, score) for entry, score in shown if score.mark == "best"]
-    return Lead(standing.percent, best, sum(score.mark == "tied" for _, score in shown))
+    scored = any(score.mark != "missing" for _, score in shown)
+    return Lead(standing.percent, standing.columns[i], best, sum(score.mark == "tied" for _, score in shown), scored)
 
 
 def _counts(scores: pd.DataFrame) -> list[Count]:

@@ -19,7 +19,7 @@ from benchmark.leaderboard.drawing.typeset import Table, escape, latex, plain
 from benchmark.leaderboard.page import heard
 from benchmark.leaderboard.page.report import Report, gather
 from benchmark.leaderboard.record import Run, percent
-from benchmark.leaderboard.statistics.order import Field, Matrix, Order
+from benchmark.leaderboard.statistics.matrix import Field, Matrix
 from benchmark.leaderboard.statistics.robustness import Robustness
 from benchmark.leaderboard.statistics.tables import Column, Row, Score, Standing
 
@@ -46,12 +46,14 @@ def build(folder: Path) -> Path:
 def write(folder: Path, report: Report) -> Path:
     """Write what `report` holds below `folder/export`; see `build`."""
     shown = [
-        *(scores_table(panel.main, ranked=True) for panel in report.panels),
-        *(scores_table(panel.others, ranked=False) for panel in report.panels),
-        *(order_table(panel.order, panel.main) for panel in report.panels),
-        *(matrix_table(duel) for task in report.tasks for duel in task.duels),
+        *(scores_table(panel.levels, "levels") for panel in report.panels),
+        *(scores_table(panel.main, "scores") for panel in report.panels),
+        *(scores_table(panel.others, "other_metrics") for panel in report.panels),
+        *(matrix_table(duel, "pairs_level") for panel in report.panels for duel in panel.duels),
+        *(matrix_table(duel, "pairs") for task in report.tasks for duel in task.duels),
         *(robustness_table(damage) for task in report.tasks for damage in task.robustness),
         claims_table(claim.frame(report.verdicts)),
+        plain("labels_saved", "Labeled tracks that a reference needs for a row's score", report.saved),
         plain("heard", "What each row heard, over its trainings", heard.frame(report.heard)),
         plain("pretraining", "Pre-trained checkpoints", _checkpoints(report.run)),
     ]
@@ -96,23 +98,30 @@ def write_files(folder: Path, tables: Iterable[Table], drawings: Sequence[Drawin
     return out
 
 
-def scores_table(standing: Standing, ranked: bool) -> Table:
-    """The main table at one fraction under one probe, or that of the other metrics: best in bold, ties marked."""
-    names = draw.names([row.entry for row in standing.rows])
-    what = "Main metric of each task" if ranked else "Other metrics, not ranked"
+#: what the tables of scores hold, and how it is marked
+TITLES = {
+    "levels": "Scores by level",
+    "scores": "Main metric of each task",
+    "other_metrics": "Other metrics, not ranked",
+}
+MARKS = (
+    " Bold: best pretext task; ≈: not told apart from it (pair test on the same test items, Holm, 5%), where the "
+    "reliability G is .5 or more; Δ: the difference that one comparison finds in 80%; †: one seed, which cannot win; "
+    "‡: trained on these labels."
+)
+
+
+def scores_table(standing: Standing, kind: str) -> Table:
+    """A table of scores at one fraction under one probe, of one of the `TITLES`: best in bold, ties marked."""
+    names, ranked = draw.names([row.entry for row in standing.rows]), kind != "other_metrics"
     title = (
-        f"{what}, {standing.percent} of the labels, {standing.probe} probe: mean ± 95% interval, runs per score: "
-        f"{standing.runs}. Bold: best; ≈: not told apart from it (pair test on the same test items, Holm, 5%); †: one "
-        "seed, which cannot win; ‡: trained on labels of this task."
+        f"{TITLES[kind]}, {standing.percent} of the labels, {standing.probe} probe: mean ± 95% interval, runs per "
+        f"score: {standing.runs}.{MARKS * ranked}"
     )
-    records = [_record(row, standing.columns) for row in standing.rows]
-    head = ["strategy", "mean rank", *(_head(column, ranked) for column in standing.columns)]
-    rows = [
-        [escape(names[row.entry]), "--" if row.mean_rank is None else f"{row.mean_rank:.2f}", *map(_score, row.scores)]
-        for row in standing.rows
-    ]
-    ident = _ident("scores" if ranked else "other_metrics", standing)
-    return Table(ident, title, pd.DataFrame(records), head, rows, "l" + "r" * (len(head) - 1))
+    records = [_record(row, standing.columns) for row in standing.rows] if standing.columns else []
+    head = ["strategy", *(_head(column, ranked) for column in standing.columns)]
+    rows = [[escape(names[row.entry]), *map(_score, row.scores)] for row in standing.rows]
+    return Table(_ident(kind, standing), title, pd.DataFrame(records), head, rows, "l" + "r" * (len(head) - 1))
 
 
 def _ident(kind: str, shown: Standing | Matrix) -> str:
@@ -120,7 +129,7 @@ def _ident(kind: str, shown: Standing | Matrix) -> str:
 
 
 def _record(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
-    record = {**row.entry._asdict(), "mean rank": row.mean_rank}
+    record: dict[str, Any] = row.entry._asdict()
     for column, score in zip(columns, row.scores, strict=True):
         name = f"{column.task}: {column.metric}"
         record |= {name: score.mean, f"± {name}": score.half, f"mark {name}": score.mark, f"runs {name}": score.runs}
@@ -129,7 +138,12 @@ def _record(row: Row, columns: Sequence[Column]) -> dict[str, Any]:
 
 def _head(column: Column, ranked: bool) -> str:
     arrow = "" if not ranked else r" $\uparrow$" if column.higher_is_better else r" $\downarrow$"
-    return f"{escape(column.task)}\n{escape(column.metric)}{arrow}"
+    return f"{escape(column.task)}\n{escape(column.metric)}{arrow}" + (f"\n{_power(column)}" if ranked else "")
+
+
+def _power(column: Column) -> str:
+    known = [("G", column.reliability), (r"$\Delta$", column.detectable)]
+    return ", ".join(f"{sign} {number:.2f}" for sign, number in known if np.isfinite(number))
 
 
 def _score(score: Score) -> str:
@@ -141,24 +155,8 @@ def _score(score: Score) -> str:
     return rf"{shown} $\pm$ {half}" + (f"$^{{{' '.join(signs)}}}$" if signs else "")
 
 
-def order_table(order: Order, standing: Standing) -> Table:
-    """The order over all tasks."""
-    names = draw.names([place.entry for place in order.places])
-    frame = pd.DataFrame(
-        {
-            "strategy": names[place.entry],
-            "mean rank": place.mean_rank,
-            "Borda": place.borda,
-            "interquartile mean": place.iqm,
-        }
-        for place in order.places
-    )
-    title = f"Order over all tasks, {standing.percent} of the labels, {standing.probe} probe"
-    return plain(_ident("order", standing), title, frame)
-
-
-def matrix_table(matrix: Matrix) -> Table:
-    """Every pair on one task: the row's score minus the column's; bold where different after Holm's correction."""
+def matrix_table(matrix: Matrix, kind: str) -> Table:
+    """Every pair on one task or level: the row's score minus the column's; bold where told apart."""
     of = draw.names(matrix.entries)
     names = [of[entry] for entry in matrix.entries]
     values = [[field.difference for field in fields] for fields in matrix.fields]
@@ -169,7 +167,7 @@ def matrix_table(matrix: Matrix) -> Table:
         f"{matrix.task}, {percent(matrix.fraction)} of the labels, {matrix.probe} probe: the row's score minus the "
         "column's. Bold: different after Holm's correction over this table."
     )
-    ident = draw.slug(f"pairs_{matrix.task}_{matrix.probe}_{_safe(matrix.fraction)}")
+    ident = draw.slug(f"{kind}_{matrix.task}_{matrix.probe}_{_safe(matrix.fraction)}")
     head = ["row minus column", *map(escape, names)]
     return Table(ident, title, frame, head, rows, "l" + "r" * len(names))
 

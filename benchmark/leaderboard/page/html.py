@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup, escape
 
 from benchmark.files import replacing
@@ -22,15 +23,15 @@ from benchmark.leaderboard.claims.claim import EXPLANATION
 from benchmark.leaderboard.drawing import draw
 from benchmark.leaderboard.page.by_task import anchor
 from benchmark.leaderboard.page.report import Report, gather
-from benchmark.leaderboard.record import percent
-from benchmark.leaderboard.statistics import tables
+from benchmark.leaderboard.record import Run, percent
+from benchmark.leaderboard.statistics import headline, tables
 
 #: characters that HTML forbids even when escaped
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def build(folder: Path) -> Path:
-    """Write `leaderboard.html`, `leaderboard.csv` and, where there are draws to compare, `pairs.csv`.
+    """Write `leaderboard.html`, `leaderboard.csv`, `labels.csv` and, where there are draws to compare, `pairs.csv`.
 
     Args:
         folder: a run's output: `scores.parquet`, and `run.json` if there is one.
@@ -47,15 +48,28 @@ def build(folder: Path) -> Path:
 def write(folder: Path, report: Report) -> Path:
     """Write what `report` holds into `folder`; see `build`."""
     page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", render(report))
+    found = {"labels.csv": report.saved}
     if report.pairs is not None:
-        with replacing(folder / "pairs.csv") as draft:
-            report.pairs.to_csv(draft, index=False, lineterminator="\n", encoding="utf-8")
+        found["pairs.csv"] = _all_pairs(report.pairs, report.headline.pairs, report.run)
+    for name, table in found.items():
+        with replacing(folder / name) as draft:
+            table.to_csv(draft, index=False, lineterminator="\n", encoding="utf-8")
     with replacing(folder / "leaderboard.csv") as draft:
-        tables.write_csv(report.table, draft)
+        tables.write_csv(pd.concat([report.table, headline.csv_rows(report.headline, report.run)]), draft)
     path = folder / "leaderboard.html"
     with replacing(path) as draft:
         draft.write_text(page, encoding="utf-8", errors="replace", newline="\n")
     return path
+
+
+def _all_pairs(of_tasks: pd.DataFrame, of_levels: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """Pairs on tasks and on levels; an empty `task` is a level's score."""
+    named = [
+        of_levels.assign(level=of_levels["task"], task=""),
+        of_tasks.assign(level=[run.level(task) for task in of_tasks["task"]]),
+    ]
+    whole = pd.concat(named[::-1], ignore_index=True)
+    return whole[["level", *of_tasks]]
 
 
 def render(report: Report) -> str:
@@ -86,6 +100,8 @@ def _template() -> jinja2.Template:
         "plain": _plain,
         "number": _number,
         "known": _known,
+        "share": _share,
+        "size": _size,
         "digest": _digest,
         "breakable": _breakable,
         "ticked": _ticked,
@@ -101,6 +117,16 @@ def _plain(value: Any) -> str:
 def _number(value: float | None, digits: int = 0) -> str:
     """A number with thousands separated; a dash where there is none."""
     return f"{value:,.{digits}f}" if value is not None and _known(value) else "\N{EM DASH}"
+
+
+def _share(value: float) -> str:
+    """A reliability in two decimals, rounded down, so that what is below .5 never reads .50; `?` if unknown."""
+    return _size(math.floor(100 * value) / 100) if _known(value) else "?"
+
+
+def _size(value: float) -> str:
+    """A difference in two decimals, `?` if unknown."""
+    return f"{value:.2f}".removeprefix("0") if _known(value) else "?"
 
 
 def _known(value: float) -> bool:

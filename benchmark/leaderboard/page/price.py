@@ -15,12 +15,11 @@ import pandas as pd
 
 from benchmark.leaderboard.drawing import draw
 from benchmark.leaderboard.drawing.draw import Drawing, Key
-from benchmark.leaderboard.drawing.figures import frame, name_at_edge
+from benchmark.leaderboard.drawing.figures import apart, frame, name_at_edge
 from benchmark.leaderboard.drawing.terminal import shorten
 from benchmark.leaderboard.page.convergence import convergence
 from benchmark.leaderboard.record import Pretraining, Run, percent
-from benchmark.leaderboard.statistics import stats
-from benchmark.leaderboard.statistics.order import order_of
+from benchmark.leaderboard.statistics.headline import FLOOR, Headline
 from benchmark.leaderboard.statistics.tables import Entry, entries_of
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ UNITS = [("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0)]
 
 @dataclass(frozen=True)
 class Priced:
-    """One strategy: its score over all tasks, and the medians over seeds of what it cost.
+    """One strategy: its score on a level, and the medians over seeds of what it cost.
 
     A cost is NaN where it is unknown; `seconds` is 0 without pre-training.
     """
@@ -45,17 +44,21 @@ class Priced:
     peak_mb: float
 
 
-def drawings(scores: pd.DataFrame, table: pd.DataFrame, run: Run, probe: str) -> list[Drawing]:
+def drawings(scores: pd.DataFrame, table: pd.DataFrame, answer: Headline, run: Run, probe: str) -> list[Drawing]:
     """All that is known of price; empty where no cost was recorded.
 
     Args:
         scores: `scores.parquet` as it is, snapshots included.
         table: the result of `tables.cells`.
+        answer: scores by level.
         run: what pre-training cost.
         probe: probe type.
     """
     fraction = middle_fraction(table)
-    return [*pareto(scores, table, run, fraction, probe), *convergence(scores, table, run, fraction, probe)]
+    chosen = (answer.table["fraction"] == fraction) & (answer.table["probe"] == probe)
+    by_level = answer.table[chosen].groupby("task", sort=False)
+    prices = [one for level, cells in by_level for one in pareto(str(level), cells, run, fraction, probe)]
+    return [*prices, *convergence(scores, table, run, fraction, probe)]
 
 
 def middle_fraction(table: pd.DataFrame) -> float:
@@ -64,9 +67,17 @@ def middle_fraction(table: pd.DataFrame) -> float:
     return float(fractions[(len(fractions) - 1) // 2])
 
 
-def pareto(scores: pd.DataFrame, table: pd.DataFrame, run: Run, fraction: float, probe: str) -> list[Drawing]:
-    """Draw the score over all tasks against seconds of pre-training; nothing without a score and a cost."""
-    found = _priced(scores, table, run, fraction, probe)
+def pareto(level: str, cells: pd.DataFrame, run: Run, fraction: float, probe: str) -> list[Drawing]:
+    """Draw the score on a level against seconds of pre-training; nothing without a score and a cost.
+
+    Args:
+        level: its name.
+        cells: its scores at this fraction under this probe.
+        run: what pre-training cost.
+        fraction: label fraction.
+        probe: probe type.
+    """
+    found = _priced(cells, run)
     bought = [one for one in found if one.seconds > 0]
     if not bought:
         return []
@@ -80,37 +91,36 @@ def pareto(scores: pd.DataFrame, table: pd.DataFrame, run: Run, fraction: float,
             elif one.seconds == 0:
                 color = colors[one.key.style.color]
                 axes.axhline(one.score, color=color, linestyle=":", linewidth=1.3, zorder=1, gid=f"series-{i}")
+        _scale(axes, [one.seconds / unit[1] for one in bought])
         _paint_front(axes, front, unit[1], colors["currentColor"])
-        axes.set_xlim(left=0)
         axes.set_xlabel(f"{unit[0]} of pre-training per seed")
-        frame(axes, "score over all tasks", True, colors["currentColor"])
+        frame(axes, f"score on {level}", True, colors["currentColor"])
         name_at_edge(axes, {one.key.name: one.score for one in free}, colors["currentColor"])
 
     caption = (
-        "Interquartile mean over all tasks and seeds (0 is the constant predictor, 1 a perfect score) at "
-        f"{percent(fraction)} of the labels, {probe} probe, against the time of pre-training, the median over seeds. "
+        f"Score on the level {level} (0 is the constant predictor, 1 a perfect score) at {percent(fraction)} of the "
+        f"labels, {probe} probe, against the time of pre-training (logarithmic axis), the median over seeds. "
         "The seconds are those of this run's machine, with whatever else it did: compare within this drawing only. "
         "Step line: the front, where no other scores higher for less. Dotted lines: without pre-training. Only "
-        "strategies that are scored on all tasks have a place; legend from the best down."
+        "strategies that are scored on all tasks of the level have a place; legend from the best down."
     )
-    label = f"Scatter plot: score over all tasks by time of pre-training and strategy, {probe} probe"
+    label = f"Scatter plot: score on {level} by time of pre-training and strategy, {probe} probe"
     keys = [one.key for one in found]
-    title = "Score against the cost of pre-training"
-    ident = draw.slug(f"price_{probe}")
+    title = f"Score on {level} against the cost of pre-training"
+    ident = draw.slug(f"price_{level}_{probe}")
     return [draw.drawing(ident, title, label, caption, keys, _price_table(found, front, fraction), paint)]
 
 
-def _priced(scores: pd.DataFrame, table: pd.DataFrame, run: Run, fraction: float, probe: str) -> list[Priced]:
-    """All strategies with a score over all tasks, best first."""
-    entries = entries_of(table)
+def _priced(cells: pd.DataFrame, run: Run) -> list[Priced]:
+    """All strategies with a score, best first; the constant predictor, which is 0 on this scale, left out."""
+    entries = entries_of(cells)
     looks, names = draw.styles(entries), draw.names(entries)
     found = []
-    for place in order_of(stats.prepare(scores), table, run, fraction, probe).places:
-        entry = place.entry
+    for entry, mean in zip(entries, cells["mean"], strict=True):
         cost = {name: _cost(run, entry, name) for name in ("seconds", "crops", "peak_mb")}
         note = "cost unknown" if np.isnan(cost["seconds"]) else ""
-        found.append(Priced(Key(looks[entry], names[entry], note), place.iqm, **cost))
-    scored = [one for one in found if np.isfinite(one.score)]
+        found.append(Priced(Key(looks[entry], names[entry], note), mean, **cost))
+    scored = [one for one, entry in zip(found, entries, strict=True) if np.isfinite(one.score) and entry[0] != FLOOR]
     return sorted(scored, key=lambda one: -one.score)
 
 
@@ -148,20 +158,31 @@ def _paint_point(axes: Axes, one: Priced, unit: float, colors: Mapping[str, str]
     axes.plot([x], [one.score], color=color, marker=one.key.style.marker, markersize=7, zorder=3, gid=series)
 
 
+def _scale(axes: Axes, costs: Sequence[float]) -> None:
+    """A logarithmic axis with plain numbers, however few decades it spans, and room for a name at its left."""
+    low, high = min(costs) / 2.5, max(costs) * 1.2
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [round(step * 10.0**power, 12) for power in powers for step in (1, 2, 5)]
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.set_xticks(shown := [tick for tick in ticks if low <= tick <= high], [f"{tick:g}" for tick in shown])
+
+
 def _paint_front(axes: Axes, front: Sequence[Priced], unit: float, ink: str) -> None:
     x, y = [one.seconds / unit for one in front], [one.score for one in front]
-    axes.step([*x, axes.get_xlim()[1]], [*y, y[-1]], where="post", color=ink, linewidth=1.0, alpha=0.6, zorder=1.5)
-    right = axes.get_xlim()[1]
-    for one, at in zip(front, x, strict=True):
-        text = shorten(one.key.name, 20)
-        # Nothing scores higher for less, so the place above and left of a point on the front is free, if the name fits.
-        left = len(text) < CHARACTERS * at / right
-        axes.annotate(
-            text,
-            (at, one.score),
-            (-5, 5),
-            textcoords="offset points",
-            ha="right" if left else "left",
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    axes.step([*x, right], [*y, y[-1]], where="post", color=ink, linewidth=1.0, alpha=0.6, zorder=1.5)
+    across = [float(np.log(at / left) / np.log(right / left)) for at in x]
+    # A front rises to the right: names that are apart in height are apart.
+    heights = apart([(score - low) / (high - low) + 0.03 for score in y], 0.055)
+    for one, at, height in zip(front, across, heights, strict=True):
+        # Nothing scores higher for less, so the place above and left of a point on the front is free.
+        axes.text(
+            at - 0.012,
+            height,
+            shorten(one.key.name, int(min(20, CHARACTERS * at))),
+            transform=axes.transAxes,
+            ha="right",
             size=9,
             color=ink,
             parse_math=False,

@@ -11,38 +11,55 @@ import pandas as pd
 
 from benchmark.leaderboard.claims import claim
 from benchmark.leaderboard.drawing.draw import GREY, Drawing
-from benchmark.leaderboard.page import price
+from benchmark.leaderboard.drawing.figures import label_efficiency
+from benchmark.leaderboard.page import labels, price
 from benchmark.leaderboard.page.audio_examples import Example, load_examples
 from benchmark.leaderboard.page.by_task import TaskPart, task_parts
 from benchmark.leaderboard.page.heard import Heard, heard
 from benchmark.leaderboard.page.trust import Trust, trust
 from benchmark.leaderboard.record import Run, load_run
-from benchmark.leaderboard.statistics import stats, tables
-from benchmark.leaderboard.statistics.order import Order, order_of
+from benchmark.leaderboard.statistics import headline, levels, stats, tables
+from benchmark.leaderboard.statistics.headline import Answer, Headline
+from benchmark.leaderboard.statistics.matrix import Matrix, matrices
 from benchmark.leaderboard.statistics.robustness import load_robustness
-from benchmark.leaderboard.statistics.tables import Entry, Row, Standing, entries_of
+from benchmark.leaderboard.statistics.tables import Column, Entry, Standing, entries_of
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One label fraction under one probe: the ranked table, the other metrics, the order over tasks."""
+    """One label fraction under one probe: levels, what they are made of, and every task.
+
+    Attributes:
+        answers: by level, with the labels that its leader saves.
+        duels: every pair, by level; none without draws to compare.
+        weights: of each task in its level, all of a level 1 together; of a task without a floor, 0.
+    """
 
     id: str
+    levels: Standing
+    answers: list[tuple[Answer, list[labels.Saved]]]
+    duels: list[Matrix]
+    weights: dict[str, float]
     main: Standing
     others: Standing
-    order: Order
 
     @property
-    def leaders(self) -> list[Row]:
-        """The rows with the best mean rank; none if no strategy is complete."""
-        ranks = [row.mean_rank for row in self.main.rows if row.mean_rank is not None]
-        return [row for row in self.main.rows if ranks and row.mean_rank == min(ranks)]
+    def sorted_by(self) -> int:
+        """The level that rows are ordered by."""
+        return headline.sorting(self.levels.columns)
 
-    @property
-    def close(self) -> int:
-        """How many others the rank test cannot tell from the leaders."""
-        lead = {row.entry for row in self.leaders}
-        return len({entry for bar in self.order.bars if lead & set(bar) for entry in bar} - lead)
+    def of_level(self, level: str) -> list[Column]:
+        """Its tasks."""
+        return [column for column in self.main.columns if column.level == level]
+
+
+@dataclass(frozen=True)
+class LabelPart:
+    """Learning curves of one level or task, and labels saved, under the first probe."""
+
+    name: str
+    drawing: Drawing
+    saved: labels.Layout
 
 
 @dataclass(frozen=True)
@@ -66,13 +83,16 @@ class Report:
 
     run: Run
     table: pd.DataFrame
+    headline: Headline
     pairs: pd.DataFrame | None
+    saved: pd.DataFrame
     entries: list[Entry]
     usual: tuple[str, str] | None
     probes: list[str]
     fractions: list[float]
     filters: list[Filter]
     panels: list[Panel]
+    labels: list[LabelPart]
     tasks: list[TaskPart]
     prices: list[Drawing]
     heard: list[Heard]
@@ -82,8 +102,8 @@ class Report:
 
     @property
     def drawings(self) -> list[Drawing]:
-        """Those of the tasks and those of the price."""
-        return [task.drawing for task in self.tasks] + self.prices
+        """Those of levels and tasks, and those of the price."""
+        return [part.drawing for part in self.labels] + [task.drawing for task in self.tasks] + self.prices
 
     @property
     def firsts(self) -> list[Panel]:
@@ -103,45 +123,91 @@ def gather(folder: Path) -> Report:
     run, scores = load_run(folder), stats.load_scores(folder)
     compared, raw = tables.pairs(scores, run), stats.read_scores(folder)
     table = tables.cells(scores, run, compared)
+    answer = headline.headline(scores, table, run)
+    compared = levels.judged(compared, tables.power(compared, run))
     pairs = compared if scores["draws"].notna().any() else None
-    entries, panels = entries_of(table), _panels(scores, table, run)
+    of_levels, of_tasks = labels.saved(answer.table, run), labels.saved(table[table["main"]], run)
+    entries, panels = entries_of(table), _panels(table, answer, of_levels, run, pairs is not None)
     probes = list(dict.fromkeys(panel.main.probe for panel in panels))
-    firsts = [panel.main for panel in panels if panel.main.probe == probes[0]]
-    taus = {(panel.main.probe, panel.main.fraction): panel.order.stability for panel in panels}
+    firsts = [panel for panel in panels if panel.main.probe == probes[0]]
+    saved = {
+        task: labels.layout([one for one in of_tasks if (one.task, one.probe) == (task, probes[0])])
+        for task in table["task"].unique()
+    }
     return Report(
         run=run,
         table=table,
+        headline=answer,
         pairs=pairs,
+        saved=labels.frame(of_levels, of_tasks, run),
         entries=entries,
         usual=_usual(entries),
         probes=probes,
-        fractions=[standing.fraction for standing in firsts],
-        filters=_filters(entries, firsts[0], run),
+        fractions=[panel.main.fraction for panel in firsts],
+        filters=_filters(entries, firsts[0].main, run),
         panels=panels,
-        tasks=task_parts(scores, table, run, firsts, pairs, load_robustness(folder, run)),
-        prices=price.drawings(raw, table, run, probes[0]),
+        labels=_labels(answer, firsts[0].levels, of_levels),
+        tasks=task_parts(
+            scores, table, run, [panel.main for panel in firsts], pairs, load_robustness(folder, run), saved
+        ),
+        prices=price.drawings(raw, table, answer, run, probes[0]),
         heard=heard(raw, entries, run),
         verdicts=claim.check_all(raw, run),
-        trust=trust(scores, table, run, taus),
+        trust=trust(scores, run),
         examples=load_examples(folder),
     )
 
 
-def _panels(scores: pd.DataFrame, table: pd.DataFrame, run: Run) -> list[Panel]:
+def _labels(answer: Headline, first: Standing, found: list[labels.Saved]) -> list[LabelPart]:
+    return [
+        LabelPart(
+            column.task,
+            label_efficiency(answer.table, column, first.probe, of_level=True),
+            labels.layout([one for one in found if (one.task, one.probe) == (column.task, first.probe)]),
+        )
+        for column in first.columns
+    ]
+
+
+def _with_labels(answer: Answer, shown: Standing, found: list[labels.Saved]) -> tuple[Answer, list[labels.Saved]]:
+    lead = [entry for entry, _ in answer.best][:1]
+    at = (answer.column.task, shown.probe, shown.fraction)
+    return answer, [one for one in found if one.entry in lead and (one.task, one.probe, one.fraction) == at]
+
+
+def _panels(table: pd.DataFrame, answer: Headline, found: list[labels.Saved], run: Run, duels: bool) -> list[Panel]:
     """By probe and label fraction, the probe that stands for all first."""
     first = run.first_probe(table["probe"])
-    ranked, others = tables.standings(table, run), tables.standings(table, run, main=False)
-    both = sorted(zip(ranked, others, strict=True), key=lambda pair: pair[0].probe != first)
-    probes, fractions = list(dict.fromkeys(main.probe for main, _ in both)), sorted(set(table["fraction"]))
-    return [
-        Panel(
-            f"{probes.index(main.probe)}-{fractions.index(main.fraction)}",
-            main,
-            rest,
-            order_of(scores, table, run, main.fraction, main.probe),
+    shown = sorted(headline.standings(answer, run, tables.settings(table)), key=lambda one: one.probe != first)
+    probes, fractions = list(dict.fromkeys(one.probe for one in shown)), sorted(set(table["fraction"]))
+    against = [one for probe in probes for one in matrices(answer.pairs, probe, {})] if duels else []
+    panels = []
+    for one in shown:
+        at, order = (one.fraction, one.probe), [row.entry for row in one.rows]
+        panels.append(
+            Panel(
+                f"{probes.index(one.probe)}-{fractions.index(one.fraction)}",
+                one,
+                [_with_labels(level, one, found) for level in headline.answers(one, answer, run)],
+                [
+                    duel
+                    for column in one.columns
+                    for duel in against
+                    if (duel.task, duel.fraction, duel.probe) == (column.task, *at)
+                ],
+                _shares(answer.weights.get(one.probe, {}), run),
+                tables.standing(table, run, *at, order=order),
+                tables.standing(table, run, *at, main=False, order=order),
+            )
         )
-        for main, rest in both
-    ]
+    return panels
+
+
+def _shares(weights: dict[str, float], run: Run) -> dict[str, float]:
+    totals = Counter[str]()
+    for task, weight in weights.items():
+        totals[run.level(task)] += weight  # type: ignore[assignment]
+    return {task: weight / totals[run.level(task)] for task, weight in weights.items()}
 
 
 def _usual(entries: list[Entry]) -> tuple[str, str] | None:

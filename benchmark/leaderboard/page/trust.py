@@ -1,8 +1,7 @@
-"""What it takes to doubt a result: what varied between runs, how stable the order is, and the control."""
+"""What it takes to doubt a result: what varied between runs, and the control."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,13 +32,11 @@ class Trust:
     Attributes:
         seeds: pre-training seeds.
         draws: label draws by label fraction, in words.
-        stability: Kendall's tau between seeds, in words: by probe, by label fraction.
         control: probes that learned shuffled labels.
     """
 
     seeds: list[int]
     draws: list[str]
-    stability: dict[str, dict[str, str]]
     control: list[Checked]
 
     @property
@@ -53,21 +50,17 @@ class Trust:
         return sum(checked.leaks for checked in self.control)
 
 
-def trust(scores: pd.DataFrame, table: pd.DataFrame, run: Run, taus: Mapping[tuple[str, float], str]) -> Trust:
+def trust(scores: pd.DataFrame, run: Run) -> Trust:
     """Gather what speaks for and against a run.
 
     Args:
         scores: the result of `stats.prepare`.
-        table: the result of `tables.cells`.
         run: the run's record.
-        taus: Kendall's tau between seeds, in words, by probe and label fraction.
     """
     draws = scores.groupby("fraction")["resample"].nunique()
-    probes = dict.fromkeys(probe for probe, _ in taus)
     return Trust(
         sorted(int(seed) for seed in scores["seed"].unique()),
         [f"{draws[fraction]} at {percent(fraction)}" for fraction in draws.index],
-        {name: {percent(f): text for (probe, f), text in taus.items() if probe == name} for name in probes},
         [_check(control, run) for control in run.control],
     )
 

@@ -81,7 +81,8 @@ def marks(cells: pd.DataFrame, pairs: pd.DataFrame, higher_is_better: Mapping[st
     """Mark the best of each column and all that the pair test cannot tell from it.
 
     Args:
-        cells: main metrics: `stats.CELL`, `mean` (NaN where missing) and `lone`.
+        cells: main metrics: `stats.CELL`, `mean` (NaN where missing) and `lone`; where there is a column `contends`,
+            no other row is the best.
         pairs: the result of `pairwise`.
         higher_is_better: direction of the metric by task; up where a task is not listed.
 
@@ -91,8 +92,9 @@ def marks(cells: pd.DataFrame, pairs: pd.DataFrame, higher_is_better: Mapping[st
     """
     up = cells["task"].map(lambda task: 1.0 if higher_is_better.get(task, True) else -1.0).astype(float)
     score, column = (up * cells["mean"]).round(12), [cells[name] for name in MATRIX]
-    able = score.where(~cells["lone"])
-    candidate = able.where(able.groupby(column).transform("count") > 0, score)
+    contender = score.where(cells.get("contends", pd.Series(True, cells.index)))
+    able = contender.where(~cells["lone"])
+    candidate = able.where(able.groupby(column).transform("count") > 0, contender)
     best = candidate.notna() & (candidate == candidate.groupby(column).transform("max"))
     keys = [*MATRIX, *FIRST]
     leads = cells.loc[best, [*MATRIX, *ENTRY]].rename(columns=dict(zip(ENTRY, FIRST, strict=True)))

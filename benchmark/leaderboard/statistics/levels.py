@@ -20,6 +20,8 @@ from benchmark.leaderboard.statistics.variance import Indices
 
 #: how often a difference of the detectable size would be found
 POWER = 0.8
+#: with less reliability than this, what a task or level seems to tell apart is said of nobody
+RELIABLE = 0.5
 
 
 def power(pairs: pd.DataFrame, among: Collection[str] | None = None) -> pd.DataFrame:
@@ -50,6 +52,33 @@ def power(pairs: pd.DataFrame, among: Collection[str] | None = None) -> pd.DataF
     return found.reindex(whole)[["reliability", "detectable"]].reset_index()
 
 
+def judged(pairs: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Pairs with the columns of `power`, and no verdict where too little is reliable, or nobody knows how much.
+
+    Args:
+        pairs: the result of `compare.pairwise`.
+        found: the result of `power`.
+    """
+    pairs = pairs.merge(found, on=MATRIX, how="left")
+    told = pairs["distinct"] & (pairs["reliability"] >= RELIABLE)
+    return pairs.assign(distinct=told, wins=pairs["wins"].where(told | (pairs["wins"] == "missing"), "tied"))
+
+
+def weights(found: pd.DataFrame, levels: Mapping[str, str]) -> dict[str, float]:
+    """By task, its mean reliability over label fractions, so that a level's score means the same at each of them.
+
+    Tasks of a level without any reliability, or none that is known, weigh alike.
+
+    Args:
+        found: the result of `power` under one probe.
+        levels: of each task.
+    """
+    mean = found.groupby("task")["reliability"].mean().reindex(list(levels)).fillna(0.0)
+    level = pd.Series(levels, dtype=object)
+    empty = mean.groupby(level).transform("sum") == 0
+    return {str(task): float(weight) for task, weight in mean.where(~empty, 1.0).items()}
+
+
 def level_scores(
     scores: pd.DataFrame,
     levels: Mapping[str, str],
@@ -68,7 +97,7 @@ def level_scores(
 
     Returns:
         The columns of `scores`, one row per level (its name is the `task`) and run; up is better. The value of a run
-        that lacks a task is NaN, so that its row is missing on that level.
+        that lacks a task is NaN, so that its row is missing on that level. Numbers of tracks are means over tasks.
     """
     slopes = _slopes(levels, weights, floor, higher_is_better)
     part = scores[scores["task"].isin(list(slopes))]
@@ -85,6 +114,7 @@ def level_scores(
     found = found.assign(
         task=found["level"],
         metric="level score",
+        **{name: np.bincount(run, part[name]) / np.bincount(run) for name in ("n_train", "n_test")},
         value=np.where(complete, values, np.nan),
         # luck with the items of several tasks may all go one way
         test_stderr=np.bincount(run, np.abs(slope) * part["test_stderr"].to_numpy()),

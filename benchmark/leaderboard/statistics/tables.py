@@ -6,7 +6,7 @@ A planned cell without a score stays in every table as *missing*; nothing is ave
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,11 +16,13 @@ import pandas as pd
 
 from benchmark.interfaces import UserError
 from benchmark.leaderboard.record import Run, percent
-from benchmark.leaderboard.statistics import compare, stats
+from benchmark.leaderboard.statistics import compare, levels, stats
 
+#: what is said of a column
+COLUMN = ["task", "metric", "level", "higher_is_better", "reliability", "detectable"]
 #: columns of leaderboard.csv, in order
-CSV = [*stats.CELL, "main", "status", "mean", "low", "high", "runs", "seeds", "n_train", "n_test"]
-CSV += ["mark", "rank", "mean_rank"]
+CSV = ["level", *stats.CELL, "main", "status", "mean", "low", "high", "runs", "seeds", "n_train", "n_test"]
+CSV += ["mark", "reliability", "detectable", "rank", "mean_rank", "over_random", "over_mfcc", "over_supervised"]
 
 
 class Entry(NamedTuple):
@@ -33,12 +35,24 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Column:
-    """One column: a task under one metric."""
+    """One column: a task under one metric, or a level.
+
+    Attributes:
+        reliability: the share of the variance of rows' means that is no error; NaN where it is unknown.
+        detectable: the difference that one comparison finds in 80 % of cases.
+    """
 
     task: str
     metric: str
     level: str
     higher_is_better: bool
+    reliability: float = np.nan
+    detectable: float = np.nan
+
+    @property
+    def judged(self) -> bool:
+        """Whether it is reliable enough for verdicts."""
+        return self.reliability >= levels.RELIABLE
 
 
 @dataclass(frozen=True)
@@ -61,7 +75,10 @@ class Score:
     def texts(self) -> tuple[str, str]:
         """Mean and half-width, with as many decimals as the interval bears."""
         digits = 3 if self.half < 0.01 else 2
-        return f"{self.mean:.{digits}f}", "?" if np.isnan(self.half) else f"{self.half:.{digits}f}"
+        mean = f"{self.mean:.{digits}f}"
+        return mean.removeprefix("-") if float(mean) == 0 else mean, "?" if np.isnan(
+            self.half
+        ) else f"{self.half:.{digits}f}"
 
 
 @dataclass(frozen=True)
@@ -69,13 +86,13 @@ class Row:
     """One strategy's scores.
 
     Attributes:
-        mean_rank: None where a planned cell is missing.
+        pretext: whether it is a pretext task, no baseline.
         heard: the labels that it heard.
         variant: what it is called on this encoder, where that is not its paper's method.
     """
 
     entry: Entry
-    mean_rank: float | None
+    pretext: bool
     collapsed: bool
     heard: str
     variant: str
@@ -84,7 +101,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Standing:
-    """Strategies x tasks at one label fraction under one probe, best mean rank first."""
+    """Strategies x tasks, or x levels, at one label fraction under one probe."""
 
     fraction: float
     probe: str
@@ -103,6 +120,18 @@ class Standing:
         return f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
 
 
+def main_runs(scores: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """Runs on each task's main metric; NaN in cells that lack a planned run.
+
+    Args:
+        scores: the result of `stats.prepare`.
+        run: the plan.
+    """
+    whole = _whole(scores, run)
+    main = {task: _metrics(run.task(task).metric, sorted(part.unique()))[0] for task, part in _seen(scores)}
+    return whole[whole["metric"] == whole["task"].map(main)]
+
+
 def pairs(scores: pd.DataFrame, run: Run) -> pd.DataFrame:
     """Every two strategies on the main metric of every task: the result of `compare.pairwise`.
 
@@ -110,9 +139,12 @@ def pairs(scores: pd.DataFrame, run: Run) -> pd.DataFrame:
         scores: the result of `stats.prepare`.
         run: the plan, and directions of the metrics.
     """
-    whole = _whole(scores, run)
-    main = {task: _metrics(run.task(task).metric, sorted(part.unique()))[0] for task, part in _seen(scores)}
-    return compare.pairwise(whole[whole["metric"] == whole["task"].map(main)], _up(run), run.fixed)
+    return compare.pairwise(main_runs(scores, run), run.up, run.fixed)
+
+
+def power(told: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """What each task (or level) can tell apart among pretext tasks and the untrained encoder: see `levels.power`."""
+    return levels.power(told, run.encoders({*told["first_strategy"], *told["second_strategy"]}))
 
 
 def cells(scores: pd.DataFrame, run: Run, compared: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -126,20 +158,51 @@ def cells(scores: pd.DataFrame, run: Run, compared: pd.DataFrame | None = None) 
         compared: the result of `pairs`, where it is known already.
 
     Returns:
-        One row per cell in the plan's order: `stats.CELL`, `main`, `status` (scored, one_run or missing), `mark` (of
-        `compare.marks`; empty for other metrics), and the columns of `stats.summarize` and `stats.add_ranks`.
+        One row per cell in the plan's order: `stats.CELL`, `level`, `heard` (some of the task's labels, by its
+        strategy), `main`, and the columns of `judged` and `stats.add_ranks`.
     """
     table = stats.prepare(scores)
-    plan = _plan(table, run).merge(stats.summarize(_whole(table, run), run.fixed), on=stats.CELL, how="left")
-    for count in ("runs", "seeds"):
-        plan[count] = plan[count].fillna(0).astype(int)
-    plan["lone"] = plan["lone"].fillna(False).astype(bool)
-    one = np.where(plan["runs"] == 1, "one_run", "scored")
-    plan["status"] = np.where(plan["mean"].isna(), "missing", one)
     told = pairs(table, run) if compared is None else compared
-    plan["mark"] = np.where(plan["mean"].isna(), "missing", "")
-    plan.loc[plan["main"], "mark"] = compare.marks(plan[plan["main"]], told, _up(run))
-    return stats.add_ranks(plan, _up(run))
+    plan = _plan(table, run)
+    plan["level"] = [run.level(task) for task in plan["task"]]
+    plan["heard"] = [run.heard(*pair) for pair in _pairs(plan, ["strategy", "task"])]
+    return stats.add_ranks(judged(plan, _whole(table, run), told, run.up, run), run.up)
+
+
+def judged(
+    plan: pd.DataFrame, runs: pd.DataFrame, told: pd.DataFrame, higher_is_better: Mapping[str, bool], run: Run
+) -> pd.DataFrame:
+    """What is known of planned cells.
+
+    Args:
+        plan: `stats.CELL`, `level`, `heard` and `main`.
+        runs: all that there are of these cells.
+        told: the result of `compare.pairwise` on the main ones.
+        higher_is_better: direction by task; up where a task is not listed.
+        run: the run's record.
+
+    Returns:
+        The plan with the columns of `stats.summarize`; `status` (scored, one_run or missing); `reliability` and
+        `detectable`, and `mark` of `compare.marks`, where no baseline is the best: all three of main metrics, and no
+        mark where too little is reliable.
+    """
+    found = power(told, run)
+    table = plan.merge(stats.summarize(runs, run.fixed), on=stats.CELL, how="left").merge(
+        found, on=compare.MATRIX, how="left"
+    )
+    for count in ("runs", "seeds"):
+        table[count] = table[count].fillna(0).astype(int)
+    table["lone"] = table["lone"].fillna(False).astype(bool)
+    table["higher_is_better"] = [higher_is_better.get(task, True) for task in table["task"]]
+    table["contends"] = [run.pretext(name) for name in table["strategy"]]
+    one = np.where(table["runs"] == 1, "one_run", "scored")
+    table["status"] = np.where(table["mean"].isna(), "missing", one)
+    table["mark"] = np.where(table["mean"].isna(), "missing", "")
+    table.loc[~table["main"], ["reliability", "detectable"]] = np.nan
+    chosen = table["main"] & (table["reliability"] >= levels.RELIABLE)
+    if chosen.any():
+        table.loc[chosen, "mark"] = compare.marks(table[chosen], told, higher_is_better)
+    return table
 
 
 def _whole(table: pd.DataFrame, run: Run) -> pd.DataFrame:
@@ -152,10 +215,6 @@ def _whole(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     return table.assign(value=table["value"].where(runs >= planned))
 
 
-def _up(run: Run) -> dict[str, bool]:
-    return {name: note.higher_is_better for name, note in run.tasks.items()}
-
-
 def _seen(table: pd.DataFrame) -> Iterable[tuple[str, pd.Series]]:
     return ((str(task), part) for task, part in table.groupby("task")["metric"])
 
@@ -165,7 +224,7 @@ def _plan(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     tasks = _union(run.tasks, sorted(seen))
     metrics = {task: _metrics(run.task(task).metric, seen.get(task, [])) for task in tasks}
     planned = itertools.product(run.fractions, run.probes)
-    settings = _union(planned, table[["fraction", "probe"]].itertuples(index=False, name=None))
+    seen_at = _union(planned, table[["fraction", "probe"]].itertuples(index=False, name=None))
     rows = [
         {
             **entry._asdict(),
@@ -175,7 +234,7 @@ def _plan(table: pd.DataFrame, run: Run) -> pd.DataFrame:
             "metric": metric,
             "main": i == 0,
         }
-        for fraction, probe in sorted(settings)
+        for fraction, probe in sorted(seen_at)
         for entry in _entries(table, run)
         for task in tasks
         for i, metric in enumerate(metrics[task])
@@ -202,7 +261,9 @@ def _union(first: Iterable[Any], then: Iterable[Any]) -> list[Any]:
     return list(dict.fromkeys([*first, *then]))
 
 
-def standing(table: pd.DataFrame, run: Run, fraction: float, probe: str, main: bool = True) -> Standing:
+def standing(
+    table: pd.DataFrame, run: Run, fraction: float, probe: str, main: bool = True, order: Sequence[Entry] = ()
+) -> Standing:
     """Lay out the cells of one label fraction and probe as strategies x tasks.
 
     Args:
@@ -210,34 +271,38 @@ def standing(table: pd.DataFrame, run: Run, fraction: float, probe: str, main: b
         run: directions, levels and collapsed checkpoints.
         fraction: label fraction.
         probe: probe type.
-        main: each task's main metric, ranked and marked; or all its other metrics, neither ranked nor marked,
-            because nothing declares in which direction they are better.
+        main: each task's main metric, marked; or all its other metrics, not marked, because nothing declares in which
+            direction they are better.
+        order: of the rows; those that it lacks come last, in the plan's order.
     """
     part = table[(table["fraction"] == fraction) & (table["probe"] == probe)]
     shown = part[part["main"] == main]
-    columns = [_column(run, *pair) for pair in _union(_pairs(shown, ["task", "metric"]), [])]
-    scores = [_scores(shown, column, run) for column in columns]
-    ranks = part.drop_duplicates(stats.ENTRY)["mean_rank"]
+    columns = [Column(*about) for about in _pairs(shown.drop_duplicates(["task", "metric"]), COLUMN)]
+    scores = [_scores(shown, column) for column in columns]
     rows = [
         Row(
             entry,
-            None if np.isnan(rank) else rank,
+            run.pretext(entry[0]),
             run.collapsed(*entry[:2]),
             run.labels_of(entry[0]),
             run.variant(*entry[:2]),
             list(of_row),
         )
-        for entry, rank, *of_row in zip(entries_of(part), ranks, *scores, strict=True)
+        for entry, *of_row in zip(entries_of(part), *scores, strict=True)
     ]
-    # Ties and incomplete strategies keep the plan's order: the sort is stable.
-    rows.sort(key=lambda row: np.inf if row.mean_rank is None else row.mean_rank)
+    place = {entry: i for i, entry in enumerate(order)}
+    rows.sort(key=lambda row: place.get(row.entry, len(place)))
     return Standing(fraction, probe, columns, rows)
 
 
 def standings(table: pd.DataFrame, run: Run, main: bool = True) -> list[Standing]:
     """One standing per probe and label fraction, in order."""
-    settings = _union(_pairs(table, ["probe", "fraction"]), [])
-    return [standing(table, run, fraction, probe, main) for probe, fraction in sorted(settings)]
+    return [standing(table, run, fraction, probe, main) for probe, fraction in settings(table)]
+
+
+def settings(table: pd.DataFrame) -> list[tuple[str, float]]:
+    """Probes and label fractions, in order."""
+    return sorted(_union(_pairs(table, ["probe", "fraction"]), []))
 
 
 def _pairs(table: pd.DataFrame, names: list[str]) -> Iterable[Any]:
@@ -249,17 +314,16 @@ def entries_of(table: pd.DataFrame) -> list[Entry]:
     return [Entry(*row) for row in _pairs(table.drop_duplicates(stats.ENTRY), stats.ENTRY)]
 
 
-def _column(run: Run, task: str, metric: str) -> Column:
-    return Column(task, metric, run.task(task).level, run.task(task).higher_is_better)
-
-
-def _scores(shown: pd.DataFrame, column: Column, run: Run) -> list[Score]:
+def _scores(shown: pd.DataFrame, column: Column) -> list[Score]:
     part = shown[(shown["task"] == column.task) & (shown["metric"] == column.metric)]
-    heard = [run.heard(name, column.task) for name in part["strategy"]]
-    columns = [part["mean"], part["half_width"], part["runs"], part["mark"], heard, part["lone"]]
-    return [Score(*values) for values in zip(*columns, strict=True)]
+    return [Score(*values) for values in _pairs(part, ["mean", "half_width", "runs", "mark", "heard", "lone"])]
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write all cells, one per row, missing ones included; floats in full, so that they read back exactly."""
-    table[CSV].to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+    """Write all cells, one per row, missing ones included; floats in full, so that they read back exactly.
+
+    Args:
+        table: cells; what they lack of `CSV` stays empty.
+        path: of the file.
+    """
+    table.reindex(columns=CSV).to_csv(path, index=False, lineterminator="\n", encoding="utf-8")

@@ -64,13 +64,13 @@ def full(tmp_path_factory):
 
 def test_the_page_holds_what_was_planted(full):
     reader = Reader(full)
-    assert len(reader.all("figure")) == len(planted.TASKS) + 1, "label efficiency, and the price"
-    for word in ["simclr", "vicreg", "— missing", "incomplete", "collapsed", "MemoryError: 4 GiB <b>short</b>"]:
+    assert len(reader.all("figure")) == len(planted.TASKS) + 2 * 3, "label efficiency, of levels too, and their price"
+    for word in ["simclr", "vicreg", "— missing", "collapsed", "MemoryError: 4 GiB <b>short</b>"]:
         assert word in reader.text
     for word in ["How to read", "CC0-1.0", "https://example.org/byol", "batch_size", "Scored through mir_eval."]:
         assert word in reader.text
     best = [attrs for attrs in reader.all("td") if attrs.get("class") == "score best"]
-    assert len(best) == 6 * 4
+    assert len(best) == 6 * (4 + 3), "tasks and levels"
 
 
 def test_the_questions_come_in_order(full):
@@ -228,7 +228,7 @@ def test_the_page_needs_no_run_record(tmp_path):
 def test_a_page_of_failures_only(tmp_path):
     record = planted.run(["simclr"])
     text = Reader(built(tmp_path, planted.scores().head(0), record)).text
-    assert "no strategy has all its scores" in text
+    assert "nothing says where a task's scale begins" in text
     assert "24 missing" in text
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import planted
 from scipy.stats import t as student
 
-from benchmark.leaderboard.drawing import figures
+from benchmark.leaderboard.drawing import draw, figures
 from benchmark.leaderboard.drawing.draw import Key, Style
 from benchmark.leaderboard.page import convergence, price
 from benchmark.leaderboard.record import Run
-from benchmark.leaderboard.statistics import stats, tables
-from benchmark.leaderboard.statistics.order import order_of
+from benchmark.leaderboard.statistics import headline, stats, tables
 
 STYLE = Style("var(--s0)", "o", "●", "-")
 SHARES = [0.25, 0.5, 1.0]
@@ -38,7 +39,9 @@ def with_snapshots(scores, slope=0.1, names=("simclr", "byol")):
 
 def drawings(scores, run=None):
     run = run or record()
-    return {d.id: d for d in price.drawings(scores, tables.cells(scores, run), run, "linear")}
+    table = tables.cells(scores, run)
+    answer = headline.headline(stats.prepare(scores), table, run)
+    return {d.id: d for d in price.drawings(scores, table, answer, run, "linear")}
 
 
 def priced(name, seconds, score):
@@ -64,20 +67,20 @@ def test_the_front_is_what_nothing_beats():
     assert [one.seconds for one in front] == sorted(one.seconds for one in front)
 
 
-def test_costs_are_medians_over_seeds_and_scores_those_of_the_order():
-    scores, run = planted.scores(), record()
-    table = drawings(scores)["price-linear"].table.set_index("strategy")
-    places = order_of(stats.prepare(scores), tables.cells(scores, run), run, 0.1, "linear").places
-    assert table["score at 10%"].to_dict() == {p.entry.strategy: pytest.approx(p.iqm, abs=1e-4) for p in places}
-    assert list(table.index) == ["simclr", "byol", "mfcc", "random", "constant"]
-    assert table["seconds"].to_dict() == {"simclr": 42.2, "byol": 42.2, "mfcc": 0, "random": 0, "constant": 0}
+def test_costs_are_medians_over_seeds_and_scores_those_of_the_level():
+    """From .2, the constant predictor, to 1: simclr's .69 at 10 % is .49 / .8."""
+    table = drawings(planted.scores())["price-pitch-linear"].table.set_index("strategy")
+    expected = {"simclr": 0.49 / 0.8, "byol": 0.36 / 0.8, "mfcc": 0.25 / 0.8, "random": 0.13 / 0.8}
+    assert table["score at 10%"].to_dict() == pytest.approx(expected, abs=1e-4)
+    assert list(table.index) == list(expected), "constant is the floor"
+    assert table["seconds"].to_dict() == {"simclr": 42.2, "byol": 42.2, "mfcc": 0, "random": 0}
     assert table["on the front"].to_dict() == dict.fromkeys(table.index, "no") | {"simclr": "yes"}
 
 
 def test_an_unknown_cost_is_said_and_not_drawn():
     run = record()
     run.pretraining = [job for job in run.pretraining if job.strategy != "byol"]
-    drawing = drawings(planted.scores(), run)["price-linear"]
+    drawing = drawings(planted.scores(), run)["price-pitch-linear"]
     assert {key.name: key.note for key in drawing.keys if key.note} == {"byol": "cost unknown"}
     assert np.isnan(drawing.table.set_index("strategy").loc["byol", "seconds"])
 
@@ -95,7 +98,8 @@ def test_the_middle_fraction(fractions, middle):
 
 def test_curves_are_as_planted():
     found = drawings(with_snapshots(planted.scores()))
-    assert set(found) == {"price-linear", *(f"convergence-{task}-linear" for task in planted.TASKS)}
+    prices = {f"price-{level}-linear" for level in ("pitch", "time", "timbre")}
+    assert set(found) == {*prices, *(f"convergence-{task}-linear" for task in planted.TASKS)}
     table = found["convergence-key-linear"].table.set_index("strategy")
     assert table.loc["simclr", ["after 25%", "after 50%", "after 100%"]].tolist() == pytest.approx([0.49, 0.59, 0.69])
     assert table.loc["random", "after 0%"] == pytest.approx(0.33)
@@ -135,7 +139,7 @@ def test_snapshots_move_nothing_else():
     column = tables.standings(cells[0], record())[0].columns[0]
     svgs = [figures.label_efficiency(table, column, "linear").svg for table in cells]
     assert svgs[0] == svgs[1]
-    assert drawings(scores)["price-linear"].svg == drawings(with_snapshots(scores))["price-linear"].svg
+    assert drawings(scores)["price-time-linear"].svg == drawings(with_snapshots(scores))["price-time-linear"].svg
 
 
 def test_without_snapshots_there_is_no_curve():
@@ -151,3 +155,19 @@ def test_corrupted_audio_is_another_question():
     noisy = scores.assign(severity=3, corruption="noise", value=0.0)
     both = pd.concat([scores.assign(severity=0, corruption=""), noisy], ignore_index=True)
     assert {name: d.svg for name, d in drawings(both).items()} == {name: d.svg for name, d in drawings(scores).items()}
+
+
+def test_names_on_the_front_do_not_overlap():
+    """A staircase of close steps: the drawn boxes of its names, measured, are apart."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    levels = planted.LEVELS | {f"a_rather_long_name_{i}": 0.45 + i / 100 for i in range(8)}
+    run = planted.run(list(levels))
+    run["pretraining"] = [{**planted._checkpoint(name, 0), "seconds": 40 + 1.1**i} for i, name in enumerate(levels)]
+    (shown,) = [d for d in drawings(planted.scores(levels), Run.model_validate(run)).values() if "pitch" in d.id]
+    canvas = draw._canvas(shown.paint, draw.LIGHT)
+    FigureCanvasAgg(canvas).draw()
+    boxes = [text.get_window_extent() for text in canvas.axes[0].texts if text.get_text().startswith("a_rather")]
+    assert len(boxes) > 4
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+    assert canvas.axes[0].get_xscale() == "log"

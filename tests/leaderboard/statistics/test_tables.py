@@ -32,30 +32,29 @@ def rows(standing):
     return {row.entry.strategy: row for row in standing.rows}
 
 
-def shown(scores, record=None, width=100):
+def shown(scores, record=None, width=100, by_task=False):
     console = Console(record=True, width=width, file=open("/dev/null", "w"))  # noqa: SIM115
     with console.file:
-        console.print(terminal(scores, record))
+        console.print(terminal(scores, record, by_task))
     return console.export_text()
 
 
 def test_the_planted_winner_leads_and_the_tie_is_marked():
     standing = headline(planted.scores(TIED), planted.run(list(TIED)))
-    assert [row.entry.strategy for row in standing.rows] == ["simclr", "byol", "mfcc", "random", "constant"]
+    assert [row.entry.strategy for row in standing.rows] == list(TIED), "the plan's order"
     assert [column.task for column in standing.columns] == list(planted.TASKS)
     marks = {name: {score.mark for score in row.scores} for name, row in rows(standing).items()}
     assert marks == {"simclr": {"best"}, "byol": {"tied"}, "mfcc": {""}, "random": {""}, "constant": {""}}
-    assert rows(standing)["simclr"].mean_rank == 1.0
     assert rows(standing)["simclr"].scores[0].mean == pytest.approx(0.62)
 
 
 def test_a_gap_stays_missing_and_its_strategy_incomplete():
     standing = headline(gaps(planted.scores()), planted.run(list(planted.LEVELS)))
     mfcc = rows(standing)["mfcc"]
-    assert mfcc.mean_rank is None
     assert [score.mark for score in mfcc.scores] == ["", "missing", "", ""]
-    assert standing.rows[-1] is mfcc
-    assert [row.mean_rank for row in standing.rows[:-1]] == [1.0, 2.0, 3.0, 4.0]
+    table = tables.cells(gaps(planted.scores()), Run.model_validate(planted.run(list(planted.LEVELS))))
+    ranks = table[(table["fraction"] == 0.01) & (table["probe"] == "linear")].groupby("strategy")["mean_rank"].first()
+    assert ranks.dropna().to_dict() == {"simclr": 1.0, "byol": 2.0, "random": 3.0, "constant": 4.0}
 
 
 def test_a_planned_strategy_that_never_ran_is_a_row():
@@ -66,7 +65,7 @@ def test_a_planned_strategy_that_never_ran_is_a_row():
 def test_without_a_run_record_the_plan_is_what_was_seen():
     standing = headline(gaps(planted.scores()))
     assert {c.task: c.metric for c in standing.columns}["instrument"] == "accuracy"
-    assert rows(standing)["mfcc"].mean_rank is None
+    assert rows(standing)["mfcc"].scores[2].mark == "missing", "key, by name"
 
 
 def test_everything_failed_is_still_a_table():
@@ -81,7 +80,8 @@ def test_lower_is_better_turns_the_order():
     record = planted.run(list(planted.LEVELS))
     for task in record["tasks"].values():
         task["higher_is_better"] = False
-    assert headline(planted.scores(), record).rows[0].entry.strategy == "constant"
+    marks = {row.entry.strategy: {score.mark for score in row.scores} for row in headline(planted.scores(), record).rows}
+    assert marks["byol"] == {"best"}, "baselines apart"
 
 
 def test_configurations_are_never_mixed():
@@ -99,6 +99,7 @@ def test_csv_reads_back_exactly(tmp_path):
     with (tmp_path / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
         back = pd.DataFrame(csv.DictReader(file))
     assert list(back.columns) == tables.CSV
+    assert set(back["level"]) == {"tasks"}, "nobody said which"
     for name in ["mean", "low", "high", "n_train", "rank", "mean_rank"]:
         assert pd.to_numeric(back[name]).tolist() == pytest.approx(cells[name].tolist(), rel=0, abs=0, nan_ok=True)
     gap = back[(back["strategy"] == "mfcc") & (back["task"] == "key") & (back["fraction"] == "0.01")]
@@ -116,14 +117,14 @@ def test_a_bad_run_record_is_named(tmp_path):
 
 
 def test_the_terminal_reads_well_at_100_columns():
-    text = shown(gaps(planted.scores(TIED)), planted.run(list(TIED)))
+    text = shown(gaps(planted.scores(TIED)), planted.run(list(TIED)), by_task=True)
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100
     assert [line.strip() for line in lines if "of the labels" in line] == [
         f"linear probe, {share} of the labels" for share in ["1%", "10%", "100%"]
     ]
     simclr = next(line for line in lines if line.strip().startswith("simclr"))
-    assert simclr.split() == ["simclr", "1.0", *["*0.62", "±.02"] * 4]
+    assert simclr.split() == ["simclr", *["*0.62", "±.02"] * 4]
     assert "≈0.61" in next(line for line in lines if "≈" in line)
     assert "—missing" in next(line for line in lines if line.strip().startswith("mfcc"))
     assert "collapsed" in text
@@ -132,7 +133,7 @@ def test_the_terminal_reads_well_at_100_columns():
 
 def test_twelve_tasks_are_split_over_tables():
     parts = [planted.scores().assign(task=lambda t, i=i: t["task"] + str(i)) for i in range(3)]
-    text = shown(pd.concat(parts))
+    text = shown(pd.concat(parts), by_task=True)
     assert max(map(len, text.splitlines())) <= 100
     assert text.count("linear probe, 1% of the labels") == 3
 

@@ -1,0 +1,193 @@
+"""The answer by level: who leads, what it gains over what costs less, and how large a difference would be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from benchmark.leaderboard.record import Run
+from benchmark.leaderboard.statistics import compare, levels, stats, tables
+from benchmark.leaderboard.statistics.tables import Column, Entry, Row, Score, Standing
+
+#: the strategy whose scores are each task's floor
+FLOOR = "constant"
+#: levels in the order in which they are shown; others follow
+ORDER = ("pitch", "time", "timbre", "style")
+METRIC = "level score"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """All levels at all label fractions under all probes.
+
+    Attributes:
+        table: cells, as `tables.cells` has them of tasks; `task` is the level.
+        pairs: as `compare.pairwise` has them of tasks, without verdicts where too little is reliable.
+        weights: of each task in its level, by probe; a task without one has no floor.
+    """
+
+    table: pd.DataFrame
+    pairs: pd.DataFrame
+    weights: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a row has over a reference: `wins` is first (the row), second, tied or missing."""
+
+    over: str
+    difference: float
+    half: float
+    wins: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One level at one label fraction.
+
+    Attributes:
+        best: the best pretext task, exact ties included; none where there is no verdict.
+        tied: the other pretext tasks that are not told apart from it.
+        among: how many pretext tasks were scored.
+        highest: that with the highest score, verdict or not.
+        gains: of `best`, or else of `highest`.
+    """
+
+    column: Column
+    best: list[tuple[Entry, Score]]
+    tied: list[Entry]
+    among: int
+    highest: tuple[Entry, Score] | None
+    gains: list[Gain]
+
+
+def headline(scores: pd.DataFrame, cells: pd.DataFrame, run: Run) -> Headline:
+    """Average tasks to levels, and judge rows by them.
+
+    Args:
+        scores: the result of `stats.prepare`.
+        cells: the result of `tables.cells`.
+        run: the run's record.
+    """
+    runs = tables.main_runs(scores, run)
+    level_of = {task: run.level(task) for task in cells["task"].unique()}
+    parts, weights = [runs.head(0)], {}
+    for probe, own in runs.groupby("probe"):
+        reliability = cells[cells["main"] & (cells["probe"] == probe)]
+        floor = _floor(own, run)
+        scaled = {task: level for task, level in level_of.items() if task in floor}
+        weights[str(probe)] = levels.weights(reliability.drop_duplicates(compare.MATRIX), scaled)
+        parts += [
+            levels.level_scores(part, scaled, weights[str(probe)], floor, run.up) for _, part in own.groupby("fraction")
+        ]
+    found = pd.concat(parts, ignore_index=True)
+    pairs = compare.pairwise(found, {}, run.fixed)
+    table = tables.judged(_plan(cells, set(found["task"]), run), found, pairs, {}, run)
+    return Headline(table, levels.judged(pairs, tables.power(pairs, run)), weights)
+
+
+def _floor(runs: pd.DataFrame, run: Run) -> dict[str, float]:
+    """By task, what the constant predictor scores, or else chance, as a control found it."""
+    chance = {c.task: c.chance for c in run.control if c.chance is not None and np.isfinite(c.chance)}
+    constant = runs[runs["strategy"] == FLOOR].groupby("task")["value"].mean().dropna()
+    return chance | {str(task): float(value) for task, value in constant.items()}
+
+
+def _plan(cells: pd.DataFrame, found: Collection[str], run: Run) -> pd.DataFrame:
+    """Every row of the leaderboard on every level."""
+    names = [level for level in dict.fromkeys([*ORDER, *cells["level"]]) if level in found]
+    rows = cells.drop_duplicates([*stats.ENTRY, "fraction", "probe"])[[*stats.ENTRY, "fraction", "probe"]]
+    plan = rows.merge(pd.DataFrame({"task": names, "level": names}, dtype=object), how="cross")
+    tasks = {level: part["task"].unique() for level, part in cells.groupby("level")}
+    heard = [
+        any(run.heard(strategy, task) for task in tasks[level])
+        for strategy, level in plan[["strategy", "level"]].itertuples(index=False)
+    ]
+    return plan.assign(metric=METRIC, main=True, heard=heard)
+
+
+def standings(found: Headline, run: Run, settings: Iterable[tuple[str, float]]) -> list[Standing]:
+    """Rows x levels by probe and label fraction: pretext tasks from the best down, then baselines.
+
+    The order is that of the first level that carries a verdict, or else of the first.
+    """
+    return [_ordered(tables.standing(found.table, run, fraction, probe)) for probe, fraction in settings]
+
+
+def sorting(columns: list[Column]) -> int:
+    """The column that rows are ordered by."""
+    return next((i for i, column in enumerate(columns) if column.judged), 0)
+
+
+def _ordered(shown: Standing) -> Standing:
+    def place(row: Row) -> tuple[bool, float]:
+        means = [score.mean for score in row.scores]
+        score = means[sorting(shown.columns)] if means else np.nan
+        return not row.pretext, -float(np.nan_to_num(score, nan=-np.inf))
+
+    return Standing(shown.fraction, shown.probe, shown.columns, sorted(shown.rows, key=place))
+
+
+def answers(shown: Standing, found: Headline, run: Run) -> list[Answer]:
+    """What there is to say of each level at one label fraction under one probe."""
+    pairs = found.pairs[(found.pairs["probe"] == shown.probe) & (found.pairs["fraction"] == shown.fraction)]
+    both = dict(list(compare.both_ways(pairs).groupby("task")))
+    return [_answer(shown, i, column, both.get(column.task), run) for i, column in enumerate(shown.columns)]
+
+
+def _answer(shown: Standing, i: int, column: Column, pairs: pd.DataFrame | None, run: Run) -> Answer:
+    scored = [(row, row.scores[i]) for row in shown.rows if np.isfinite(row.scores[i].mean)]
+    rows = [(row.entry, score) for row, score in scored if row.pretext]
+    best = [(entry, score) for entry, score in rows if score.mark == "best"]
+    tied = [entry for entry, score in rows if score.mark == "tied"]
+    highest = max(rows, key=lambda row: row[1].mean, default=None)
+    lead = best[0] if best else highest
+    against = references([(row.entry, score.mean) for row, score in scored], lead[0], run) if lead else {}
+    gains = [] if lead is None or pairs is None else [_gain(pairs, lead[0], *pair) for pair in against.items()]
+    return Answer(column, best, tied, len(rows), highest, gains)
+
+
+def references(scored: list[tuple[Entry, float]], entry: Entry, run: Run) -> dict[str, Entry]:
+    """What a row is held against: of each kind the best one, on its own encoder if there is one.
+
+    Args:
+        scored: rows with their scores; up is better.
+        entry: the row.
+        run: which strategies are of which kind.
+    """
+    found = {}
+    for kind, names in run.references(row.strategy for row, _ in scored).items():
+        rows = [(row.encoder == entry.encoder, score, row) for row, score in scored if row.strategy in names]
+        if rows:
+            found[kind] = max(rows, key=lambda row: row[:2])[2]
+    return found
+
+
+def _gain(pairs: pd.DataFrame, entry: Entry, kind: str, other: Entry) -> Gain:
+    sides = [*compare.FIRST, *compare.SECOND]
+    values = dict(zip(sides, [*entry, *other], strict=True))
+    row = pairs[np.logical_and.reduce([pairs[side] == value for side, value in values.items()])].iloc[0]
+    name = other.strategy if kind == "supervised" else kind
+    return Gain(name, float(row["difference"]), float(row["half_width"]), str(row["wins"]))
+
+
+def csv_rows(found: Headline, run: Run) -> pd.DataFrame:
+    """Level rows of leaderboard.csv: no `task`, and what each row gains over the references."""
+    rank = found.table.groupby(compare.MATRIX)["mean"].rank(ascending=False)
+    table = found.table.assign(rank=rank, mean_rank=np.nan)
+    gains = [_differences(part, run) for _, part in table.groupby(compare.MATRIX, sort=False)]
+    return table.assign(task="", main=False).join(pd.concat([pd.DataFrame(), *gains]))
+
+
+def _differences(part: pd.DataFrame, run: Run) -> pd.DataFrame:
+    entries = [Entry(*row) for row in part[stats.ENTRY].itertuples(index=False, name=None)]
+    means = dict(zip(entries, part["mean"], strict=True))
+    scored = [(entry, mean) for entry, mean in means.items() if np.isfinite(mean)]
+    rows = [
+        {f"over_{kind}": means[entry] - means[other] for kind, other in references(scored, entry, run).items()}
+        for entry in entries
+    ]
+    return pd.DataFrame(rows, index=part.index)
