@@ -180,7 +180,7 @@ def _paint_front(axes: Axes, front: Sequence[Priced], unit: float, ink: str) -> 
         axes.text(
             at - 0.012,
             height,
-            shorten(one.key.name, int(min(20, CHARACTERS * at))),
+            shorten(one.key.name, int(np.clip(CHARACTERS * at, 4, 20))),
             transform=axes.transAxes,
             ha="right",
             size=9,

@@ -31,7 +31,7 @@ class Panel:
 
     Attributes:
         answers: by level, with the labels that its leader saves.
-        duels: every pair, by level; none without draws to compare.
+        duels: every pair, by level; none without draws to compare, or under another probe than the first.
         weights: of each task in its level, all of a level 1 together; of a task without a floor, 0.
     """
 
@@ -180,7 +180,7 @@ def _panels(table: pd.DataFrame, answer: Headline, found: list[labels.Saved], ru
     first = run.first_probe(table["probe"])
     shown = sorted(headline.standings(answer, run, tables.settings(table)), key=lambda one: one.probe != first)
     probes, fractions = list(dict.fromkeys(one.probe for one in shown)), sorted(set(table["fraction"]))
-    against = [one for probe in probes for one in matrices(answer.pairs, probe, {})] if duels else []
+    against = matrices(answer.pairs, first, {}) if duels else []
     panels = []
     for one in shown:
         at, order = (one.fraction, one.probe), [row.entry for row in one.rows]

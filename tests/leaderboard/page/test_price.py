@@ -161,7 +161,7 @@ def test_names_on_the_front_do_not_overlap():
     """A staircase of close steps: the drawn boxes of its names, measured, are apart."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    levels = planted.LEVELS | {f"a_rather_long_name_{i}": 0.45 + i / 100 for i in range(8)}
+    levels = {f"a_rather_long_name_{i}": 0.45 + i / 100 for i in range(8)} | planted.LEVELS
     run = planted.run(list(levels))
     run["pretraining"] = [{**planted._checkpoint(name, 0), "seconds": 40 + 1.1**i} for i, name in enumerate(levels)]
     (shown,) = [d for d in drawings(planted.scores(levels), Run.model_validate(run)).values() if "pitch" in d.id]

@@ -80,7 +80,9 @@ def test_lower_is_better_turns_the_order():
     record = planted.run(list(planted.LEVELS))
     for task in record["tasks"].values():
         task["higher_is_better"] = False
-    marks = {row.entry.strategy: {score.mark for score in row.scores} for row in headline(planted.scores(), record).rows}
+    marks = {
+        row.entry.strategy: {score.mark for score in row.scores} for row in headline(planted.scores(), record).rows
+    }
     assert marks["byol"] == {"best"}, "baselines apart"
 
 
