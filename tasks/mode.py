@@ -21,7 +21,7 @@ class Mode(Classification):
     """Major or minor, whatever the tonic."""
 
     info = Info("mode", "Mode", "scikit-learn; this project", version=2)
-    level = "pitch"
+    level = "style"
     corpus = "rendered_scores"
     metric = "macro_f1"
     labels = ("mode",)

@@ -26,7 +26,7 @@ class Voices(Classification):
     """Number of sounding voices."""
 
     info = Info("voices", "Number of voices", "scikit-learn; this project", version=2)
-    level = "pitch"
+    level = "timbre"
     corpus = "rendered_chorales"
     labels = ("voices",)
     classes = ("1", "2", "3", "4")

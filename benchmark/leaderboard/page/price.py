@@ -159,10 +159,11 @@ def _paint_point(axes: Axes, one: Priced, unit: float, colors: Mapping[str, str]
 
 
 def _scale(axes: Axes, costs: Sequence[float]) -> None:
-    """A logarithmic axis with plain numbers, however few decades it spans, and room for a name at its left."""
+    """A logarithmic axis with plain numbers, however few decades it spans, and room for names at its left and top."""
     low, high = min(costs) / 2.5, max(costs) * 1.2
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     ticks = [round(step * 10.0**power, 12) for power in powers for step in (1, 2, 5)]
+    axes.set_ylim(axes.get_ylim()[0], axes.get_ylim()[1] + 0.08 * np.ptp(axes.get_ylim()))
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.set_xticks(shown := [tick for tick in ticks if low <= tick <= high], [f"{tick:g}" for tick in shown])

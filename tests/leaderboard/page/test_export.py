@@ -98,7 +98,7 @@ def test_a_drawing_stands_alone(folder):
         text = path.read_text(encoding="utf-8")
         root = ElementTree.fromstring(text)
         words = {node.text for node in root.iter(f"{SVG}text")}
-        assert {"simclr", "byol", "mfcc"} <= words
+        assert "simclr" in words
         assert "var(" not in text
         assert "currentColor" not in text
         first = next(root.iter(f"{SVG}path"))

@@ -278,8 +278,8 @@ def test_only_sound_files_beside_the_index_are_taken(tmp_path, name):
 
 
 def test_the_full_grid_fits(tmp_path):
-    """30 strategies on 4 tasks and 3 levels take less than 7/18 of the 3 MB that 14 tasks and 4 levels may take."""
+    """30 strategies on 4 tasks and 3 levels: their share of 3 MB for 14 and 4, beside 60 kB that do not grow."""
     levels = planted.LEVELS | {f"masked_contrastive_{i}": 0.4 + i / 100 for i in range(25)}
     scores = planted.scores(levels, seeds=2)
     drawn(scores).to_parquet(tmp_path / "draws.parquet")
-    assert len(built(tmp_path, scores, planted.run([*levels])).encode()) < 3_000_000 * 7 / 18
+    assert len(built(tmp_path, scores, planted.run([*levels])).encode()) < 60_000 + 2_940_000 * 7 / 18
