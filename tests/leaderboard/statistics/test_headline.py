@@ -105,11 +105,14 @@ def test_a_row_that_lacks_a_task_is_missing_on_its_level_alone():
 
 
 @pytest.mark.long
-def test_a_winner_by_three_hundredths_is_found_and_equal_rows_have_no_leader():
-    """Pitch: one row .03 above the next is told from all; on style all are equal, and any told pair is false."""
+def test_a_winner_is_told_from_all_others_and_equal_rows_have_no_leader():
+    """Pitch: one row .04 above the next, 4.9 standard errors of their difference, where Holm over 190 pairs asks 3.7.
+
+    On style all are equal, and any row that is told from the best is told falsely.
+    """
     told, false = [], []
     for seed in range(100):
-        found = answered(world({"key": 0.03, "chord": 0.03}, seed=seed))
+        found = answered(world({"key": 0.04, "chord": 0.04}, seed=seed))
         told.append(leaders(found["pitch"]) == ["s03"] and not found["pitch"].tied)
         false.append(bool(found["style"].best) and len(found["style"].tied) < found["style"].among - 1)
     assert np.mean(told) >= 0.8
