@@ -15,18 +15,20 @@ class SupervisedConfig(ViewConfig):
     """How labels are learned, also where a pre-trained encoder is fine-tuned: what is tried, validation decides.
 
     Each learning rate is tried with augmented crops, the first one also without; for how long is no option, but what
-    validation says, up to the crops that a pretext task hears. Where augmentation would change a task's labels (pitch
-    shift those of pitch, speed those of tempo and of frames), all is tried without.
+    training tracks and validation say, up to the crops that a pretext task hears. Where augmentation would change a
+    task's labels (pitch shift those of pitch, speed those of tempo and of frames), all is tried without.
 
     Attributes:
         learning_rates: of an encoder from scratch.
         finetune_rates: of a pre-trained one.
         batch_size: crops per step; fewer where there are fewer labelled tracks.
+        plain: whether the first rate is tried without augmentation, too.
     """
 
     learning_rates: tuple[PositiveFloat, ...] = Field(default=(3e-3, 1e-3), min_length=1)
     finetune_rates: tuple[PositiveFloat, ...] = Field(default=(1e-3, 3e-4), min_length=1)
     batch_size: int = Field(default=16, gt=1)
+    plain: bool = True
 
     @property
     def augments(self) -> bool:

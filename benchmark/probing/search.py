@@ -1,13 +1,15 @@
 """How labels are learned end to end: with which settings, and for how long, decided on validation.
 
-A training goes on at a constant rate as long as validation improves: as long as its scores over the last doubling of
-the steps are on average above those over the doubling before. Then, or when all its crops are heard, the rate comes
-down linearly, and what that ends in is kept. Single moments are not chosen: a small fraction leaves a dozen validation
-tracks, whose best moment is a matter of luck.
+A training goes on at a constant rate until it has learned its training tracks, and from then on as long as validation
+improves: as long as its scores over the last doubling of the steps are on average above those over the doubling before.
+Then, or when all its crops are heard, the rate comes down linearly, and what that ends in is kept. Single moments are
+not chosen: a small fraction leaves a dozen validation tracks, whose best moment is a matter of luck. That validation is
+at chance, and stays there, is no reason to stop: tempo does for the first 2,000 steps, and reads .9 after 4,000.
 
 The first setting is trained so to its end. The others follow, and are given up as soon as the same averages are not
-above the first one's at the same step. Of those that reach their end, the best on validation is taken, of equal ones
-the first. All settings hear the same crops and start from the same weights.
+above the first one's at the same step, if either had learned its training tracks by then. Of those that reach their
+end, the best on validation is taken, of equal ones the first. All settings hear the same crops and start from the same
+weights.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ from benchmark.pretraining.train import Pretraining, TrainingDiverged, fit
 WARM_UP = 100
 #: validation is looked at from this step on, so many times per doubling of the steps
 FIRST_CHECK, PER_DOUBLING = 100, 4
+#: training tracks are learned when what is lost on them is this share of what constant outputs would lose
+LEARNED = 0.5
 #: the rate comes down over this share of the whole training
 COOLDOWN = 0.2
 
@@ -51,6 +55,7 @@ class Recipe:
         crops: of 3 s, heard at most.
         views: an encoder to what makes its augmented `features`; None where that would change what labels say.
         precision: of the network.
+        plain: whether the first rate is tried without augmentation, too.
     """
 
     rates: Sequence[float]
@@ -58,13 +63,14 @@ class Recipe:
     batch: int = 16
     views: Callable[[Encoder], Views] | None = None
     precision: Precision = "32-true"
+    plain: bool = True
 
     @property
     def settings(self) -> list[Setting]:
         """Each rate, augmented where that can be; the first also without."""
         augmented = self.views is not None
         settings = [Setting(rate, augmented) for rate in self.rates]
-        return [*settings, Setting(self.rates[0], False)] if augmented else settings
+        return [*settings, Setting(self.rates[0], False)] if augmented and self.plain else settings
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,7 @@ class Contender:
 
     Attributes:
         seen: its scores on validation, check by check.
+        learned: whether it had learned its training tracks by then.
         score: at its end; minus infinity if it was given up.
         curve: its loss, step by step.
         error: why its loss is not finite.
@@ -89,6 +96,7 @@ class Contender:
     setting: Setting
     model: Any
     seen: list[float] = field(default_factory=list)
+    learned: list[bool] = field(default_factory=list)
     score: float = -math.inf
     curve: Tensor = field(default_factory=lambda: torch.zeros(0))
     error: TrainingDiverged | None = None
@@ -115,10 +123,15 @@ def improves(seen: Sequence[float]) -> bool:
     return not now <= before
 
 
-def behind(seen: Sequence[float], leader: Sequence[float]) -> bool:
-    """Whether a contender is not above the leader at the same step; one that goes on for longer, above its last."""
-    at = min(len(seen), len(leader)) - 1
-    return level(seen) <= level(leader, at)
+def behind(contender: Contender, leader: Contender) -> bool:
+    """Whether a contender is not above the leader at the same step; one that goes on for longer, above its last.
+
+    As long as neither has learned its training tracks, it cannot be told.
+    """
+    at = min(len(contender.seen), len(leader.seen)) - 1
+    if not (contender.learned[-1] or leader.learned[at : at + 1] == [True]):
+        return False
+    return level(contender.seen) <= level(leader.seen, at)
 
 
 class Paced(Pretraining):
@@ -141,18 +154,23 @@ class Paced(Pretraining):
 class _Watch(L.Callback):
     """Looks at validation on the way, and says when it is enough."""
 
-    def __init__(self, contender: Contender, leader: Contender, score: Score) -> None:
-        self.contender, self.leader, self.score = contender, leader, score
-        self.lost = False
+    def __init__(self, contender: Contender, leader: Contender, score: Score, enough: float) -> None:
+        self.contender, self.leader, self.score, self.enough = contender, leader, score, enough
+        self.checked, self.lost = 0, False
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, *_: Any) -> None:
-        step, seen = trainer.global_step, self.contender.seen
+        step, own = trainer.global_step, self.contender
         if step < module.cool_at and step in checks(module.steps):
-            seen.append(self.score(module.strategy))
-            self.lost = self.contender is not self.leader and behind(seen, self.leader.seen)
-            if not improves(seen):
+            own.seen.append(self.score(module.strategy))
+            own.learned.append(own.learned[-1:] == [True] or self._learned(module.curve[self.checked :]))
+            self.checked = step
+            self.lost = own is not self.leader and behind(own, self.leader)
+            if own.learned[-1] and not improves(own.seen):
                 module.cool(step)
         trainer.should_stop = self.lost or step >= module.last
+
+    def _learned(self, losses: Sequence[Tensor]) -> bool:
+        return float(torch.stack(list(losses)).float().mean()) <= self.enough
 
 
 def search(
@@ -162,6 +180,7 @@ def search(
     score: Score,
     config: PretrainConfig,
     device: str,
+    blind: float,
 ) -> tuple[Any, float, dict[str, float]]:
     """Try a recipe's settings.
 
@@ -172,6 +191,7 @@ def search(
         score: a model's, on validation, higher is better; may be NaN.
         config: of each training, but for its rate.
         device: `cpu` or `cuda:N`.
+        blind: what the best constant outputs would lose on the training tracks.
 
     Returns:
         The best model, its score on validation, and what is recorded: rate (`lr`), whether it was `augmented`, `steps`,
@@ -187,7 +207,8 @@ def search(
     every: list[Contender] = []
     for setting in recipe.settings:
         every.append(Contender(setting, model(setting)))
-        _train(every[-1], every[0], stream, known, config, device)
+        watch = _Watch(every[-1], every[0], known, LEARNED * blind)
+        _train(watch, stream, config, device)
     errors = [contender.error for contender in every if contender.error]
     if len(errors) == len(every):
         raise errors[0]
@@ -195,11 +216,9 @@ def search(
     return best.model, best.score, _record(best, every, stream)
 
 
-def _train(
-    contender: Contender, leader: Contender, stream: CropStream, score: Score, config: PretrainConfig, device: str
-) -> None:
+def _train(watch: _Watch, stream: CropStream, config: PretrainConfig, device: str) -> None:
     """Train to the end, or until behind the leader; a loss that is not finite costs a setting its place, no more."""
-    watch = _Watch(contender, leader, score)
+    contender = watch.contender
     config = config.model_copy(update={"learning_rate": contender.setting.rate})
     training = Paced(contender.model, config, stream.seed, stream.steps)
     try:
@@ -208,7 +227,7 @@ def _train(
         contender.error = error
     contender.curve = torch.stack(training.curve).float().cpu()
     if not (watch.lost or contender.error):
-        contender.score = score(contender.model)
+        contender.score = watch.score(contender.model)
 
 
 def _record(best: Contender, every: Sequence[Contender], stream: CropStream) -> dict[str, float]:

@@ -327,8 +327,9 @@ def _recipe(spec: dict[str, Any], task: Any) -> Any:
     teacher = registry.strategies.get(spec["teacher"]["strategy"])
     options = teacher.Config.model_validate(spec["teacher"]["options"])
     rates = options.finetune_rates if "protocol" in spec else options.learning_rates
-    views = (lambda encoder: teacher(encoder, options).views) if labels_hold(options, task) else None
-    return Recipe(rates, spec["crops"], options.batch_size, views if options.augments else None, spec["precision"])
+    augments = options.augments and labels_hold(options, task)
+    views = (lambda encoder: teacher(encoder, options).views) if augments else None
+    return Recipe(rates, spec["crops"], options.batch_size, views, spec["precision"], options.plain)
 
 
 def _write_scores(job: Job, draft: Draft, scores: Any, predictions: Any, crops: float | None = None) -> None:

@@ -19,10 +19,16 @@ from benchmark.pretraining.budget import PretrainConfig
 from benchmark.pretraining.crops import CropStream
 from benchmark.pretraining.train import TrainingDiverged
 from benchmark.probing import search
-from benchmark.probing.search import Paced, Recipe, Setting, behind, checks, improves
+from benchmark.probing.search import Contender, Paced, Recipe, Setting, behind, checks, improves
 
 RATES = (3e-3, 1e-3)
 SETTINGS = [Setting(3e-3, True), Setting(1e-3, True), Setting(3e-3, False)]
+
+
+def test_the_first_rate_is_tried_without_augmentation_if_that_is_wanted() -> None:
+    assert Recipe(RATES, 8, views=lambda encoder: None).settings == SETTINGS  # type: ignore[arg-type, return-value]
+    assert Recipe(RATES, 8, views=lambda encoder: None, plain=False).settings == SETTINGS[:2]  # type: ignore[arg-type, return-value]
+    assert Recipe(RATES, 8).settings == [Setting(3e-3, False), Setting(1e-3, False)]
 
 
 def test_validation_is_looked_at_equally_often_in_each_doubling_of_the_steps() -> None:
@@ -40,13 +46,25 @@ def test_a_training_goes_on_while_the_last_doubling_is_above_the_one_before() ->
     assert not improves([-np.inf] * 8), "a score that is never defined"
 
 
+def contender(seen: list[float], learned_at: int = 0) -> Contender:
+    """One that has learned its training tracks from a check on."""
+    return Contender(SETTINGS[0], None, seen, [at >= learned_at for at in range(len(seen))])
+
+
 def test_a_contender_has_to_be_above_the_leader_at_the_same_step() -> None:
-    leader = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
-    assert not behind([0.0] * 3, leader), "no doubling is over yet"
-    assert behind([0.1, 0.2, 0.3, 0.4], leader), "equal is not above"
-    assert not behind([0.1, 0.2, 0.3, 0.5], leader)
-    assert not behind([0.5] * 8, leader), "one that goes on for longer: .5 against the leader's last, .45"
-    assert behind([0.4] * 8, leader)
+    leader = contender([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    assert not behind(contender([0.0] * 3), leader), "no doubling is over yet"
+    assert behind(contender([0.1, 0.2, 0.3, 0.4]), leader), "equal is not above"
+    assert not behind(contender([0.1, 0.2, 0.3, 0.5]), leader)
+    assert not behind(contender([0.5] * 8), leader), "one that goes on for longer: .5 against the leader's last, .45"
+    assert behind(contender([0.4] * 8), leader)
+
+
+def test_of_two_that_have_learned_nothing_neither_is_behind() -> None:
+    late = contender([0.1] * 6 + [0.9] * 4, learned_at=6)
+    assert not behind(contender([0.0] * 5, learned_at=9), late)
+    assert behind(contender([0.0] * 7, learned_at=9), late), "the leader had learned by then"
+    assert behind(contender([0.0] * 5, learned_at=4), late), "it has learned, and is not above chance"
 
 
 def test_the_rate_rises_stays_and_falls_to_zero() -> None:
@@ -89,8 +107,11 @@ def stream() -> CropStream:
     return found
 
 
-def run(stream: CropStream, plan: dict[Setting, Any], broken: tuple[Setting, ...] = ()) -> Any:
-    """Search; `plan` says what a setting scores at its n-th look at validation. Also how often each was looked at."""
+def run(stream: CropStream, plan: dict[Setting, Any], broken: tuple[Setting, ...] = (), blind: float = np.inf) -> Any:
+    """Search; `plan` says what a setting scores at its n-th look at validation. Also how often each was looked at.
+
+    By default it counts as learned at once.
+    """
     looks: Counter[Setting] = Counter()
 
     def score(model: Any) -> float:
@@ -98,9 +119,8 @@ def run(stream: CropStream, plan: dict[Setting, Any], broken: tuple[Setting, ...
         return float(plan[model.setting](looks[model.setting]))
 
     recipe = Recipe(RATES, crops=8, batch=4, views=lambda encoder: None)  # type: ignore[arg-type, return-value]
-    assert recipe.settings == SETTINGS
     config = PretrainConfig(crops=8, batch_size=4, precision="32-true")
-    found = search.search(recipe, lambda setting: Toy(setting, setting in broken), stream, score, config, "cpu")
+    found = search.search(recipe, lambda setting: Toy(setting, setting in broken), stream, score, config, "cpu", blind)
     return *found, looks
 
 
@@ -126,6 +146,18 @@ def test_the_best_at_its_end_is_chosen_and_who_is_behind_is_given_up(
     assert looks == {SETTINGS[0]: 12 + 1, SETTINGS[1]: 4, SETTINGS[2]: 12 + 1}
     assert chosen["heard_by_all"] == round((2 * last + checks(200)[3]) / 25)
     assert chosen["epochs"] == round(last * 4 / 8, 2)
+
+
+def test_a_training_that_has_learned_nothing_yet_is_not_stopped(
+    stream: CropStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Validation stays at chance for all 200 steps, while the loss comes down from 1: by Adam, .003 a step at most."""
+    monkeypatch.setattr(search, "FIRST_CHECK", 8)
+    chance = dict.fromkeys(SETTINGS, lambda n: 0.5)
+    assert run(stream, chance)[2]["steps"] == round(checks(200)[7] / 0.8)
+    assert run(stream, chance, blind=0.0)[2]["steps"] == 200
+    late = run(stream, chance, blind=2 * 0.8)[2]["steps"]
+    assert 50 < late < 100, "the weight's square is .8 after some 40 steps"
 
 
 def test_the_first_wins_a_tie_and_the_budget_is_the_longest_that_there_is(

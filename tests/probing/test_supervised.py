@@ -185,6 +185,16 @@ def test_it_learns_every_kind_of_target(task: type[Task], metric: str, least: fl
     assert scores.set_index("metric")["value"][metric] > least
 
 
+def test_constant_outputs_lose_the_entropy_or_the_variance_of_what_is_known() -> None:
+    nan = np.nan
+    classes = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [nan, nan, nan], [0, 1, 0]], np.float32)
+    assert supervised.blind(classes, 3, "softmax") == pytest.approx(np.log(2), rel=1e-5)
+    tags = np.array([[1, 0], [0, 0], [0, 0], [0, 0]], np.float32)
+    assert supervised.blind(tags, 2, "sigmoid") == pytest.approx(-0.25 * np.log(0.25) - 0.75 * np.log(0.75), rel=1e-3)
+    frames = np.array([[1, 3], [nan, 5]], np.float32)  # two tracks of two frames of one number
+    assert supervised.blind(frames, 1, "squares") == pytest.approx(np.var([1, 3, 5]) / 2)
+
+
 def test_a_score_that_is_never_defined_still_ends_in_a_model(waves: Waveforms, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = Trial.of(OctaveTags(), waves.tracks, {1.0: 1}, shuffle_labels=False)
     monkeypatch.setattr(Trial, "select", lambda *_: float("nan"))

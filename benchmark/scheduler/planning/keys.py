@@ -19,7 +19,7 @@ ENGINE = {
     "embed": 4,
     "probe": 7,
     "control": 9,
-    "supervised": 7,
+    "supervised": 8,
     "preflight": 2,
 }
 
