@@ -28,16 +28,18 @@ def satterthwaite(parts: Sequence[Part]) -> tuple[Floats, Floats]:
     """Add up independent variances.
 
     Args:
-        parts: arrays of one shape each; fewer than one degree of freedom counts as one.
+        parts: arrays of one shape each; fewer than one degree of freedom counts as one. A part that is taken off again
+            is negative.
 
     Returns:
-        Their sum, and its effective degrees of freedom, (sum v)^2 / sum(v^2 / f): infinite where nothing varies.
+        Their sum, and its effective degrees of freedom, (sum v)^2 / sum(v^2 / f): infinite where nothing varies, at
+        least one where parts nearly cancel.
     """
     variances = [np.asarray(variance, dtype=np.float64) for variance, _ in parts]
     total = np.asarray(sum(variances), dtype=np.float64)
     weight = sum(np.square(v) / np.maximum(freedom, 1) for v, (_, freedom) in zip(variances, parts, strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):  # all are known: x / 0; nothing varies: 0 / 0
-        return total, np.where(total == 0, np.inf, np.square(total) / weight)
+        return total, np.where(total == 0, np.inf, np.maximum(np.square(total) / weight, 1))
 
 
 def student(effect: ArrayLike, parts: Sequence[Part]) -> Judgment:
