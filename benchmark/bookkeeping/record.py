@@ -51,6 +51,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
                 "variants": row.variants(grid),
                 "seeds": len({seed for _, seed in row.checkpoints(grid)}),
                 "seeded": row.cls.encoder_name is None,
+                "draws": grid.draws_of(name),
                 "options": row.config.model_dump(mode="json", exclude_defaults=True)
                 | ({"pretrain": row.pretrain} if row.pretrain else {}),
                 **_heard(grid, row, tasks),

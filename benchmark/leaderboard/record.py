@@ -36,6 +36,8 @@ class StrategyNote(BaseModel):
     #: how many pre-training seeds were planned, and whether another seed would make another encoder
     seeds: int = 0
     seeded: bool | None = None
+    #: by fraction, how many label draws were planned, where a row has its own number
+    draws: dict[float, int] = {}
 
 
 class TaskNote(BaseModel):
@@ -205,7 +207,8 @@ class Run(BaseModel):
 
     def planned_runs(self, strategy: str, fraction: float) -> int:
         """How many runs a cell should have; 0 if nobody says."""
-        draws = {round(f, 6): n for f, n in zip(self.fractions, self.resamples, strict=False)}
+        planned = self.strategy(strategy).draws or dict(zip(self.fractions, self.resamples, strict=False))
+        draws = {round(f, 6): n for f, n in planned.items()}
         return self.strategy(strategy).seeds * draws.get(round(fraction, 6), 0)
 
     @staticmethod

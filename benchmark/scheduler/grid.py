@@ -47,9 +47,10 @@ class Snapshots(Config):
         return sorted(set(value))
 
 
-#: what a row says of itself, beside its strategy's options: which one it is, if not its name; its own encoders; and in
-#: what its pre-training differs from the grid's
-OF_ROWS = ("strategy", "encoders", "pretrain")
+#: what a row says of itself, beside its strategy's options: which one it is, if not its name; its own encoders; in what
+#: its pre-training differs from the grid's; how many of the grid's seeds it has; and of a row that is trained on each
+#: draw of labels, how many of a fraction's
+OF_ROWS = ("strategy", "encoders", "pretrain", "seeds", "draws")
 
 
 class Grid(Config):
@@ -158,6 +159,19 @@ class Grid(Config):
 
     @field_validator("strategies")
     @classmethod
+    def _repeated(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, options in value.items():
+            seeds, draws = options.get("seeds", 1), options.get("draws", {})
+            if type(seeds) is not int or seeds < 1:
+                raise ValueError(f"{name}.seeds: {seeds!r} is not how many of the grid's seeds, one or more")
+            if not isinstance(draws, dict) or any(
+                not isinstance(fraction, float | int) or type(n) is not int or n < 1 for fraction, n in draws.items()
+            ):
+                raise ValueError(f"{name}.draws: {draws!r} is not a number of draws, one or more, for some fractions")
+        return value
+
+    @field_validator("strategies")
+    @classmethod
     def _with_recipes(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         for name, options in value.items():
             own = options.get("pretrain", {})
@@ -215,6 +229,15 @@ class Grid(Config):
     def corpora(self) -> list[str]:
         """Those that it pre-trains on."""
         return [self.corpus] if isinstance(self.corpus, str) else self.corpus
+
+    def seeds_of(self, row: str) -> list[int]:
+        """The seeds of a row: the grid's, or the first of them."""
+        return self.seeds[: self.strategies[row].get("seeds")]
+
+    def draws_of(self, row: str) -> dict[float, int]:
+        """How many label draws of each fraction a row has: the grid's, or fewer."""
+        own = self.strategies[row].get("draws", {})
+        return {fraction: min(n, own.get(fraction, n)) for fraction, n in self.fractions.items()}
 
     def encoders_of(self, row: str) -> list[str]:
         """The encoders that a row is crossed with."""

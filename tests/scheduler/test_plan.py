@@ -183,6 +183,22 @@ def test_supervised_trains_on_every_subset() -> None:
     assert "pretrain" not in kinds(grid(strategies={"supervised": {}}))
 
 
+def test_a_row_may_have_fewer_seeds_and_label_draws_than_the_others() -> None:
+    """The first of the grid's; probes of all draws are one job, of which nothing would be saved."""
+    few = plan(grid(strategies={"supervised": {"seeds": 1, "draws": {0.1: 2}}, "simclr": {}}))
+    all_of_them = plan(grid(strategies={"supervised": {}, "simclr": {}}))
+    assert set(few) < set(all_of_them)
+    trained = [job.spec for job in few.values() if job.kind == "supervised"]
+    assert Counter((spec["seed"], spec["fraction"]) for spec in trained) == {(0, 0.1): 2 * 2, (0, 1.0): 2 * 1}
+    assert {spec["resample"] for spec in trained if spec["fraction"] == 0.1} == {0, 1}
+    assert grid(strategies={"supervised": {"draws": {0.1: 9, 0.5: 9}}}).draws_of("supervised") == {0.1: 3, 1.0: 1}
+    with pytest.raises(UserError, match=r"strategies\.simclr\.draws: probes read all draws"):
+        plan(grid(strategies={"simclr": {"draws": {0.1: 1}}}))
+    for wrong in ({"seeds": 0}, {"seeds": [0]}, {"draws": 3}, {"draws": {0.1: 0}}, {"draws": {"a": 1}}):
+        with pytest.raises(ValidationError, match=rf"supervised\.{next(iter(wrong))}: "):
+            grid(strategies={"supervised": wrong})
+
+
 def test_an_untrained_encoder_hears_the_corpus_only_to_settle_on_it() -> None:
     """`random` is read out as trained rows are; its key depends on what it settles on, and on nothing of training."""
     both = grid(strategies={"random": {}, "random_unsettled": {}}, seeds=[0])

@@ -45,7 +45,7 @@ class EndToEnd:
         for name, task in self._exams.tasks.items():
             reading, others = self._reading(name)
             needs = (self._exams.waveforms(name), *((checkpoint,) if checkpoint else ()), *others)
-            for draw, own in self._draws():
+            for draw, own in self._draws(row):
                 job = {**spec, "corpus": task.corpus, **reading, **own}
                 self._plan.add("supervised", f"{label} on {name}, {draw}", job, needs, (self._exams.tried[name],))
 
@@ -68,9 +68,9 @@ class EndToEnd:
             reading["version"] = conditions.CORRUPTION_VERSION
         return reading, [self._exams.second_font(name)] if (SECOND_FONT, 1) in chosen else []
 
-    def _draws(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _draws(self, row: Row) -> Iterator[tuple[str, dict[str, Any]]]:
         """Each draw of labels, for people and for a specification."""
-        for fraction, resamples in self._grid.fractions.items():
+        for fraction, resamples in self._grid.draws_of(row.name).items():
             for resample in range(resamples):
                 # draws of a fraction do not depend on the other ones, nor on later resamples
                 own = {"fraction": fraction, "resample": resample, "fractions": [[fraction, resample + 1]]}

@@ -32,7 +32,8 @@ class Row:
         """Resolve an entry of the grid; `strategy: NAME` among its options makes it a variant of that strategy.
 
         Raises:
-            UserError: no such strategy, a wrong option (each is named), or encoders for one that brings its own.
+            UserError: no such strategy, a wrong option (each is named), encoders for one that brings its own, or draws
+                for one that probes read.
         """
         strategy = str(options.get("strategy", name))
         found = registry.strategies.get(strategy)
@@ -41,6 +42,8 @@ class Row:
         except ValidationError as error:
             lines = [f"strategies.{name}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             raise UserError("; ".join(lines)) from error
+        if "draws" in options and not found.supervised:
+            raise UserError(f"strategies.{name}.draws: probes read all draws of a fraction at once; leave it out")
         if "encoders" in options and found.encoder_name is not None:
             raise UserError(f"strategies.{name}.encoders: {strategy} brings its own, {found.encoder_name}")
         return cls(name, strategy, found, config, options.get("pretrain", {}))
@@ -53,7 +56,7 @@ class Row:
     def checkpoints(self, grid: Grid) -> list[tuple[str, int]]:
         """(encoder, seed) pairs; a strategy with its own handcrafted encoder has nothing to seed."""
         own = self.cls.encoder_name
-        crossed = [(encoder, seed) for encoder in grid.encoders_of(self.name) for seed in grid.seeds]
+        crossed = [(encoder, seed) for encoder in grid.encoders_of(self.name) for seed in grid.seeds_of(self.name)]
         return crossed if own is None else [(own, 0)]
 
     def budget(self, grid: Grid) -> PretrainConfig:

@@ -199,3 +199,15 @@ def test_one_seed_is_starred_only_where_all_have_one():
     assert {score.mark for score in standing["byol"].scores} == {"best"}
     assert all(score.lone for score in standing["simclr"].scores)
     assert not any(score.lone for score in standing["byol"].scores)
+
+
+def test_a_row_with_fewer_seeds_and_draws_lacks_nothing() -> None:
+    run = Run.model_validate(
+        {
+            "fractions": [0.1, 1.0],
+            "resamples": [5, 1],
+            "strategies": {"simclr": {"seeds": 3}, "supervised": {"seeds": 2, "draws": {"0.1": 2, "1.0": 1}}},
+        }
+    )
+    assert [run.planned_runs("simclr", fraction) for fraction in (0.1, 1.0)] == [15, 3]
+    assert [run.planned_runs("supervised", fraction) for fraction in (0.1, 1.0)] == [4, 2]
