@@ -80,6 +80,10 @@ def both_ways(pairs: pd.DataFrame) -> pd.DataFrame:
 def marks(cells: pd.DataFrame, pairs: pd.DataFrame, higher_is_better: Mapping[str, bool]) -> list[Mark]:
     """Mark the best of each column and all that the pair test cannot tell from it.
 
+    Who is better than every single other contender is the best, however many there are: that takes all of the tests at
+    once, each at 5 %, and choosing the highest first does not raise the risk above it (Gutmann & Maymin 1987, Annals
+    of Statistics 15, theorem 1). Where one test fails, any is told from the best only after Holm's correction.
+
     Args:
         cells: main metrics: `stats.CELL`, `mean` (NaN where missing) and `lone`; where there is a column `contends`,
             no other row is the best.
@@ -96,15 +100,21 @@ def marks(cells: pd.DataFrame, pairs: pd.DataFrame, higher_is_better: Mapping[st
     able = contender.where(~cells["lone"])
     candidate = able.where(able.groupby(column).transform("count") > 0, contender)
     best = candidate.notna() & (candidate == candidate.groupby(column).transform("max"))
-    keys = [*MATRIX, *FIRST]
-    leads = cells.loc[best, [*MATRIX, *ENTRY]].rename(columns=dict(zip(ENTRY, FIRST, strict=True)))
-    told = both_ways(pairs[pairs["distinct"]]).merge(leads, on=keys).groupby([*MATRIX, *SECOND]).size()
-    found = cells[[*MATRIX, *ENTRY]].merge(
-        told.rename("told").rename_axis([*MATRIX, *ENTRY]).reset_index(), on=[*MATRIX, *ENTRY], how="left"
-    )["told"]
-    behind = found.fillna(0).to_numpy() == best.groupby(column).transform("sum").to_numpy()
+    leaders = best.groupby(column).transform("sum")
+    corrected, plain = (_behind(cells, best, pairs[pairs[p] <= LEVEL]) == leaders for p in ("p_holm", "p"))
+    alone = (plain | best | contender.isna()).groupby(column).transform("all") & (leaders == 1)
+    behind = corrected | (alone & contender.notna())
     words = np.select([score.isna(), best, ~behind], ["missing", "best", "tied"], "")
     return cast(list[Mark], words.tolist())
+
+
+def _behind(cells: pd.DataFrame, best: pd.Series, told: pd.DataFrame) -> pd.Series:
+    """From how many of the best of its column each cell is told, by these pairs."""
+    leads = cells.loc[best, [*MATRIX, *ENTRY]].rename(columns=dict(zip(ENTRY, FIRST, strict=True)))
+    pairs = both_ways(told).merge(leads, on=[*MATRIX, *FIRST])
+    count = pairs.groupby([*MATRIX, *SECOND]).size().rename("told").rename_axis([*MATRIX, *ENTRY]).reset_index()
+    found = cells[[*MATRIX, *ENTRY]].merge(count, on=[*MATRIX, *ENTRY], how="left")["told"].fillna(0)
+    return found.set_axis(cells.index)
 
 
 def holm(p: ArrayLike) -> Floats:
