@@ -96,16 +96,17 @@ def _write_tables(folders: list[Path], out: Path) -> None:
     import pandas as pd
 
     for name, order in (("scores", _ordered), ("draws", _in_short)):
-        paths = [folder / f"{name}.parquet" for folder in folders]  # snapshots have no draws
+        paths = [folder / f"{name}.parquet" for folder in folders]  # snapshots on the way have no draws
         table = with_shares(pd.concat([pd.read_parquet(path) for path in paths if path.is_file()], ignore_index=True))
         with replacing(out / f"{name}.parquet") as draft:
             order(table).to_parquet(draft, index=False, compression="zstd")
 
 
 def _in_short(draws: pd.DataFrame) -> pd.DataFrame:
-    """Sorted, in half the space: seven digits are more than a hundred draws are worth. Of runs at their end alone."""
-    draws = draws[draws["share"] == 1].drop(columns=["crops", "share"])
-    return _sorted(draws.assign(draws=draws["draws"].map(lambda values: values.astype("float32"))))
+    """Sorted, in half the space: seven digits are more than a hundred draws are worth."""
+    return _sorted(
+        draws.drop(columns="crops").assign(draws=draws["draws"].map(lambda values: values.astype("float32")))
+    )
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:

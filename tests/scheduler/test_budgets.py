@@ -104,14 +104,17 @@ def test_rows_are_compared_after_the_largest_budget_that_all_have() -> None:
 
 def test_a_run_reads_every_row_after_every_budget(data_dir: Path, tmp_path: Path) -> None:
     """The leaderboard is of the largest; the curves have all. A further budget is one more piece."""
-    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(GRID))
+    several = {**GRID, "strategies": ["constant", "random", "simclr"]}
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(several))
     args = ("run", "--grid", str(tmp_path / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(tmp_path / "out"))
     done = command(*args)
     assert done.returncode == 0, done.stderr
     scores = scores_of(tmp_path / "out").query("strategy == 'simclr' and metric == 'accuracy' and fraction == 1.0")
     assert scores.set_index("share")["crops"].to_dict() == {0.5: 640, 1.0: 1280}
     assert scores["value"].nunique() == 2
-    assert "crops heard in pre-training" in (tmp_path / "out" / "leaderboard.html").read_text()
+    page = (tmp_path / "out" / "leaderboard.html").read_text()
+    assert "crops heard in pre-training" in page
+    assert "How much pre-training?" in page
     pieces = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "trunk").rglob("manifest.json")}
     assert len(pieces) == 2
     more = command(*args, "--set", "pretrain.crops=[640,1280,1920]")

@@ -15,11 +15,11 @@ import pandas as pd
 from benchmark.interfaces import Info
 from benchmark.leaderboard.claims.claim import Claim, Verdict, judge, untestable
 from benchmark.leaderboard.claims.interaction import best_differs
+from benchmark.leaderboard.claims.speed import TEST as SPEED_TEST
+from benchmark.leaderboard.claims.speed import UNIT as SPEED_UNIT
+from benchmark.leaderboard.claims.speed import faster
 from benchmark.leaderboard.record import Run, percent
 from benchmark.leaderboard.statistics.evidence import FEW, Comparison, Evidence, compare
-from benchmark.leaderboard.statistics.speed import TEST as SPEED_TEST
-from benchmark.leaderboard.statistics.speed import UNIT as SPEED_UNIT
-from benchmark.leaderboard.statistics.speed import faster
 
 TAGGING = ("timbre", "style", "affect")
 RIVALS = ("byol", "barlow_twins", "vicreg", "dino")

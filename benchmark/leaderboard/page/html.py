@@ -21,6 +21,7 @@ from markupsafe import Markup, escape
 from benchmark.files import replacing
 from benchmark.leaderboard.claims.claim import EXPLANATION
 from benchmark.leaderboard.drawing import draw
+from benchmark.leaderboard.page import budgets
 from benchmark.leaderboard.page.by_task import anchor
 from benchmark.leaderboard.page.report import Report, gather
 from benchmark.leaderboard.record import Run, percent
@@ -31,7 +32,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def build(folder: Path) -> Path:
-    """Write `leaderboard.html`, `leaderboard.csv`, `labels.csv` and, where there are draws to compare, `pairs.csv`.
+    """Write the page, `leaderboard.csv` and `labels.csv`; of draws, `pairs.csv`; of several budgets, `budgets.csv`.
 
     Args:
         folder: a run's output: `scores.parquet`, and `run.json` if there is one.
@@ -49,6 +50,8 @@ def write(folder: Path, report: Report) -> Path:
     """Write what `report` holds into `folder`; see `build`."""
     page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", render(report))
     found = {"labels.csv": report.saved}
+    if report.budgets:
+        found["budgets.csv"] = budgets.frame(report.budgets)
     if report.pairs is not None:
         found["pairs.csv"] = _all_pairs(report.pairs, report.headline.pairs, report.run)
     for name, table in found.items():
@@ -105,6 +108,8 @@ def _template() -> jinja2.Template:
         "digest": _digest,
         "breakable": _breakable,
         "ticked": _ticked,
+        "tau": budgets.in_words,
+        "order_verdict": budgets.verdict,
     }
     return environment.get_template("page.html.j2")
 

@@ -14,6 +14,7 @@ from benchmark.leaderboard.drawing.draw import GREY, Drawing
 from benchmark.leaderboard.drawing.figures import label_efficiency
 from benchmark.leaderboard.page import labels, price
 from benchmark.leaderboard.page.audio_examples import Example, load_examples
+from benchmark.leaderboard.page.budgets import BudgetPart, budget_parts
 from benchmark.leaderboard.page.by_task import TaskPart, task_parts
 from benchmark.leaderboard.page.heard import Heard, heard
 from benchmark.leaderboard.page.trust import Trust, trust
@@ -93,6 +94,7 @@ class Report:
     filters: list[Filter]
     panels: list[Panel]
     labels: list[LabelPart]
+    budgets: list[BudgetPart]
     tasks: list[TaskPart]
     prices: list[Drawing]
     heard: list[Heard]
@@ -147,6 +149,7 @@ def gather(folder: Path) -> Report:
         filters=_filters(entries, firsts[0].main, run),
         panels=panels,
         labels=_labels(answer, firsts[0].levels, of_levels),
+        budgets=budget_parts(raw, answer, run),
         tasks=task_parts(
             scores, table, run, [panel.main for panel in firsts], pairs, load_robustness(folder, run), saved
         ),

@@ -77,7 +77,7 @@ def headline(scores: pd.DataFrame, cells: pd.DataFrame, run: Run) -> Headline:
     parts, weights = [runs.head(0)], {}
     for probe, own in runs.groupby("probe"):
         reliability = cells[cells["main"] & (cells["probe"] == probe)]
-        floor = _floor(own, run)
+        floor = floors(own, run)
         scaled = {task: level for task, level in level_of.items() if task in floor}
         weights[str(probe)] = levels.weights(reliability.drop_duplicates(compare.MATRIX), scaled)
         parts += [
@@ -89,7 +89,7 @@ def headline(scores: pd.DataFrame, cells: pd.DataFrame, run: Run) -> Headline:
     return Headline(table, levels.judged(pairs, tables.power(pairs, run)), weights)
 
 
-def _floor(runs: pd.DataFrame, run: Run) -> dict[str, float]:
+def floors(runs: pd.DataFrame, run: Run) -> dict[str, float]:
     """By task, what the constant predictor scores, or else chance, as a control found it."""
     chance = {c.task: c.chance for c in run.control if c.chance is not None and np.isfinite(c.chance)}
     constant = runs[runs["strategy"] == FLOOR].groupby("task")["value"].mean().dropna()

@@ -58,20 +58,25 @@ def read_scores(folder: Path) -> pd.DataFrame:
     scores, path = pd.read_parquet(folder / "scores.parquet"), folder / "draws.parquet"
     if not path.is_file():
         return scores
-    draws = pd.read_parquet(path)
-    if draws.duplicated([*CELL, *RUN]).any():
+    draws = _shared(pd.read_parquet(path))
+    if draws.duplicated([*CELL, *RUN, "share"]).any():
         raise UserError(f"{path} has two rows for one run; run the grid again to rewrite it")
     return with_draws(scores, draws)
 
 
 def with_draws(scores: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
     """Put the bootstrap draws of the main metrics (`draws.parquet`) beside the clean scores that they belong to."""
-    keys = [*CELL, *RUN]
+    keys = [*CELL, *RUN, "share"]
     clean = scores.get("severity", pd.Series(0, index=scores.index)).fillna(0) == 0
-    clean &= scores.get("share", pd.Series(1.0, index=scores.index)).fillna(1) == 1
-    known = scores.merge(draws[[*keys, "draws", "groups"]], on=keys, how="left", validate="many_to_one")
+    found = _shared(draws)[[*keys, "draws", "groups"]]
+    known = _shared(scores).merge(found, on=keys, how="left", validate="many_to_one")
     known = known.set_axis(scores.index)
     return scores.assign(draws=known["draws"].where(clean, None), groups=known["groups"])
+
+
+def _shared(table: pd.DataFrame) -> pd.DataFrame:
+    """With the share of the main budget that each run is of: all of it, where nothing is said."""
+    return table.assign(share=table["share"].fillna(1.0) if "share" in table else 1.0)
 
 
 def prepare(scores: pd.DataFrame) -> pd.DataFrame:

@@ -18,9 +18,9 @@ from benchmark.interfaces import UserError
 from benchmark.leaderboard.claims import claim as claims
 from benchmark.leaderboard.claims import published
 from benchmark.leaderboard.claims.interaction import interaction
+from benchmark.leaderboard.claims.speed import reached
 from benchmark.leaderboard.record import Run, StrategyNote, TaskNote
 from benchmark.leaderboard.statistics.evidence import Comparison, Estimate, Evidence, compare, estimate
-from benchmark.leaderboard.statistics.speed import reached
 from benchmark.leaderboard.statistics.stats import read_scores, with_draws
 from benchmark.registry import Registry
 

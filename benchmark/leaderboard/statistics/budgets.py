@@ -1,0 +1,214 @@
+"""What more pre-training changes: every row after each budget, beside no pre-training and beside the largest budget.
+
+A row after one budget is a row like others: `compare.pairwise` holds it against itself after another, on the same test
+items, label draws and seeds. Three questions, each a family of tests under Holm's correction: what pre-training adds to
+the untrained encoder (the rows of one budget); which budget is enough (the budgets of one row); on which tasks a longer
+budget is worse (the tasks of one row).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from benchmark.leaderboard.record import UNTRAINED, Run
+from benchmark.leaderboard.statistics import compare, headline, levels, stats, tables
+from benchmark.leaderboard.statistics.compare import LEVEL, MATRIX
+from benchmark.leaderboard.statistics.headline import Headline
+from benchmark.leaderboard.statistics.tables import Entry
+
+#: what stands between a row and its budget in the names that are compared
+_AFTER = "\N{NO-BREAK SPACE}after\N{NO-BREAK SPACE}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row's score on a level after one budget.
+
+    Attributes:
+        share: of the main budget; above 1 where a row has been trained for longer.
+        crops: heard, on average over seeds.
+        gain: over the untrained encoder, with `gain_half`; `adds` says who is better: first (the row), second or tied.
+        enough: whether neither this nor a larger budget is told to be worse than the largest.
+    """
+
+    entry: Entry
+    level: str
+    fraction: float
+    probe: str
+    share: float
+    crops: float
+    mean: float
+    half: float
+    gain: float
+    gain_half: float
+    adds: str
+    enough: bool
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A task on which a row is worse after its largest budget than after a smaller one, by `difference`."""
+
+    entry: Entry
+    task: str
+    fraction: float
+    probe: str
+    share: float
+    difference: float
+    half: float
+
+
+def runs_by_budget(raw: pd.DataFrame, run: Run) -> dict[float, pd.DataFrame]:
+    """Scores tables like that of `stats.prepare`, one for each budget; none where there is but one.
+
+    Rows without pre-training are in each of them, snapshots on the way of a training in none.
+
+    Args:
+        raw: the result of `stats.read_scores`.
+        run: which rows are pre-trained.
+    """
+    if "share" not in raw:
+        return {}
+    clean = raw[raw["severity"].fillna(0) == 0] if "severity" in raw else raw
+    trained, share = clean["strategy"].map(run.pretext), clean["share"].fillna(1.0)
+    ended = sorted(set(share[trained & clean["draws"].notna()]))
+    if len(ended) < 2:
+        return {}
+    return {at: stats.prepare(clean[~trained | (share == at)].assign(share=1.0)) for at in ended}
+
+
+def of_levels(found: Headline, budgets: Mapping[float, pd.DataFrame], run: Run) -> pd.DataFrame:
+    """Level scores of runs after each budget, `strategy` with its budget; and those of the untrained encoder."""
+    parts = []
+    for share, scores in budgets.items():
+        runs = tables.main_runs(scores, run)
+        for (probe, _), part in runs.groupby(["probe", "fraction"]):
+            weights = found.weights.get(str(probe), {})
+            level_of = {task: run.level(task) for task in weights}
+            floor = headline.floors(runs[runs["probe"] == probe], run)
+            parts.append(_named(levels.level_scores(part, level_of, weights, floor, run.up), share, run))
+    return _once(parts)
+
+
+def of_tasks(budgets: Mapping[float, pd.DataFrame], run: Run) -> pd.DataFrame:
+    """Runs on main metrics after each budget, named as in `of_levels`."""
+    return _once([_named(tables.main_runs(scores, run), share, run) for share, scores in budgets.items()])
+
+
+def _named(runs: pd.DataFrame, share: float, run: Run) -> pd.DataFrame:
+    kept = runs[runs["strategy"].map(lambda name: run.pretext(name) or name == UNTRAINED).astype(bool)]
+    after = [name if name == UNTRAINED else f"{name}{_AFTER}{share!r}" for name in kept["strategy"]]
+    return kept.assign(strategy=after)
+
+
+def _once(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    table = pd.concat(parts, ignore_index=True)
+    return table.drop_duplicates([*stats.CELL, *stats.RUN], ignore_index=True)
+
+
+def crops_heard(raw: pd.DataFrame) -> dict[tuple[str, float], float]:
+    """By strategy and share of the main budget, the crops of a training, on average over seeds and encoders."""
+    keys = ["strategy", "share"]
+    means = raw.assign(share=raw["share"].fillna(1.0)).groupby(keys, as_index=False)["crops"].mean()
+    return {(name, share): crops for name, share, crops in means.itertuples(index=False, name=None)}
+
+
+def steps(table: pd.DataFrame, crops: Mapping[tuple[str, float], float], run: Run) -> list[Step]:
+    """Every row on every level after each of its budgets.
+
+    Args:
+        table: the result of `of_levels`.
+        crops: by strategy and share, what it heard.
+        run: which rows have nothing to seed.
+    """
+    cells, pairs = stats.summarize(table, run.fixed), _pairs(table, {}, run)
+    added = _family(pairs[pairs["second"] == UNTRAINED], [*MATRIX, "share"])
+    behind = _behind(pairs)
+    found = []
+    columns = [*stats.ENTRY, *MATRIX, "mean", "half_width"]
+    for after, *where, level, fraction, probe, mean, half in cells[columns].itertuples(index=False, name=None):
+        if after == UNTRAINED:
+            continue
+        name, share = _parted(after)
+        key = (name, *where, share, level, fraction, probe)
+        gain = added.get(key, (np.nan, np.nan, "missing"))
+        heard = crops.get((name, share), np.nan)
+        step = Step(Entry(name, *where), level, fraction, probe, share, heard, mean, half, *gain, key not in behind)
+        found.append(step)
+    return found
+
+
+def losses(table: pd.DataFrame, run: Run) -> list[Loss]:
+    """Tasks on which the largest budget is worse than a smaller one, which is then said with the best of the smaller.
+
+    Args:
+        table: the result of `of_tasks`.
+        run: directions of metrics.
+    """
+    pairs = _pairs(table, run.up, run)
+    longest = pairs[_to_longest(pairs)]
+    told = longest.assign(p=_holm(longest, [*stats.ENTRY, "fraction", "probe"]), size=longest["difference"].abs())
+    up = told["task"].map(lambda task: 1.0 if run.up.get(task, True) else -1.0)
+    worse = told[(told["p"] <= LEVEL) & (up * told["difference"] > 0)]
+    keys = [*stats.ENTRY, *MATRIX]
+    worst = worse.sort_values("size", ascending=False).drop_duplicates(keys).sort_values(keys)
+    return [
+        Loss(Entry(*row[:3]), row[3], row[4], row[5], row[6], -abs(row[7]), row[8])
+        for row in worst[[*keys, "share", "difference", "half_width"]].itertuples(index=False, name=None)
+    ]
+
+
+def _pairs(table: pd.DataFrame, up: Mapping[str, bool], run: Run) -> pd.DataFrame:
+    """Each row after each budget (`stats.ENTRY`, `share`) against what it is held against.
+
+    `second` is the untrained encoder, or the row itself after the budget `than`.
+    """
+    both = compare.both_ways(compare.pairwise(table, up, run.fixed))
+    first = pd.DataFrame([_parted(name) for name in both["first_strategy"]], columns=["strategy", "share"])
+    second = pd.DataFrame([_parted(name) for name in both["second_strategy"]], columns=["second", "than"])
+    named = pd.concat([both.reset_index(drop=True), first, second], axis=1)
+    named = named.rename(columns={"first_encoder": "encoder", "first_pretrain_corpus": "pretrain_corpus"})
+    itself = (named["second"] == named["strategy"]) & (named["second_pretrain_corpus"] == named["pretrain_corpus"])
+    nothing = (named["second"] == UNTRAINED) & (named["strategy"] != UNTRAINED)
+    alike = named["second_encoder"] == named["encoder"]
+    return named[alike & (itself | nothing)].reset_index(drop=True)
+
+
+def _parted(name: str) -> tuple[str, float]:
+    row, _, share = name.partition(_AFTER)
+    return row, float(share or 0.0)
+
+
+def _holm(pairs: pd.DataFrame, by: list[str]) -> pd.Series:
+    """P-values of each family, corrected."""
+    return pairs.groupby(by)["p"].transform(lambda p: compare.holm(p.to_numpy()))
+
+
+def _family(pairs: pd.DataFrame, by: list[str]) -> dict[tuple[object, ...], tuple[float, float, str]]:
+    """By row, share, task, fraction and probe: difference, half-width, and who is better after Holm's correction."""
+    told = _holm(pairs, by) <= LEVEL
+    better = np.where(pairs["difference"] > 0, "first", "second")
+    wins = np.where(pairs["difference"].isna(), "missing", np.where(told, better, "tied"))
+    keys = pairs[[*stats.ENTRY, "share", *MATRIX]].itertuples(index=False, name=None)
+    values = zip(pairs["difference"], pairs["half_width"], wins, strict=True)
+    return {key: (float(d), float(h), str(w)) for key, (d, h, w) in zip(keys, values, strict=True)}
+
+
+def _to_longest(pairs: pd.DataFrame) -> pd.Series:
+    """Pairs of a row after a smaller budget with itself after its largest."""
+    longest = pairs.groupby([*stats.ENTRY, *MATRIX])["share"].transform("max")
+    return (pairs["second"] == pairs["strategy"]) & (pairs["than"] == longest) & (pairs["share"] < longest)
+
+
+def _behind(pairs: pd.DataFrame) -> set[tuple[object, ...]]:
+    """Rows after budgets that are not enough: worse than after the largest, or smaller than one that is."""
+    part = pairs[_to_longest(pairs)]
+    told = _holm(part, [*stats.ENTRY, *MATRIX]) <= LEVEL
+    part = part.assign(told=told & (part["difference"] < 0))
+    part = part.sort_values("share", ascending=False)
+    part["told"] = part.groupby([*stats.ENTRY, *MATRIX])["told"].cummax()
+    return set(part.loc[part["told"], [*stats.ENTRY, "share", *MATRIX]].itertuples(index=False, name=None))

@@ -1,0 +1,78 @@
+"""What more pre-training changes, and whether a ranking is stable, on planted scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.budgeted import LEVEL_OF, RUN, SHARES, planted, world
+from scipy.stats import kendalltau
+
+from benchmark.leaderboard.statistics import budgets, headline, stability, stats, tables
+
+
+def found(raw: pd.DataFrame) -> tuple[list[budgets.Step], list[budgets.Loss], list[stability.Stability]]:
+    prepared = stats.prepare(raw)
+    head = headline.headline(prepared, tables.cells(prepared, RUN), RUN)
+    by_budget = budgets.runs_by_budget(raw, RUN)
+    steps = budgets.steps(budgets.of_levels(head, by_budget, RUN), budgets.crops_heard(raw), RUN)
+    return steps, budgets.losses(budgets.of_tasks(by_budget, RUN), RUN), stability.stability(head, by_budget, RUN)
+
+
+def test_the_smallest_budget_that_is_enough_is_found_and_what_pre_training_adds() -> None:
+    steps, losses, _ = found(world(planted()))
+    assert len(steps) == 8 * 2 * 3
+    by_share = {share: [step for step in steps if step.share == share] for share in SHARES}
+    assert not any(step.enough for step in by_share[0.25]), ".04 is seen"
+    assert np.mean([step.enough for step in by_share[0.5]]) >= 0.9
+    assert all(step.enough for step in by_share[1.0])
+    assert {step.crops for step in by_share[0.5]} == {250_000}
+    assert all(step.adds == "first" for step in steps), "the worst is .05 above the untrained encoder"
+    step = next(step for step in by_share[1.0] if (step.entry.strategy, step.level) == ("s07", "pitch"))
+    assert step.gain == pytest.approx((0.70 - 0.40) / 0.8, abs=0.02)
+    assert step.mean == pytest.approx((0.70 - 0.20) / 0.8, abs=0.04)
+    assert not losses
+
+
+def test_a_task_on_which_the_longest_training_is_worse_is_named() -> None:
+    fallen = planted()[1.0]["key"]
+    fallen[2] -= 0.1
+    steps, losses, _ = found(world(planted(at={1.0: {"key": fallen}})))
+    (loss,) = losses
+    assert (loss.entry.strategy, loss.task, loss.share) == ("s02", "key", 0.5)
+    assert loss.difference == pytest.approx(-0.1, abs=0.02)
+    enough = {step.share: step.enough for step in steps if (step.entry.strategy, step.level) == ("s02", "pitch")}
+    assert enough[0.5], "better than the longest"
+
+
+def test_a_ranking_that_holds_is_stable_and_one_that_turns_round_is_not() -> None:
+    _, _, ranked = found(world(planted()))
+    assert {one.level: one.stable for one in ranked} == {"pitch": True, "time": True}
+    one = next(one for one in ranked if one.level == "time")
+    assert set(one.budgets) == {0.25, 0.5}
+    assert one.orders[1.0] == ["s07", "s06", "s05", "s04", "s03"]
+    turned = {task: planted()[0.5][task][::-1] for task in ("key", "chord")}
+    _, _, ranked = found(world(planted(at={0.5: turned})))
+    assert {one.level: one.stable for one in ranked} == {"pitch": False, "time": True}
+    pitch = next(one for one in ranked if one.level == "pitch")
+    assert pitch.budgets[0.5].value < -0.8
+    assert pitch.budgets[0.25].agrees
+    assert pitch.orders[0.5][0] == "s00"
+
+
+def test_rows_that_do_not_differ_are_not_stable() -> None:
+    equal = {share: {task: [0.5] * 8 for task in LEVEL_OF} for share in SHARES}
+    assert not any(one.stable for one in found(world(equal))[2])
+
+
+def test_tau_is_scipys() -> None:
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=(2, 5, 9))
+    expected = [kendalltau(a, b).statistic for a, b in zip(first, second, strict=True)]
+    np.testing.assert_allclose(stability._kendall(first, second), expected)
+
+
+def test_one_budget_is_no_question() -> None:
+    raw = world(planted())
+    assert budgets.runs_by_budget(raw[raw["share"] == 1], RUN) == {}
+    assert budgets.runs_by_budget(raw.assign(draws=raw["draws"].where(raw["share"] == 1, None)), RUN) == {}, "snapshots"
