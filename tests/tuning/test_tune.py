@@ -47,6 +47,7 @@ search:
 """
 
 
+@pytest.mark.long
 def test_the_planted_settings_win(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "planted.py").write_text(PLANTED)
     (tmp_path / "grid.yaml").write_text(GRID)
