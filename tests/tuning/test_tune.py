@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from helpers.forked import quick
 
 #: SimCLR whose encoder is wiped out in some settings, and whose loss is no number in another
