@@ -26,7 +26,7 @@ WIDE = 4
 SIGN = {"best": "*", "tied": "≈", "": " ", "missing": ""}
 NEXT = "\n      "
 LEGEND = (
-    "mean ± 95% interval; * best pretext task, ≈ not told apart from it (same test items, Holm),\n"
+    "mean ± 95% interval; * best pretext task, ≈ not told apart from it (same test items),\n"
     "† one seed: cannot win, ‡ trained on these labels; G reliability (below .5, dim: no verdict),\n"
     "Δ the difference that one comparison finds in 80%; ▲ better, ▼ worse, ≈ not told apart"
 )
@@ -76,7 +76,8 @@ def _said(answer: Answer) -> Text:
         tied = f", {len(answer.tied)} of {answer.among - len(answer.best)} not told apart ({size})" * bool(answer.tied)
         text = f"{names}{tied or ', told apart from all'}"
     else:
-        text = f"no verdict ({size})"
+        known = np.isfinite(answer.column.reliability)
+        text = f"no verdict ({size if known else 'with one seed, or one row, nothing can be told apart'})"
     gains = ", ".join(_gain(gain) for gain in answer.gains) if answer.best else ""
     return Text(f"  {level}: {text}{f'{NEXT}over {gains}' if gains else ''}")
 

@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 from benchmark.files import replacing
 from benchmark.leaderboard.claims.claim import EXPLANATION
 from benchmark.leaderboard.drawing import draw
-from benchmark.leaderboard.page import budgets
+from benchmark.leaderboard.page import how_much
 from benchmark.leaderboard.page.by_task import anchor
 from benchmark.leaderboard.page.report import Report, gather
 from benchmark.leaderboard.record import Run, percent
@@ -51,7 +51,7 @@ def write(folder: Path, report: Report) -> Path:
     page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", render(report))
     found = {"labels.csv": report.saved}
     if report.budgets:
-        found["budgets.csv"] = budgets.frame(report.budgets)
+        found["budgets.csv"] = how_much.frame(report.budgets)
     if report.pairs is not None:
         found["pairs.csv"] = _all_pairs(report.pairs, report.headline.pairs, report.run)
     for name, table in found.items():
@@ -108,8 +108,8 @@ def _template() -> jinja2.Template:
         "digest": _digest,
         "breakable": _breakable,
         "ticked": _ticked,
-        "tau": budgets.in_words,
-        "order_verdict": budgets.verdict,
+        "tau": how_much.in_words,
+        "order_verdict": how_much.verdict,
     }
     return environment.get_template("page.html.j2")
 

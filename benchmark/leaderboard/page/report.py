@@ -14,9 +14,9 @@ from benchmark.leaderboard.drawing.draw import GREY, Drawing
 from benchmark.leaderboard.drawing.figures import label_efficiency
 from benchmark.leaderboard.page import labels, price
 from benchmark.leaderboard.page.audio_examples import Example, load_examples
-from benchmark.leaderboard.page.budgets import BudgetPart, budget_parts
 from benchmark.leaderboard.page.by_task import TaskPart, task_parts
 from benchmark.leaderboard.page.heard import Heard, heard
+from benchmark.leaderboard.page.how_much import BudgetPart, budget_parts
 from benchmark.leaderboard.page.trust import Trust, trust
 from benchmark.leaderboard.record import Run, load_run
 from benchmark.leaderboard.statistics import headline, levels, stats, tables

@@ -153,7 +153,7 @@ def _both(first: _Rows, second: _Rows) -> tuple[Floats, Floats, tuple[Floats, Fl
 
 
 def _kendall(first: Floats, second: Floats) -> Floats:
-    """Kendall's tau-a of each line of two (B, rows)."""
+    """Kendall's tau-a of each line of two (B, rows); SciPy's takes a line at a time, of which a page has thousands."""
     i, j = np.triu_indices(first.shape[1], 1)
     agree = np.sign(first[:, i] - first[:, j]) * np.sign(second[:, i] - second[:, j])
     return np.asarray(agree.mean(axis=1))

@@ -1,4 +1,8 @@
-"""Body of a worker process: one job after another until the driver closes its end."""
+"""Body of a worker process: one job after another until the driver closes its end.
+
+Jobs and results are pickled between processes of one run only: over a pipe that the driver has made and nobody else
+holds, or, on a cluster, over Ray's own calls. Nothing that lies in a file is ever unpickled.
+"""
 
 from __future__ import annotations
 

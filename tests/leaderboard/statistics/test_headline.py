@@ -165,4 +165,5 @@ def test_a_winner_is_told_on_real_noise_and_equal_rows_have_no_leader():
         false.append(np.mean([bool(a.best) and len(a.tied) < a.among - len(a.best) for a in answers]))
     print(f"told from all: {told}; shown first: {first}; false leaders: {np.mean(false)}")
     assert min(told.values()) >= 0.8
+    assert min(first.values()) >= 0.95
     assert np.mean(false) <= 0.05

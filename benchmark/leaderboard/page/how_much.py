@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import pandas as pd
@@ -71,7 +72,7 @@ def _part(order: Stability, steps: list[Step], lost: list[Loss], run: Run) -> Bu
 
 def in_words(tau: Tau) -> str:
     """Kendall's tau with its interval."""
-    return f"{tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]" if tau.value == tau.value else "?"
+    return f"{tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]" if not math.isnan(tau.value) else "?"
 
 
 def verdict(part: BudgetPart) -> str:
