@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import importlib.util
 import multiprocessing
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from benchmark.corpora.rendered.works.chorales import read_chorales, read_madrigals
@@ -15,7 +16,7 @@ from benchmark.corpora.rendered.works.masses import read_masses
 from benchmark.corpora.rendered.works.pack import is_needed, keep, kept_works, packed_works
 from benchmark.corpora.rendered.works.work import Work
 
-#: of the folk tunes, which take longest: more than processes, so that neither waits long for the other
+#: of the folk tunes: more than processes, so that neither waits long for the other
 FOLK_PARTS = 6
 
 
@@ -43,17 +44,15 @@ def read_works(reader: int) -> list[Work]:
 
 
 def _read() -> list[Work]:
-    """Parsing is the slow part, so two processes share it (the order stays)."""
+    """Parsing is the slow part, so two processes share it: the longest part goes first, the order of works stays."""
     folder = corpus_folder()
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
-        parts = [*(pool.submit(_folk, folder, i) for i in range(FOLK_PARTS)), pool.submit(_others, folder)]
-        return [work for part in parts for work in part.result()]
+        essen = pool.submit(_listed, read_essen, folder)
+        folk = [pool.submit(_listed, read_folk, folder, i, FOLK_PARTS) for i in range(FOLK_PARTS)]
+        others = [pool.submit(_listed, read, folder) for read in (read_chorales, read_masses, read_madrigals)]
+        return [work for part in (*folk, essen, *others) for work in part.result()]
 
 
-def _folk(folder: Path, part: int) -> list[Work]:
-    return list(read_folk(folder, part, FOLK_PARTS))
-
-
-def _others(folder: Path) -> list[Work]:
-    return [*read_essen(folder), *read_chorales(folder), *read_masses(folder), *read_madrigals(folder)]
+def _listed(read: Callable[..., Iterable[Work]], *args: object) -> list[Work]:
+    return list(read(*args))
