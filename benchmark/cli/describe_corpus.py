@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmark import registry
+from benchmark.cli.decoded import decoded
+from benchmark.corpora.leaks import read_twins, words_of_groups, words_of_twins
+from benchmark.corpora.verdicts import kinds, read_verdicts
 from benchmark.interfaces import Corpus, Task
 
 if TYPE_CHECKING:
@@ -16,8 +19,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def told_of_corpus(cls: type[Corpus], size: str) -> dict[str, Any]:
-    """What a corpus holds at a size, by default its largest, for scripts."""
+def told_of_corpus(cls: type[Corpus], size: str, data: Path) -> dict[str, Any]:
+    """What a corpus holds at a size, by default its largest, for scripts.
+
+    Args:
+        cls: the corpus.
+        size: its size.
+        data: where its sound is, if it has been decoded: what is odd about that is told, too.
+    """
     size = size or list(cls.sizes)[-1]
     if size not in cls.sizes:
         raise registry.unknown(f"sizes of {cls.info.name}", size, list(cls.sizes))
@@ -35,9 +44,17 @@ def told_of_corpus(cls: type[Corpus], size: str) -> dict[str, Any]:
         **_by_split(tracks, np.ones(len(tracks), bool)),
         "seconds": None if cls.track_seconds is None else len(tracks) * cls.track_seconds,
         "labels": {task.labels[0]: _label(task, tracks) for task in tasks if task.corpus == cls.info.name},
-        "warnings": [],
+        "warnings": [{"what": said, "rows": []} for said in (*words_of_groups(tracks), *_heard(cls, size, data))],
         "errors": [],
     }
+
+
+def _heard(cls: type[Corpus], size: str, data: Path) -> list[str]:
+    """What was found about its sound; nothing before it is decoded."""
+    folder = decoded(cls.info.name, size, data)
+    if folder is None:
+        return []
+    return [*(said for said, _ in kinds(read_verdicts(folder))), *words_of_twins(read_twins(folder))]
 
 
 def effective_groups(sizes: NDArray[np.int64]) -> float:
@@ -88,7 +105,8 @@ def lines_of_corpus(found: dict[str, Any]) -> list[str]:
         rows.append([label["task"], *(_cell(label, split) for split in splits), least])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [*lines, "tracks / groups / effective groups (Kish: as many of equal size tell as much)"]
+    warned = [f"warning: {one['what']}" for one in found["warnings"]]
+    return [*lines, "tracks / groups / effective groups (Kish: as many of equal size tell as much)", *warned]
 
 
 def _cell(found: dict[str, Any], split: str) -> str:

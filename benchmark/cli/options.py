@@ -146,6 +146,14 @@ def warn_of(corpora: Iterable[str]) -> None:
             typer.echo(f"warning: {name}{found.where}: {found.what}", err=True)
 
 
+def print_warnings(out: Path) -> None:
+    """What the record of a run warns of: the page has it, too."""
+    from benchmark.leaderboard.record import load_run
+
+    for text in load_run(out).warnings:
+        typer.echo(f"warning: {text}", err=True)
+
+
 def print_failures(report: Any, out: Path, command: str = "") -> None:
     """The jobs that failed: the error, the end of the log, and the command that runs each again."""
     for failure in report.failed:
