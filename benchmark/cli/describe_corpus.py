@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def told_of_corpus(cls: type[Corpus], size: str, data: Path) -> dict[str, Any]:
+def told_of_corpus(cls: type[Corpus], size: str, data: Path | None = None) -> dict[str, Any]:
     """What a corpus holds at a size, by default its largest, for scripts.
 
     Args:
@@ -49,9 +49,9 @@ def told_of_corpus(cls: type[Corpus], size: str, data: Path) -> dict[str, Any]:
     }
 
 
-def _heard(cls: type[Corpus], size: str, data: Path) -> list[str]:
+def _heard(cls: type[Corpus], size: str, data: Path | None) -> list[str]:
     """What was found about its sound; nothing before it is decoded."""
-    folder = decoded(cls.info.name, size, data)
+    folder = None if data is None else decoded(cls.info.name, size, data)
     if folder is None:
         return []
     return [*(said for said, _ in kinds(read_verdicts(folder))), *words_of_twins(read_twins(folder))]
