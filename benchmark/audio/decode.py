@@ -89,22 +89,32 @@ def decode(
 
 def _read(path: Path, start: float, seconds: float | None) -> _Read:
     with _Stream(path) as file:
-        native, endless = file.samplerate, file.frames >= _ENDLESS * file.samplerate
+        native, first = file.samplerate, round(start * file.samplerate)
         if not RATES[0] <= native <= RATES[1]:
             raise ValueError(f"its header says {native} Hz")
-        skipped = round(start * native)
-        if not endless:
-            file.seek(min(skipped, file.frames))
-            skipped = 0
+        promised = _promised(file)
+        if promised is not None:
+            file.seek(min(first, file.frames))
+        skipped = first if promised is None else 0  # where a stream cannot tell its length, it cannot seek either
         wanted = None if seconds is None else skipped + round(seconds * native)
         blocks, error = _blocks(file, wanted)
         sound = np.concatenate(blocks)[skipped:] if blocks else np.zeros((0, file.channels), np.float32)
         if error and not len(sound):
             raise error
-        left = file.frames - round(start * native)
-        promised = left if seconds is None else min(left, round(seconds * native))
-        odd = _promises(file, path, len(sound), None if endless else promised, bool(error), wanted is None)
+        left = None if promised is None else promised - first
+        if left is not None and seconds is not None:
+            left = min(left, round(seconds * native))
+        odd = _broken_promises(file, path, len(sound), left, error is not None, whole=seconds is None)
         return _Read(sound, native, file.subtype in _LOSSY, odd)
+
+
+def _promised(file: _Stream) -> int | None:
+    """How many frames a file has by its header; None if that says nothing."""
+    # libsndfile corrects a length in bytes that the file has no room for, and notes what it was
+    noted = [(int(was), int(is_)) for was, is_ in re.findall(r": (\d+) \(should be (\d+)\)", file.extra_info)]
+    if file.frames >= _ENDLESS * file.samplerate or any(was >= _ENDLESS > is_ for was, is_ in noted):
+        return None
+    return round(file.frames * max((was / is_ for was, is_ in noted if is_), default=1.0))
 
 
 def _blocks(file: _Stream, wanted: int | None) -> tuple[list[NDArray[np.float32]], Exception | None]:
@@ -124,31 +134,29 @@ def _blocks(file: _Stream, wanted: int | None) -> tuple[list[NDArray[np.float32]
     return blocks, None
 
 
-def _promises(file: _Stream, path: Path, found: int, promised: int | None, broken: bool, whole: bool) -> list[Verdict]:
-    """What is odd about a file's length, as its header has it.
+def _broken_promises(
+    file: _Stream, path: Path, found: int, promised: int | None, broken: bool, whole: bool
+) -> list[Verdict]:
+    """What is odd about how many frames there are.
 
     Args:
+        file: at its end.
+        path: of the file.
         found: frames that were read.
         promised: how many there should be; None if its header says nothing.
         broken: whether reading ended with an error.
         whole: whether all was to be read.
     """
-    rate = file.samplerate
-    heard = f"{found / rate:.1f} s"
-    # libsndfile corrects a length in bytes that the file has no room for, and notes what it was
-    noted = [(int(was), int(is_)) for was, is_ in re.findall(r": (\d+) \(should be (\d+)\)", file.extra_info)]
-    if promised is None or any(was >= _ENDLESS > is_ for was, is_ in noted):
+    heard = f"{found / file.samplerate:.1f} s"
+    if promised is None:
         return [Verdict("unknown length", f"a stream whose header has no length; {heard} were found")]
-    share = max((was / is_ for was, is_ in noted if is_), default=1.0)
-    if whole and share > 1:
-        promised = round(promised * share)
     if whole and file.format == "OGG" and not _has_end(path):
         return [Verdict("unknown length", f"an Ogg stream without its last page; {heard} were found")]
-    if not broken and promised - found <= TOLERANCE * rate:
+    if not broken and promised - found <= TOLERANCE * file.samplerate:
         return []
     if file.format == "MP3" and not _has_length(path):
         return [Verdict("unknown length", f"no length in its first frame; {heard} were found")]
-    return [Verdict("truncated", f"{heard} of {promised / rate:.1f} s are there")]
+    return [Verdict("truncated", f"{heard} of {promised / file.samplerate:.1f} s are there")]
 
 
 def _has_length(path: Path) -> bool:

@@ -101,7 +101,7 @@ def data_check(
 
 def _tell_sound(corpus: Any, data: Path, every: bool, decode: bool, workers: int | None) -> None:
     """The table of verdicts on what is decoded, and what leaks."""
-    from benchmark.cli.decoded import decoded
+    from benchmark.cli.describe_corpus import decoded
     from benchmark.corpora.leaks import read_twins, words_of_groups, words_of_twins
     from benchmark.corpora.verdicts import lines, read_verdicts
 

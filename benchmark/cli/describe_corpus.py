@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmark import registry
-from benchmark.cli.decoded import decoded
 from benchmark.corpora.leaks import read_twins, words_of_groups, words_of_twins
 from benchmark.corpora.verdicts import kinds, read_verdicts
-from benchmark.interfaces import Corpus, Task
+from benchmark.interfaces import Corpus, Task, UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +54,23 @@ def _heard(cls: type[Corpus], size: str, data: Path | None) -> list[str]:
     if folder is None:
         return []
     return [*(said for said, _ in kinds(read_verdicts(folder))), *words_of_twins(read_twins(folder))]
+
+
+def decoded(corpus: str, size: str, data: Path) -> Path | None:
+    """The folder of the waveforms that a run would read from; None where there are none yet."""
+    from benchmark.scheduler.grid import Audio
+    from benchmark.scheduler.planning.keys import Plan
+    from benchmark.scheduler.planning.waveforms import prepare
+    from benchmark.store.artefacts import Store
+
+    if not data.is_dir():
+        return None
+    try:
+        key = prepare(Plan(), Audio(corpus=corpus, size=size, allow_missing=True), [])
+        store = Store(data)
+    except UserError:  # not on this disk, or the data folder is read-only
+        return None
+    return store.folder("waveforms", key) if store.is_done("waveforms", key) else None
 
 
 def effective_groups(sizes: NDArray[np.int64]) -> float:

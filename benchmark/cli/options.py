@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from collections.abc import Iterable
@@ -141,9 +142,12 @@ def warn_of(corpora: Iterable[str]) -> None:
     Raises:
         UserError: one of them cannot be used at all.
     """
+    from benchmark.corpora.datasets.dataset import Absent
+
     for name in dict.fromkeys(corpora):
-        for found in registry.corpora.get(name)().inspect():
-            typer.echo(f"warning: {name}{found.where}: {found.what}", err=True)
+        with contextlib.suppress(Absent):  # the plan says what to do without it
+            for found in registry.corpora.get(name)().inspect():
+                typer.echo(f"warning: {name}{found.where}: {found.what}", err=True)
 
 
 def print_warnings(out: Path) -> None:

@@ -50,6 +50,8 @@ def test_a_truncated_file_is_heard_to_where_it_breaks_off(ending: str, tmp_path:
     assert "of 3.0 s are there" in heard.verdicts[0].what
     assert len(heard["mix"]) / RATE == pytest.approx(SECONDS / 2, abs=0.6)
     assert len(decode(path, RATE, 0.2, 0.5)["mix"]) == RATE / 2, "an excerpt before the break is whole"
+    assert kinds(decode(path, RATE, 0.2, 0.5)) == []
+    assert kinds(decode(path, RATE, 0.5, 2.0)) == ["truncated"], "and one across it is not"
 
 
 def test_annotations_far_beyond_the_end_are_another_file_s(tmp_path: Path) -> None:
