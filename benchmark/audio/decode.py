@@ -114,7 +114,8 @@ def _promised(file: _Stream) -> int | None:
     noted = [(int(was), int(is_)) for was, is_ in re.findall(r": (\d+) \(should be (\d+)\)", file.extra_info)]
     if file.frames >= _ENDLESS * file.samplerate or any(was >= _ENDLESS > is_ for was, is_ in noted):
         return None
-    return round(file.frames * max((was / is_ for was, is_ in noted if is_), default=1.0))
+    share = max((was / is_ for was, is_ in noted if is_), default=1.0)
+    return round(int(file.frames) * share)
 
 
 def _blocks(file: _Stream, wanted: int | None) -> tuple[list[NDArray[np.float32]], Exception | None]:

@@ -137,11 +137,20 @@ def test_what_is_too_short_for_an_encoder_is_padded_with_silence() -> None:
     waves, encoder = corpus([0.1, *[1.0] * 11]), MFCCChroma().eval()
     with pytest.raises(RuntimeError):
         encoder(torch.zeros(1, 1600))
-    table = read(encoder, waves, encoder.frame_rate, lambda n: np.zeros((n, 32), np.float32), "cpu", None, 2049)
+    table = read(
+        encoder,
+        waves,
+        encoder.frame_rate,
+        lambda n: np.zeros((n, encoder.embedding_dim), np.float32),
+        "cpu",
+        None,
+        2049,
+    )
     assert np.diff(table.offsets)[:2].tolist() == [2, 25], "its frames are those of its own time"
     padded = torch.zeros(1, 2049)
     padded[0, :1600] = torch.from_numpy(waves.stems["mix"][:1600] / 32768)
-    np.testing.assert_allclose(table.data[:2], encoder(padded)[0, :2], rtol=1e-4, atol=1e-4)
+    expected = encoder(padded)[0]
+    np.testing.assert_allclose(table.data[:2], expected[[0, min(1, len(expected) - 1)]], rtol=1e-4, atol=1e-4)
 
 
 def test_a_stream_counts_the_tracks_that_its_crops_do_not_fit_into() -> None:

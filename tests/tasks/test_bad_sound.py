@@ -31,7 +31,7 @@ FAULTS = {
 }
 FAULTS |= {"silent": "train5.wav", "unreadable": "train6.wav"}
 #: names of the same sounds, test and training
-PAIRS = ("test0.mp3", "train10.wav", "test1.wav", "train11.wav")
+PAIRS = ("test0.mp3", "train10.wav", "test1.flac", "train11.wav")
 
 
 def tone(seed: int, seconds: float = 3.2) -> np.ndarray:
@@ -60,8 +60,8 @@ def write_folder(folder: Path) -> Path:
     soundfile.write(folder / "train7.wav", tone(7, 0.6), RATE)
     soundfile.write(folder / "train8.wav", tone(8, 0.1), RATE)
     soundfile.write(folder / "test0.mp3", 0.5 * tone(10), RATE)  # a copy of train10
-    soundfile.write(folder / "test1.wav", tone(11), RATE, subtype="FLOAT")  # one of train11, equal when decoded
-    names[32] = "test0.mp3"
+    soundfile.write(folder / "test1.flac", soundfile.read(folder / "train11.wav", dtype="int16")[0], RATE)  # equal
+    names[32:34] = ["test0.mp3", "test1.flac"]
     octaves = ["low" if seed % 2 == 0 else "high" for seed in range(len(names))]
     groups = [f"g{seed}" for seed in range(len(names))]
     groups[35] = groups[12]  # test3 and train12
