@@ -116,7 +116,7 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
             return {"crops": crops}
         hearing = torch.from_numpy(self._hearing(rows))
         places = torch.arange(self.length) % hearing[:, None]
-        again = crops.gather(2, places[:, None].expand_as(crops).to(crops.device))
+        again = crops.gather(2, places.to(crops.device)[:, None].expand_as(crops))
         return {"crops": again, "sounding": (hearing / self.length).float()}
 
     def _draw(self, rng: np.random.Generator, active: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.float32]]:
