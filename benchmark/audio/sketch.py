@@ -1,7 +1,8 @@
 """Is it the same sound? A sketch of each says which are worth a look, and their correlation then is the answer.
 
 A sketch is a coarse spectral envelope over time in dB, whose mean is zero: gain does not change it, and lossy coding
-hardly. Sounds of unlike sketches differ; those of like ones may (all noises are alike), so that these are correlated.
+hardly. Sounds of unlike sketches differ; those of like ones may (all noises are alike), so that these are correlated,
+band by band.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ SIZE = PARTS * BANDS
 ALIKE = 5.0
 #: seconds: by how much lengths of the same sound differ, and how far a coder's delay moves it
 SLACK = 0.1
-#: correlation from which on it is the same: MP3 of 16 kbps leaves .99 of notes, and of 32 kbps .88 of white noise
-SAME = 0.8
+#: third of an octave each, that are correlated for themselves, up to so many Hz: of two notes of one pitch, the
+#: fundamentals alone correlate; and dB below the loudest at which a band counts no more
+THIRDS, TOP, QUIET = 24, 6_000.0, 30.0
+#: mean correlation from which on it is the same: MP3 of 32 kbps leaves .95 of white noise, of 16 kbps .98 of notes; two
+#: notes of one pitch reach .8
+SAME = 0.9
 #: seconds that are correlated, and what they must reach: the first tell nearly all apart, though a delay takes a fifth
-_COMPARED = ((0.5, 0.6 * SAME), (5.0, SAME))
+_COMPARED = ((0.5, 0.6), (5.0, SAME))
 #: samples of a frame; dB below a track's loudest cell that count as silence
 _FRAME, _FLOOR = 1024, 30.0
 #: pairs of sketches that are compared at once
@@ -71,14 +76,18 @@ def same(one: NDArray[np.int16], other: NDArray[np.int16], rate: int) -> bool:
 
 
 def _correlation(one: NDArray[np.int16], other: NDArray[np.int16], count: int, rate: int) -> float:
-    """The highest correlation of so many samples in the middle, over shifts up to `SLACK`."""
+    """Mean correlation of the bands of so many samples in the middle, the highest of all shifts up to `SLACK`."""
     whole = min(len(one), len(other))
     first = max(0, (whole - count) // 2)
-    a, b = (samples[first : min(first + count, whole)].astype(np.float32) for samples in (one, other))
-    norm = float(np.linalg.norm(a) * np.linalg.norm(b))
-    if not norm:
+    parts = [samples[first : min(first + count, whole)].astype(np.float32) for samples in (one, other)]
+    shift = min(len(parts[0]) - 1, round(SLACK * rate))
+    size = next_fast_len(len(parts[0]) + shift, real=True)
+    a, b = (rfft(part, size) for part in parts)
+    band = np.searchsorted(np.geomspace(LOWEST, TOP, THIRDS + 1), np.fft.rfftfreq(size, 1 / rate))
+    powers = [np.bincount(band, np.abs(x) ** 2, THIRDS + 2)[1:-1] for x in (a, b)]
+    if not min(power.max() for power in powers):
         return 0.0
-    shift = min(len(a) - 1, round(SLACK * rate))
-    size = next_fast_len(len(a) + shift, real=True)
-    products = irfft(rfft(a, size) * rfft(b, size).conj(), size)
-    return float(np.abs(np.concatenate([products[: shift + 1], products[size - shift :]])).max() / norm)
+    live = np.any([power > power.max() * 10 ** (-QUIET / 10) for power in powers], axis=0)
+    weight = np.where(live, 1 / np.sqrt(np.maximum(powers[0] * powers[1], 1e-9)), 0)
+    products = irfft(a * b.conj() * np.pad(weight, 1)[band], size) * size / 2
+    return float(np.abs(np.concatenate([products[: shift + 1], products[size - shift :]])).max() / live.sum())

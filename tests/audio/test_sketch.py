@@ -60,7 +60,19 @@ def test_each_sound_is_found_among_others_of_its_length_whatever_became_of_it() 
     assert found([samples(sound) for sound in sounds], others) == {(i, i) for i in range(12)}
 
 
-@pytest.mark.parametrize("kind", ["noise", "tones", "notes", "one chord progression"])
+def note(seed: int) -> Sound:
+    """D4 on an instrument of its own."""
+    rng, t = np.random.default_rng(seed), np.arange(N) / RATE
+    partials = [
+        rng.uniform(0.1, 1) / k * np.sin(2 * np.pi * 293.66 * k * t + rng.uniform(0, 6.28)) for k in range(1, 9)
+    ]
+    return np.asarray(0.2 * sum(partials) * np.exp(-rng.uniform(0.5, 3) * t) + 0.001 * rng.standard_normal(N))
+
+
+KINDS = ["noise", "tones", "notes", "one chord progression", "one pitch", "one tone in noise"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_different_sounds_of_one_length_are_never_the_same(kind: str) -> None:
     """Noises and tones have one sketch, all of them."""
     rng, t = np.random.default_rng(0), np.arange(N) / RATE
@@ -70,6 +82,8 @@ def test_different_sounds_of_one_length_are_never_the_same(kind: str) -> None:
         "notes": [notes(seed) for seed in range(40)],
         # the same notes at the same times, on other instruments, with somebody else's noise
         "one chord progression": [notes(0, k) + 0.4 * rng.standard_normal(N) for k in range(3, 9)],
+        "one pitch": [note(seed) for seed in range(30)],
+        "one tone in noise": [0.3 * np.sin(2 * np.pi * 440 * t) + 0.05 * rng.standard_normal(N) for _ in range(8)],
     }[kind]
     sounds = [samples(sound) for sound in made]
     assert found(sounds, sounds) == {(i, i) for i in range(len(sounds))}
