@@ -8,7 +8,7 @@ from __future__ import annotations
 import concurrent.futures
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
@@ -60,10 +60,32 @@ class Info:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What is odd about a track's sound: which kind of oddity, in a word or two, and what was found and done."""
+
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True)
 class Unreadable:
     """In place of a track's audio: why there is none."""
 
     reason: str
+    kind: str = "unreadable"
+
+
+class Odd(dict[str, Any]):
+    """A track's audio, by stem, about which there is something to say."""
+
+    def __init__(self, stems: Mapping[str, NDArray[np.int16]], verdicts: Sequence[Verdict]) -> None:
+        super().__init__(stems)
+        self.verdicts = tuple(verdicts)
+
+    @classmethod
+    def unless_fine(cls, stems: dict[str, NDArray[np.int16]], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+        """The audio alone, if there is nothing to say about it."""
+        return cls(stems, verdicts) if verdicts else stems
 
 
 @dataclass(frozen=True)
@@ -137,7 +159,10 @@ class Corpus(ABC):
 
     @abstractmethod
     def render(self, tracks: pd.DataFrame, folder: Path) -> Iterator[dict[str, NDArray[np.int16]] | Unreadable]:
-        """Yield each track's audio: `mix`, and one array per stem, mono int16 at `sample_rate`, sum(stems) = mix."""
+        """Yield each track's audio: `mix`, and one array per stem, mono int16 at `sample_rate`, sum(stems) = mix.
+
+        `Odd` is such audio, too, with what was odd about it.
+        """
 
 
 class Task(ABC):

@@ -35,6 +35,9 @@ class Crops:
             lists; all columns side by side).
         label_share: share of the training tracks with labels whose labels may be used.
         batch_share: share of each batch that is drawn from those tracks.
+        pads_to: None where tracks that are shorter than a crop are not heard. Else they are, padded with silence to so
+            many samples, and over and over, so that a batch's statistics know no other silence; `Batch.sounding` says
+            how much of a crop is one hearing.
     """
 
     count: int = 2
@@ -44,6 +47,7 @@ class Crops:
     tags: tuple[str, ...] = ()
     label_share: float = 1.0
     batch_share: float = 0.5
+    pads_to: int | None = None
 
     @property
     def abreast(self) -> int:
@@ -63,11 +67,13 @@ class Batch:
         crops: (B, count, T) float32 waveforms.
         active: (B,) bool, whether the drawn source sounds in the track; all true without sources.
         labels: (B, C) multi-hot float32, all zero where a track's labels may not be used; C = 0 without tags.
+        sounding: (B,) float32, the share of each crop after which a shorter track begins anew; None if all are longer.
     """
 
     crops: Tensor
     active: Tensor
     labels: Tensor
+    sounding: Tensor | None = None
 
 
 @runtime_checkable
@@ -94,6 +100,8 @@ class Encoder(nn.Module):
     #: the embedding is this many equal parts side by side, one per layer that it is read from; a strategy may compare
     #: each on its own, the probes read the whole
     levels: ClassVar[int] = 1
+    #: samples that it needs at least for one frame: what is shorter is padded with silence, wherever it is read
+    shortest: ClassVar[int] = 1
 
     @abstractmethod
     def features(self, waveform: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import yaml
 
 from benchmark import __version__, registry
 from benchmark.bookkeeping import provenance
+from benchmark.bookkeeping.sound import Sound
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.checkpoints import heard_by_all
 from benchmark.scheduler.planning.rows import Row, rows
@@ -26,6 +27,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
     strategies = {row.name: row for row in rows(grid)}
     tasks = {name: registry.tasks.get(name) for name in grid.tasks}
     trained = _pretrainings(jobs, stores)
+    heard = Sound([job for job in jobs.values() if job.kind in SCORED], jobs, stores)
     return {
         "grid": grid.name,
         "command": command_line(),
@@ -58,7 +60,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
             }
             for name, row in strategies.items()
         },
-        "tasks": {name: {**_task_record(task), **_tracks(jobs, stores, name)} for name, task in tasks.items()},
+        "tasks": {name: {**_task_record(task), **heard.of(name)} for name, task in tasks.items()},
         "failures": [{"job": f.job.name, "error": f.error} for f in report.failed]
         + [{"job": job.name, "error": "blocked: a job that it needs has failed"} for job in report.blocked],
         "pretraining": trained,
@@ -67,7 +69,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "sound": provenance.sound(jobs),
         "control": provenance.control(jobs, stores),
         "grid_file": yaml.safe_dump(grid.model_dump(mode="json", exclude_unset=True), sort_keys=False),
-        "warnings": _warnings(grid, trained),
+        "warnings": [*_warnings(grid, trained), *heard.warnings],
     }
 
 
@@ -85,6 +87,9 @@ def _warnings(grid: Grid, trained: list[dict[str, Any]]) -> list[str]:
         name = f"{job['strategy']} {job['encoder']} seed {job['seed']}"
         if job["collapsed"]:
             found.append(f"{name}: its embeddings have collapsed")
+        if job["too_short"]:
+            count = f"{job['too_short']} of {job['too_short'] + job['tracks']} training tracks"
+            found.append(f"{name}: {count} are shorter than its crops and were not heard")
         if job["resumed"]:
             found.append(f"{name}: interrupted and resumed {job['resumed']} times, which changes no weight")
         if job["micro_batch"] and job["micro_batch"] * grid.pretrain.devices < (job["batch"] or 0):
@@ -109,17 +114,6 @@ def _task_record(task: Any) -> dict[str, Any]:
         "labels": _labels(task),
         "conventions": sys.modules[task.__module__].__doc__ or "",
     }
-
-
-def _tracks(jobs: dict[str, Job], stores: Stores, task: str) -> dict[str, int]:
-    """How many tracks a task's corpus has, and how many of their files could not be read."""
-    for job in jobs.values():
-        if job.kind in SCORED and job.spec["task"] == task:
-            waveforms = next(jobs[key] for key in job.needs if jobs[key].kind == "waveforms")
-            if stores.done(waveforms):
-                info = stores.data.manifest("waveforms", waveforms.key)["info"]
-                return {"tracks": info["tracks"], "unreadable": info["unreadable"]}
-    return {}
 
 
 def _heard(grid: Grid, row: Row, tasks: dict[str, Any]) -> dict[str, Any]:
@@ -163,6 +157,8 @@ def _pretraining(identity: tuple[str, str, int], info: dict[str, Any]) -> dict[s
         "steps",
         "batch",
         "epochs",
+        "tracks",
+        "too_short",
         "learning_rate",
         "seconds",
         "loss",

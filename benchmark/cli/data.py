@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -55,18 +54,27 @@ def data_list(data_home: Home = None) -> None:
 @data.command("check")
 def data_check(
     corpus: Annotated[str, typer.Argument(help="A data set ('data list').")],
-    every: Annotated[bool, typer.Option("--all", help="List every missing file, not the first ones.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="List every file that is missing or odd, not the first.")
+    ] = False,
+    decode: Annotated[
+        bool, typer.Option("--decode", help="Decode the sound first, if it is not yet: into the store of 'prepare'.")
+    ] = False,
+    plugin: Plugins = None,
     data_home: Home = None,
+    data_dir: Data = None,
+    workers: Workers = None,
 ) -> None:
     """Look for every file of a data set; exit code 1 if some are not there, with what became of them.
 
     Compares what is here with a complete copy, too, where that is documented: some indices are made of the files; and
-    the parts that we draw ourselves with the shares that their documentation names.
+    the parts that we draw ourselves with the shares that their documentation names. What was odd about the sound that
+    has been decoded is a table, a line for each file; then what lies on both sides of the split.
     """
     from benchmark.corpora.datasets.completeness import doubts, formats, lost
     from benchmark.corpora.datasets.dataset import DataSet
 
-    _prepare(data_home, None)
+    _prepare(data_home, plugin)
     cls = registry.corpora.get(corpus)
     if not issubclass(cls, DataSet):
         raise UserError(f"{corpus} is made here, from installed packages: there is nothing to check")
@@ -87,7 +95,25 @@ def data_check(
         if not every and len(paths) > _SHOWN:
             typer.echo(f"{verdict}: {len(paths) - _SHOWN} more (--all lists them)")
     typer.echo(f"{len(here)} of {len(tracks)} files are in {home}{f', {formats(cls())}' if len(here) else ''}")
+    _tell_sound(cls(), data_folder(data_dir), every, decode, workers)
     raise typer.Exit(1 if len(here) < len(tracks) else 0)
+
+
+def _tell_sound(corpus: Any, data: Path, every: bool, decode: bool, workers: int | None) -> None:
+    """The table of verdicts on what is decoded, and what leaks."""
+    from benchmark.cli.describe_corpus import decoded
+    from benchmark.corpora.leaks import read_twins, words_of_groups, words_of_twins
+    from benchmark.corpora.verdicts import lines, read_verdicts
+
+    name, size = corpus.info.name, list(corpus.sizes)[-1]
+    folder = _store_audio(name, size, [], True, data, workers, 1) if decode else decoded(name, size, data)
+    for line in lines(read_verdicts(folder) if folder else [], None if every else _SHOWN):
+        typer.echo(line)
+    twins = words_of_twins(read_twins(folder)) if folder else []
+    for said in (*words_of_groups(corpus.tracks()), *twins):
+        typer.echo(f"leak: {said}")
+    if folder is None:
+        typer.echo("its sound has not been decoded yet: 'data check --decode' does, and says what is odd about it")
 
 
 @data.command("prepare")
@@ -103,7 +129,9 @@ def data_prepare(
 ) -> None:
     """Decode (or render) a corpus into the store that runs read from."""
     _prepare(data_home, plugin)
-    typer.echo(str(_store_audio(corpus, size, [], allow_missing, data_folder(data_dir), workers, threads)))
+    folder = _store_audio(corpus, size, [], allow_missing, data_folder(data_dir), workers, threads)
+    _print_verdicts(folder)
+    typer.echo(str(folder))
 
 
 @data.command("pack")
@@ -144,6 +172,7 @@ def data_separate(
     _prepare(data_home, plugin)
     chosen = split_names(stems) or list(SEPARATORS["demucs" if separator_version("demucs") else "hpss"])
     folder = _store_audio(corpus, size, chosen, allow_missing, data_folder(data_dir), workers, threads)
+    _print_verdicts(folder)
     tracks = pd.read_parquet(folder / "tracks.parquet")
     for stem in chosen:
         typer.echo(f"{stem:<14} sounds in {tracks[f'active_{stem}'].mean():.0%} of {len(tracks)} tracks")
@@ -167,10 +196,14 @@ def _store_audio(
     print_failures(report, data)
     if report.failed:
         raise typer.Exit(1)
-    unreadable = json.loads((folder / "unreadable.json").read_text())
-    for row in unreadable:
-        typer.echo(f"unreadable: {row['id']}: {row['reason']}", err=True)
     return folder
+
+
+def _print_verdicts(folder: Path) -> None:
+    from benchmark.corpora.verdicts import lines, read_verdicts
+
+    for line in lines(read_verdicts(folder)):
+        typer.echo(line, err=True)
 
 
 def _prepare(home: Path | None, plugins: list[Path] | None) -> None:

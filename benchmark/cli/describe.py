@@ -20,21 +20,27 @@ def describe(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     size: Annotated[str, typer.Option(help="Of a corpus: its size; by default the largest.")] = "",
+    headers: Annotated[
+        bool, typer.Option("--headers", help="Of a table's files read the headers alone: nothing is decoded.")
+    ] = False,
     data_dir: Data = None,
 ) -> None:
-    """Say what was understood; exit code 1 if a run would fail, 2 if it cannot be read."""
+    """Say what was understood; exit code 1 if a run would fail, 2 if it cannot be read.
+
+    A table's files are decoded as a run would. What is said of a corpus's sound is what was found when it was decoded
+    ('data prepare', or a run).
+    """
     path = table_at(what)
     if path is None:
         from benchmark.cli.describe_corpus import lines_of_corpus, told_of_corpus
 
-        data_folder(data_dir)
-        found = told_of_corpus(registry.corpora.get(what), size)
+        found = told_of_corpus(registry.corpora.get(what), size, data_folder(data_dir))
         typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines_of_corpus(found)))
         return
     from benchmark.cli.describe_table import lines_of, told_of
     from benchmark.corpora.tables.table import read_table
 
-    told = told_of(read_table(path))
+    told = told_of(read_table(path), headers)
     typer.echo(json.dumps(told, indent=1, ensure_ascii=False) if as_json else "\n".join(lines_of(path, told)))
     raise typer.Exit(1 if told["errors"] else 0)
 

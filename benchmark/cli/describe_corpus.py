@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmark import registry
-from benchmark.interfaces import Corpus, Task
+from benchmark.corpora.leaks import read_twins, words_of_groups, words_of_twins
+from benchmark.corpora.verdicts import kinds, read_verdicts
+from benchmark.interfaces import Corpus, Task, UserError
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
 
-def told_of_corpus(cls: type[Corpus], size: str) -> dict[str, Any]:
-    """What a corpus holds at a size, by default its largest, for scripts."""
+def told_of_corpus(cls: type[Corpus], size: str, data: Path | None = None) -> dict[str, Any]:
+    """What a corpus holds at a size, by default its largest, for scripts.
+
+    Args:
+        cls: the corpus.
+        size: its size.
+        data: where its sound is, if it has been decoded: what is odd about that is told, too.
+    """
     size = size or list(cls.sizes)[-1]
     if size not in cls.sizes:
         raise registry.unknown(f"sizes of {cls.info.name}", size, list(cls.sizes))
@@ -35,9 +43,34 @@ def told_of_corpus(cls: type[Corpus], size: str) -> dict[str, Any]:
         **_by_split(tracks, np.ones(len(tracks), bool)),
         "seconds": None if cls.track_seconds is None else len(tracks) * cls.track_seconds,
         "labels": {task.labels[0]: _label(task, tracks) for task in tasks if task.corpus == cls.info.name},
-        "warnings": [],
+        "warnings": [{"what": said, "rows": []} for said in (*words_of_groups(tracks), *_heard(cls, size, data))],
         "errors": [],
     }
+
+
+def _heard(cls: type[Corpus], size: str, data: Path | None) -> list[str]:
+    """What was found about its sound; nothing before it is decoded."""
+    folder = None if data is None else decoded(cls.info.name, size, data)
+    if folder is None:
+        return []
+    return [*(said for said, _ in kinds(read_verdicts(folder))), *words_of_twins(read_twins(folder))]
+
+
+def decoded(corpus: str, size: str, data: Path) -> Path | None:
+    """The folder of the waveforms that a run would read from; None where there are none yet."""
+    from benchmark.scheduler.grid import Audio
+    from benchmark.scheduler.planning.keys import Plan
+    from benchmark.scheduler.planning.waveforms import prepare
+    from benchmark.store.artefacts import Store
+
+    if not data.is_dir():
+        return None
+    try:
+        key = prepare(Plan(), Audio(corpus=corpus, size=size, allow_missing=True), [])
+        store = Store(data)
+    except UserError:  # not on this disk, or the data folder is read-only
+        return None
+    return store.folder("waveforms", key) if store.is_done("waveforms", key) else None
 
 
 def effective_groups(sizes: NDArray[np.int64]) -> float:
@@ -88,7 +121,8 @@ def lines_of_corpus(found: dict[str, Any]) -> list[str]:
         rows.append([label["task"], *(_cell(label, split) for split in splits), least])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [*lines, "tracks / groups / effective groups (Kish: as many of equal size tell as much)"]
+    warned = [f"warning: {one['what']}" for one in found["warnings"]]
+    return [*lines, "tracks / groups / effective groups (Kish: as many of equal size tell as much)", *warned]
 
 
 def _cell(found: dict[str, Any], split: str) -> str:

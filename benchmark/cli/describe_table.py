@@ -13,11 +13,21 @@ if TYPE_CHECKING:
     from benchmark.corpora.tables.table import Table
 
 
-def told_of(table: Table) -> dict[str, Any]:
-    """What was understood of a table and its audio, for scripts."""
+def told_of(table: Table, headers: bool = False) -> dict[str, Any]:
+    """What was understood of a table and its audio, for scripts.
+
+    Args:
+        table: the table.
+        headers: whether its files' headers are all that is read of them.
+    """
     tracks, sound = table.tracks, table.sound
     errors = [*table.errors, *sound.errors, *_too_few(table)]
     warnings = [*table.warnings, *sound.warnings]
+    if not headers:
+        from benchmark.corpora.datasets.dataset import DataSet
+        from benchmark.corpora.tables.listen import listen
+
+        warnings += listen(table, DataSet.sample_rate)
     counts = {split: int((tracks["split"] == split).sum()) for split in ("train", "val", "test")}
     return {
         "tracks": len(tracks),

@@ -43,6 +43,7 @@ from benchmark.cli.options import (
     data_folder,
     numbers,
     print_failures,
+    print_warnings,
     set_home,
     split_names,
     warn_of,
@@ -145,6 +146,7 @@ def run(
     page = settings.out / "leaderboard.html"
     if page.is_file():
         _print_leaderboard(settings.out, by)
+    print_warnings(settings.out)
     print_failures(report, settings.out, f"python -m benchmark {_without_narrowing(sys.argv[1:])}")
     if page.is_file():
         typer.echo(str(page))

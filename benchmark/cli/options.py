@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from collections.abc import Iterable
@@ -141,9 +142,20 @@ def warn_of(corpora: Iterable[str]) -> None:
     Raises:
         UserError: one of them cannot be used at all.
     """
+    from benchmark.corpora.datasets.dataset import Absent
+
     for name in dict.fromkeys(corpora):
-        for found in registry.corpora.get(name)().inspect():
-            typer.echo(f"warning: {name}{found.where}: {found.what}", err=True)
+        with contextlib.suppress(Absent):  # the plan says what to do without it
+            for found in registry.corpora.get(name)().inspect():
+                typer.echo(f"warning: {name}{found.where}: {found.what}", err=True)
+
+
+def print_warnings(out: Path) -> None:
+    """What the record of a run warns of: the page has it, too."""
+    from benchmark.leaderboard.record import load_run
+
+    for text in load_run(out).warnings:
+        typer.echo(f"warning: {text}", err=True)
 
 
 def print_failures(report: Any, out: Path, command: str = "") -> None:

@@ -71,6 +71,7 @@ class CNNSmall(Encoder):
     sample_rate = SAMPLE_RATE
     embedding_dim = 192
     frame_rate = SAMPLE_RATE / HOP / 2
+    shortest = N_FFT // 2 + 1
 
     def __init__(self) -> None:
         super().__init__()

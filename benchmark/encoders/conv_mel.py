@@ -35,6 +35,7 @@ class ConvMel(Encoder):
     sample_rate = SAMPLE_RATE
     embedding_dim = 128
     frame_rate = SAMPLE_RATE / HOP / 32
+    shortest = 31 * HOP
     #: channels of the fifth layer
     last_width = 512
 

@@ -81,6 +81,7 @@ class EfficientNetB0(Encoder):
     sample_rate = SAMPLE_RATE
     embedding_dim = 1280
     frame_rate = SAMPLE_RATE / HOP / 32
+    shortest = N_FFT // 2 + 1
 
     def __init__(self) -> None:
         super().__init__()

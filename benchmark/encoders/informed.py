@@ -44,6 +44,7 @@ class Informed(Encoder):
     sample_rate = SAMPLE_RATE
     embedding_dim = 12 + 24 + len(TEMPI) + 2 * CONTEXT + 4 + len(QUANTILES) + 3
     frame_rate = SAMPLE_RATE / HOP
+    shortest = N_FFT // 2 + 1
 
     window: Tensor
     short: Tensor

@@ -20,6 +20,7 @@ class MFCCChroma(Encoder):
     sample_rate = SAMPLE_RATE
     embedding_dim = 33
     frame_rate = SAMPLE_RATE / HOP
+    shortest = N_FFT // 2 + 1
 
     window: Tensor
     classes: Tensor

@@ -90,6 +90,7 @@ class ResNet(Encoder):
     sample_rate = SAMPLE_RATE
     embedding_dim = 1024
     frame_rate = SAMPLE_RATE / HOP / 32
+    shortest = 30 * HOP
 
     def __init__(self) -> None:
         super().__init__()

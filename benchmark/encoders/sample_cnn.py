@@ -47,6 +47,7 @@ class SampleCNN(Encoder):
     sample_rate = CORPUS_RATE
     embedding_dim = WIDTHS[-1]
     frame_rate = NATIVE_RATE / 3 ** (STRIDED + 1)
+    shortest = 529  # of which 22.05 kHz make a frame
     offers = frozenset({"waveform"})
 
     def __init__(self) -> None:

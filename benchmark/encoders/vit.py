@@ -44,6 +44,7 @@ class ViT(TokenEncoder):
     info = Info("vit", "Vision Transformer on log-mel (80 bands)", "Dosovitskiy et al. 2021; Niizumi et al. 2023 (M2D)")
     sample_rate = SAMPLE_RATE
     frame_rate = SAMPLE_RATE / HOP / PATCH
+    shortest = (PATCH - 1) * HOP
 
     def __init__(self, width: int = 192, depth: int = 12, heads: int = 3) -> None:
         """Build it.

@@ -54,14 +54,23 @@ class TaskNote(BaseModel):
     labels: list[str] = []
     tracks: int | None = None
     unreadable: int = 0
+    #: tracks that are heard although something is odd about their sound, by what it is
+    odd: dict[str, int] = {}
+    #: tracks that are shorter than what an encoder needs, by encoder
+    padded: dict[str, int] = {}
+    #: what lies on both sides of its corpus's split, a sentence each
+    leaks: list[str] = []
 
     @property
     def data(self) -> str:
-        """How many tracks the corpus has, and what is missing of them."""
+        """How many tracks the corpus has, what is missing of them, and how some of them are heard."""
         if self.tracks is None:
             return ""
-        missing = f", {self.unreadable} of them unreadable and left out" if self.unreadable else ""
-        return f"{self.tracks} tracks{missing}"
+        found = [f"{self.tracks} tracks"]
+        found += [f"{self.unreadable} of them unreadable and left out"] if self.unreadable else []
+        found += [f"{count} {kind}" for kind, count in self.odd.items()]
+        found += [f"{count} padded with silence for {encoder}" for encoder, count in self.padded.items()]
+        return ", ".join(found)
 
 
 class Failure(BaseModel):

@@ -47,9 +47,14 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
         self.count, self.length = spec.count, round(spec.seconds * waves.sample_rate)
         pool = np.flatnonzero(waves.tracks["split"].to_numpy() == "train") if rows is None else rows
         self.rows = self._long_enough(pool)
+        #: tracks that the crops do not fit into: they are not heard
+        self.too_short = len(pool) - len(self.rows)
+        self.longest = max(self.length, int(waves.tracks["length"].to_numpy()[self.rows].max(initial=0)))
         self.batch = min(config.batch_size, len(self.rows))
         #: crops of 3 s that a step hears: a strategy that asks for longer ones takes fewer steps
-        self.heard = spec.heard(self.batch)
+        hearing = self._hearing(self.rows)
+        self.heard = spec.heard(self.batch) * float(hearing.mean() / self.length)
+        self.repeats = bool((hearing < self.length).any())
         self.steps = max(1, int(config.crops / self.heard))
         self._check_stems()
         self.labels = _labels(waves, self.rows, spec, seed) if targets is None else targets
@@ -61,7 +66,9 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
             )
 
     def _long_enough(self, rows: Rows) -> Rows:
-        """The tracks that the crops fit into."""
+        """The tracks that the crops fit into; all of them, where shorter ones are padded."""
+        if self.spec.pads_to is not None:
+            return rows
         apart = self.spec.abreast
         length = self.waves.tracks["length"].to_numpy()[rows]
         if (length >= apart * self.length).sum() < min(2, len(rows)):
@@ -71,6 +78,12 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
                 "at random"
             )
         return rows[length >= apart * self.length]
+
+    def _hearing(self, rows: Rows) -> Rows:
+        """How many samples of a crop are one hearing of each track: all, but of those that are shorter."""
+        length = self.waves.tracks["length"].to_numpy()[rows]
+        hearing: Rows = np.minimum(self.length, np.maximum(length, self.spec.pads_to or 1))
+        return hearing
 
     def _check_stems(self) -> None:
         absent = set(self.spec.sources) - self.waves.stems.keys()
@@ -92,10 +105,19 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
             for stem, starts in zip(stems, self._starts(rng, rows), strict=True)
         ]
         return {
-            "crops": torch.stack(crops, dim=1),
+            **self._over_and_over(torch.stack(crops, dim=1), rows),
             "active": torch.from_numpy(active[rows]),
             "labels": torch.from_numpy(self.labels[rows] * known[:, None]),
         }
+
+    def _over_and_over(self, crops: Tensor, rows: Rows) -> dict[str, Tensor]:
+        """Crops in which shorter tracks are repeated; where the corpus has such, with the share of one hearing."""
+        if not self.repeats:
+            return {"crops": crops}
+        hearing = torch.from_numpy(self._hearing(rows))
+        places = torch.arange(self.length) % hearing[:, None]
+        again = crops.gather(2, places.to(crops.device)[:, None].expand_as(crops))
+        return {"crops": again, "sounding": (hearing / self.length).float()}
 
     def _draw(self, rng: np.random.Generator, active: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.float32]]:
         """Rows of the batch, all different, and for which of them the labels are known."""
@@ -112,6 +134,8 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
     def _starts(self, rng: np.random.Generator, rows: Rows) -> list[Rows]:
         """Where each of the `count` crops starts, (B,) each."""
         room = self.waves.tracks["length"].to_numpy()[rows][:, None] - self.length
+        short = room < 0
+        room = np.where(short, self.longest - self.length, room)  # no other track's draw follows from how short one is
         if self.spec.placement == "random":
             starts = rng.integers(0, room + 1, (len(rows), self.count))
         elif self.spec.placement == "same":
@@ -123,12 +147,12 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
             starts = rng.permuted(gaps + np.arange(self.count) * self.length, axis=1)
         if self.spec.sources:
             starts[:, -1] = rng.integers(0, room[:, 0] + 1)
-        return list(starts.T)
+        return list(np.where(short, 0, starts).T)
 
 
 def to_batch(heard: dict[str, Tensor]) -> Batch:
     """Crops as float32 in [-1, 1), on the device where they are."""
-    return Batch(heard["crops"].float().mul_(1 / 32768), heard["active"], heard["labels"])
+    return Batch(heard["crops"].float().mul_(1 / 32768), heard["active"], heard["labels"], heard.get("sounding"))
 
 
 def _labels(waves: Waveforms, rows: Rows, spec: Crops, seed: int) -> NDArray[np.float32]:

@@ -163,6 +163,8 @@ def pretrain(
         "steps": stream.steps,
         "batch": stream.batch,
         "epochs": round(stream.steps * stream.batch / len(stream.rows), 2),
+        "tracks": len(stream.rows),
+        "too_short": stream.too_short,
         "learning_rate": module.rate,
         "seconds": round(seconds, 1),
         "resumed": checkpoints.begin.resumed,
@@ -328,12 +330,15 @@ def settle_statistics(encoder: Encoder, stream: CropStream, device: str, batches
 
 @torch.no_grad()
 def held_out_embeddings(encoder: Encoder, waves: Waveforms, device: str, limit: int = 256) -> Tensor:
-    """Clip embeddings of the first validation tracks, (N, D)."""
+    """Clip embeddings of the first validation tracks, each at its own length, (N, D)."""
     encoder.to(device).eval()
     rows = np.flatnonzero(waves.tracks["split"].to_numpy() == "val")[:limit]
-    length = int(waves.tracks["length"].to_numpy()[rows].min())
-    chunks = []
-    for part in np.array_split(rows, max(1, len(rows) // 32)):
-        audio = crops_on(device, waves, part, np.zeros(len(part), np.int64), length)
-        chunks.append(encoder(audio.float() / 32768).float().mean(dim=1).cpu())
-    return torch.cat(chunks)
+    lengths = waves.tracks["length"].to_numpy()[rows]
+    embedded = torch.zeros(len(rows), encoder.embedding_dim)
+    for length in dict.fromkeys(lengths.tolist()):
+        alike = np.flatnonzero(lengths == length)
+        for part in np.array_split(alike, max(1, len(alike) // 32)):
+            starts = np.zeros(len(part), np.int64)
+            audio = crops_on(device, waves, rows[part], starts, max(length, encoder.shortest))
+            embedded[part] = encoder(audio.float() / 32768).float().mean(dim=1).cpu()
+    return embedded

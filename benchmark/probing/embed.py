@@ -67,18 +67,34 @@ def embed(
         waves,
         device,
         corruption,
+        encoder.shortest,
     )
     for reads, features in tables.items():
         np.save(out[reads] / "offsets.npy", features.offsets)
     return {"frame_rate": encoder.frame_rate, "dim": dim}
 
 
-def summary(embedded: Tensor) -> Tensor:
-    """What probes see of a window: mean and deviation over its frames, (B, F, D) to (B, 2D)."""
+def summary(embedded: Tensor, sounding: Tensor | None = None) -> Tensor:
+    """What probes see of a window: mean and deviation over its frames, (B, F, D) to (B, 2D).
+
+    Args:
+        sounding: (B,) the share of each that counts, of crops that shorter clips do not fill; by default all.
+    """
+    if sounding is not None:
+        return _summary_of_some(embedded, sounding)
     mean = embedded.mean(dim=1)
     # an eighth of the time of torch.std over a dimension that is not the last; where all frames are equal, the
     # gradient of a root of zero would be NaN
     deviation = (embedded - mean[:, None]).square().mean(dim=1).clamp_min(1e-20).sqrt()
+    return torch.cat([mean, deviation], dim=1)
+
+
+def _summary_of_some(embedded: Tensor, sounding: Tensor) -> Tensor:
+    frames = embedded.shape[1]
+    kept = torch.arange(frames, device=embedded.device) < (sounding[:, None] * frames).round().clamp_min(1)
+    weight = (kept / kept.sum(dim=1, keepdim=True))[..., None]
+    mean = (embedded * weight).sum(dim=1)
+    deviation = ((embedded - mean[:, None]).square() * weight).sum(dim=1).clamp_min(1e-20).sqrt()
     return torch.cat([mean, deviation], dim=1)
 
 
@@ -89,6 +105,7 @@ def read(
     new_table: NewTable,
     device: str,
     corruption: tuple[str, int] | None = None,
+    shortest: int = 1,
 ) -> Features:
     """What `network` makes of all tracks, window by window.
 
@@ -99,9 +116,10 @@ def read(
         new_table: makes the table that is filled.
         device: where audio goes.
         corruption: name and severity of what is done to the audio first; a window's draw follows from its track's id.
+        shortest: samples that `network` needs; shorter tracks are padded with silence.
     """
     wanted = {"": (lambda given: given, frame_rate, new_table)}
-    return read_all(network, wanted, waves, device, corruption)[""]
+    return read_all(network, wanted, waves, device, corruption, shortest)[""]
 
 
 @torch.no_grad()
@@ -111,6 +129,7 @@ def read_all(
     waves: Waveforms,
     device: str,
     corruption: tuple[str, int] | None = None,
+    shortest: int = 1,
 ) -> dict[Name, Features]:
     """What is made of all tracks for several tables at once, by one forward of `network`.
 
@@ -122,7 +141,7 @@ def read_all(
     places = {name: _offsets(waves, windows, rate) for name, (_, rate, _) in wanted.items()}
     tables = {name: new_table(int(places[name][-1])) for name, (_, _, new_table) in wanted.items()}
     for rows in _batches(windows, GPU_BATCH if device.startswith("cuda") else BATCH):
-        length = int(windows.tracks["length"].iloc[rows[0]])
+        length = max(shortest, int(windows.tracks["length"].iloc[rows[0]]))
         heard = crops_on(device, windows, rows, np.zeros(len(rows), np.int64), length).float() / 32768
         if corruption is not None:
             heard = corrupt(heard, waves.sample_rate, *corruption, _seeds(windows, rows))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmark.audio.corrupt import CORRUPTIONS
 from benchmark.audio.resident import resident
 from benchmark.audio.waveforms import Waveforms
-from benchmark.modules import Batch, Crops, Encoder, Strategy
+from benchmark.modules import CROP_SECONDS, Batch, Crops, Encoder, Strategy
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.pretraining.crops import CropStream
 from benchmark.pretraining.train import settle_statistics
@@ -45,19 +45,20 @@ class Classifier(Strategy):
 
     def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Features, and targets."""
+        known = {"targets": batch.labels} | ({} if batch.sounding is None else {"sounding": batch.sounding})
         if self.augmented:
-            return {"features": self.augmented(batch, generator)["features"], "targets": batch.labels}
-        return {"features": self.encoder.features(batch.crops[:, 0]), "targets": batch.labels}
+            return {"features": self.augmented(batch, generator)["features"], **known}
+        return {"features": self.encoder.features(batch.crops[:, 0]), **known}
 
-    def logits(self, features: Tensor) -> Tensor:
+    def logits(self, features: Tensor, sounding: Tensor | None = None) -> Tensor:
         """(B, C) from mean and deviation over frames, as probes see them, or (B, F, C) of a frame-level task."""
         embedded = self.encoder.body(features).float()
-        outputs: Tensor = self.head(embedded if self.frames else summary(embedded))
+        outputs: Tensor = self.head(embedded if self.frames else summary(embedded, sounding))
         return outputs
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:
         """Logits beside their targets."""
-        return {"logits": self.logits(views["features"]), "targets": views["targets"]}
+        return {"logits": self.logits(views["features"], views.get("sounding")), "targets": views["targets"]}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         """The loss that probes minimise, without their penalty; targets that are not known count for nothing."""
@@ -129,11 +130,12 @@ Lesson = tuple[Waveforms, NDArray[np.float32], Crops, Scale | None]
 
 
 def _clips(trial: Trial, waves: Waveforms, encoder: Encoder, subset: Subset) -> Lesson:
-    """Crops of 3 s from anywhere in a track have its label."""
+    """Crops of 3 s from anywhere in a track have its label; shorter tracks are heard whole."""
     heard = waves.select(subset.train)
     targets = trial.targets(Features.of(np.zeros((len(trial.tracks), 1))), encoder.frame_rate)
     table = targets.read(subset.train).numpy()
-    spec = Crops(count=1, seconds=min(3.0, float(heard.tracks["length"].min()) / waves.sample_rate))
+    longest = max(encoder.shortest, int(heard.tracks["length"].max())) / waves.sample_rate
+    spec = Crops(count=1, seconds=min(CROP_SECONDS, longest), pads_to=encoder.shortest)
     if targets.loss != "squares":
         return heard, table, spec, None
     mean, std = (moment.astype(np.float32) for moment in (table.mean(axis=0), table.std(axis=0) + 1e-6))
@@ -141,23 +143,29 @@ def _clips(trial: Trial, waves: Waveforms, encoder: Encoder, subset: Subset) -> 
 
 
 def _frames(trial: Trial, waves: Waveforms, encoder: Encoder, subset: Subset) -> Lesson:
-    """Whole windows, cut to the shortest, have a target for each frame."""
+    """Whole windows have a target for each frame, and none beyond a window's own."""
     rate = encoder.frame_rate
     seconds = waves.tracks["length"].to_numpy() / waves.sample_rate
     offsets = np.concatenate([[0], np.cumsum(np.maximum(1, np.floor(seconds * rate)))]).astype(np.int64)
     targets = trial.targets(Features(np.zeros((int(offsets[-1]), 0)), offsets, frame_level=True), rate)
     windows = waves.windows(WINDOW_SECONDS)
     windows = windows.select(np.flatnonzero(np.isin(windows.tracks["track"], subset.train)))
-    shortest = int(windows.tracks["length"].min())
+    length = windows.tracks["length"].to_numpy()
+    longest = max(encoder.shortest, int(length.max()))
     owner = windows.tracks["track"].to_numpy()
     first = offsets[owner] + np.round(
         (windows.tracks["offset"].to_numpy() - waves.tracks["offset"].to_numpy()[owner]) / waves.sample_rate * rate
     ).astype(np.int64)
-    count = int(shortest / waves.sample_rate * rate)
-    rows = np.minimum(first[:, None] + np.arange(count), offsets[owner + 1][:, None] - 1)
-    table = np.stack([_known(targets, row) for row in rows]).reshape(len(rows), -1)
-    windows.tracks["length"] = shortest  # so that every crop starts where its window does
-    return windows, table, Crops(count=1, seconds=shortest / waves.sample_rate), None
+    frames = np.arange(max(1, int(longest / waves.sample_rate * rate)))
+    rows = np.minimum(first[:, None] + frames, offsets[owner + 1][:, None] - 1)
+    table = np.stack([_known(targets, row) for row in rows])
+    table[frames >= np.maximum(1, (length / waves.sample_rate * rate).astype(np.int64))[:, None]] = np.nan
+    return (
+        windows,
+        table.reshape(len(rows), -1),
+        Crops(count=1, seconds=longest / waves.sample_rate, pads_to=encoder.shortest),
+        None,
+    )
 
 
 def blind(targets: NDArray[np.float32], columns: int, kind: Loss) -> float:
@@ -196,7 +204,8 @@ def predict(
     columns = int(model.head[-1].out_features)  # type: ignore[arg-type]
     heard, rate = waves.select(rows), model.encoder.frame_rate if model.frames else None
     corruption = condition if condition.corruption in CORRUPTIONS else None
-    features = read(network, heard, rate, lambda n: np.zeros((n, columns), np.float32), device, corruption)
+    shortest = model.encoder.shortest
+    features = read(network, heard, rate, lambda n: np.zeros((n, columns), np.float32), device, corruption, shortest)
     model.train()
     outputs = features.by_track(features.data, np.arange(len(rows)))
     return [scale[0] + scale[1] * numbers for numbers in outputs] if scale else outputs

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import registry
+from benchmark.corpora.verdicts import read_verdicts, rows_of, write_verdicts
 from benchmark.interfaces import Unreadable, UserError
 from benchmark.scheduler.executors.slots import DETERMINISTIC, DEVICE_VARIABLE
 from benchmark.scheduler.planning.conditions import FONT_CORPORA, SECOND_FONT, labels_hold
 from benchmark.store.artefacts import Draft, Store
 from benchmark.store.job import Job, Stores
 
-UNREADABLE = "unreadable.json"
 #: columns of the table that says how the main metrics would move with other test groups
 DRAWS = ["strategy", "encoder", "pretrain_corpus", "seed", "task", "fraction", "resample", "probe", "metric", "value"]
 DRAWS += ["crops", "share", "draws", "groups"]
@@ -78,18 +78,17 @@ def _shard(job: Job, stores: Stores, draft: Draft) -> None:
     import numpy as np
     import pandas as pd
 
+    from benchmark.audio.sketch import sketch
     from benchmark.audio.waveforms import MIX
 
     corpus = registry.corpora.get(job.spec["corpus"])()
     folder = stores.data.open("catalog", job.needs[0])
     tracks = pd.read_parquet(folder / "tracks.parquet").iloc[job.spec["start"] : job.spec["stop"]]
-    rendered, unreadable = [], []
+    rendered, verdicts = [], []
     for name, track in zip(tracks["id"], corpus.render(tracks, folder), strict=True):
-        if isinstance(track, Unreadable):
-            unreadable.append({"id": name, "reason": track.reason})
-            rendered.append(dict.fromkeys((MIX, *corpus.stems), np.zeros(0, np.int16)))
-        else:
-            rendered.append(track)
+        verdicts += rows_of(name, track)
+        silence = dict.fromkeys((MIX, *corpus.stems), np.zeros(0, np.int16))
+        rendered.append(silence if isinstance(track, Unreadable) else track)
     if "separator" in job.spec:
         from benchmark.audio.separate import separate
 
@@ -98,28 +97,33 @@ def _shard(job: Job, stores: Stores, draft: Draft) -> None:
     with _with_carried(job, stores, draft) as drafts:
         for one, place in drafts:
             np.save(place.path / "lengths.npy", np.array([len(track[MIX]) for track in rendered]))
+            np.save(place.path / "sketches.npy", np.stack([sketch(t[MIX], corpus.sample_rate) for t in rendered]))
             for name in (MIX, *one.spec["stems"]):
                 np.save(place.path / f"{name}.npy", np.concatenate([track[name] for track in rendered]))
-            (place.path / UNREADABLE).write_text(json.dumps(unreadable))
+            write_verdicts(verdicts, place.path)
 
 
 def _waveforms(job: Job, stores: Stores, draft: Draft) -> None:
     import pandas as pd
 
-    from benchmark.audio.waveforms import MIX, join_shards
+    from benchmark.audio.waveforms import MIX, Waveforms, join_shards
+    from benchmark.corpora.leaks import twins_within, write_twins
 
     catalog, *shards = job.needs
     tracks = pd.read_parquet(stores.data.open("catalog", catalog) / "tracks.parquet")
     folders = [stores.data.open("shard", key) for key in shards]
-    unreadable = [row for folder in folders for row in json.loads((folder / UNREADABLE).read_text())]
+    verdicts = [row for folder in folders for row in read_verdicts(folder)]
+    unreadable = [row for row in verdicts if not row["heard"]]
     if len(unreadable) > ALLOWED_UNREADABLE * len(tracks) and not job.spec["allow_missing"]:
-        first = "; ".join(f"{row['id']}: {row['reason']}" for row in unreadable[:3])
+        first = "; ".join(f"{row['id']}: {row['what']}" for row in unreadable[:3])
         raise UserError(
             f"{job.spec['corpus']}: {len(unreadable)} of {len(tracks)} files cannot be read ({first}); --allow-missing "
             f"goes on without them ('data prepare {job.spec['corpus']} --allow-missing' lists them all)"
         )
+    rate = registry.corpora.get(job.spec["corpus"]).sample_rate
     join_shards(folders, [MIX, *job.spec["stems"]], tracks, draft.path)
-    (draft.path / UNREADABLE).write_text(json.dumps(unreadable))
+    write_verdicts(verdicts, draft.path)
+    write_twins(twins_within(Waveforms.open(draft.path, rate), [f / "sketches.npy" for f in folders]), draft.path)
     draft.info.update(tracks=len(tracks), unreadable=len(unreadable))
 
 

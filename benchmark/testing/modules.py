@@ -7,6 +7,7 @@ need no pytest, no data and no GPU, and `python -O` silences none of them.
 from __future__ import annotations
 
 import copy
+import math
 import re
 from typing import get_args
 
@@ -167,7 +168,8 @@ def _check_views(name: str, strategy: Strategy, batch: Batch) -> dict[str, Tenso
     views = strategy.views(batch, torch.Generator().manual_seed(1))
     _check_rows(name, "view", views)
     for field, old in vars(before).items():
-        _require(torch.equal(getattr(batch, field), old), f"{name}: views() changes batch.{field} in place")
+        same = old is None or torch.equal(getattr(batch, field), old)
+        _require(same, f"{name}: views() changes batch.{field} in place")
     torch.manual_seed(2)  # another global state: whoever draws from it is found out
     for key, again in strategy.views(batch, torch.Generator().manual_seed(1)).items():
         same = torch.equal(views[key], again)
@@ -251,9 +253,24 @@ def _check_shapes(name: str, encoder: Encoder, waveform: Tensor) -> None:
     expected = (len(waveform), frames.shape[1], encoder.embedding_dim)
     _require(frames.shape == expected, f"{name}: frames are {tuple(frames.shape)}; they must be {expected}, (B, F, D)")
     _require(bool(frames.isfinite().all()), f"{name}: frames are not finite")
+    _check_shortest(name, encoder, waveform)
     more = encoder(waveform[:1].repeat(1, 6)).shape[1] - frames.shape[1]
     said = 5 * waveform.shape[1] / encoder.sample_rate * encoder.frame_rate
     _require(abs(more - said) <= 1, f"{name}: 5 s more of audio give {more} frames more; frame_rate says {said}")
+
+
+def _check_shortest(name: str, encoder: Encoder, waveform: Tensor) -> None:
+    """`shortest` samples are enough; nothing below 50 ms is ever heard."""
+    shortest = max(encoder.shortest, math.ceil(0.05 * encoder.sample_rate))
+    heard = waveform.repeat(1, -(-shortest // waveform.shape[1]))[:, :shortest]
+    try:
+        frames = encoder.eval()(heard)
+    except (RuntimeError, IndexError, ValueError) as error:
+        frames, said = heard[:, :0], f" ({error})"
+    else:
+        said = ""
+    finite = frames.shape[1] > 0 and bool(frames.isfinite().all())
+    _require(finite, f"{name}: no frame comes of {shortest} samples; declare in `shortest` how many it needs{said}")
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark.corpora.datasets.dataset import SPLITS, drawn
+from benchmark.corpora.leaks import cut, words_of_groups
 from benchmark.corpora.tables.cells import Findings, read_cells
 from benchmark.corpora.tables.columns import name_of, read_columns
 from benchmark.corpora.tables.files import Lengths
@@ -112,6 +113,9 @@ def read_table(path: Path) -> Table:
     labels = [read_label(column, kept, found) for column in columns]
     tracks = _frame(records, {"start", "seconds"} & own.keys(), labels)
     drawn = "split" not in own
+    for sentence in words_of_groups(tracks):
+        shared = tracks["group"].isin(cut(tracks))
+        found.warn(sentence, *(row.line for row, both in zip(kept, shared, strict=True) if both))
     return Table(path, corpus, tracks, [r.line for r in kept], labels, drawn, found.warnings, found.errors)
 
 

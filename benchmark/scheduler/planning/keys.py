@@ -19,7 +19,7 @@ ENGINE = {
     "embed": 4,
     "probe": 7,
     "control": 9,
-    "supervised": 8,
+    "supervised": 9,
     "preflight": 2,
 }
 

@@ -11,7 +11,7 @@ from trees.dances import write_ballroom
 
 from benchmark.corpora.datasets.dataset import _tracks
 from benchmark.corpora.datasets.transcription.ballroom import REPLICAS, Ballroom
-from benchmark.interfaces import UserError
+from benchmark.interfaces import Unreadable, UserError
 from tasks.ballroom_beat import BallroomBeat
 from tasks.ballroom_dance import BallroomDance
 from tasks.ballroom_downbeat import BallroomDownbeat
@@ -114,11 +114,15 @@ def test_what_is_missing_is_said(home: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_audio_is_decoded_from_where_the_index_says(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIR_DATA_HOME", str(home.parent.parent))
-    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(44_100) / 44_100)
-    soundfile.write(home / "audio" / "Quickstep" / "Albums-Chrisanne2-11.wav", tone, 44_100)
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(4 * 44_100) / 44_100)
+    path = home / "audio" / "Quickstep" / "Albums-Chrisanne2-11.wav"
+    soundfile.write(path, tone, 44_100)
     corpus = Ballroom()
     tracks = corpus.tracks()
     (sound,) = corpus.render(tracks[tracks["dance"] == "Quickstep"], home)
-    assert sound["mix"].shape == (16_000,)
+    assert sound["mix"].shape == (4 * 16_000,)
     spectrum = np.abs(np.fft.rfft(sound["mix"]))
-    assert spectrum.argmax() == 440
+    assert spectrum.argmax() == 4 * 440
+    soundfile.write(path, tone[:44_100], 44_100)
+    (short,) = corpus.render(tracks[tracks["dance"] == "Quickstep"], home)
+    assert isinstance(short, Unreadable), "its beats go on for longer"
