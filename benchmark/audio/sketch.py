@@ -27,10 +27,12 @@ THIRDS, TOP, QUIET = 24, 6_000.0, 30.0
 #: mean correlation from which on it is the same: MP3 of 32 kbps leaves .95 of white noise, of 16 kbps .98 of notes; two
 #: notes of one pitch reach .8
 SAME = 0.9
-#: seconds that are correlated, and what they must reach: the first tell nearly all apart, though a delay takes a fifth
-_COMPARED = ((0.5, 0.6), (5.0, SAME))
+#: seconds that are correlated, and what they must reach: the first tell nearly all apart, though a delay takes a tenth
+_COMPARED = ((1.0, 0.5), (5.0, SAME))
 #: samples of a frame; dB below a track's loudest cell that count as silence
 _FRAME, _FLOOR = 1024, 30.0
+#: of all alike, so many nearest are correlated: a twin is among them, and all notes of an instrument are alike
+NEAREST = 8
 #: pairs of sketches that are compared at once
 _AT_ONCE = 2**22
 
@@ -56,18 +58,24 @@ def alike(
 ) -> Iterator[tuple[int, int]]:
     """Pairs of rows of (N, 64) and (M, 64) sketches of about equal lengths that may be the same sound.
 
+    Each of the N is paired with its nearest alone, so that the work grows with N and not with N times M.
+
     Args:
         lengths: of the one's tracks.
         others: of the other's.
         slack: by how much they may differ.
     """
+    if not len(other):
+        return
     squares = np.square(other).sum(axis=1)
     step = max(1, _AT_ONCE // max(1, len(other)))
     for at in range(0, len(one), step):
         part = one[at : at + step]
         distance = np.square(part).sum(axis=1)[:, None] + squares - 2 * part @ other.T
-        near = (distance <= SIZE * ALIKE**2) & (np.abs(lengths[at : at + step, None] - others) <= slack)
-        yield from ((at + int(i), int(j)) for i, j in np.argwhere(near))
+        distance[np.abs(lengths[at : at + step, None] - others) > slack] = np.inf
+        nearest = np.argpartition(distance, min(NEAREST, len(other)) - 1, axis=1)[:, :NEAREST]
+        near = np.take_along_axis(distance, nearest, axis=1) <= SIZE * ALIKE**2
+        yield from ((at + int(i), int(nearest[i, k])) for i, k in np.argwhere(near))
 
 
 def same(one: NDArray[np.int16], other: NDArray[np.int16], rate: int) -> bool:
@@ -76,9 +84,9 @@ def same(one: NDArray[np.int16], other: NDArray[np.int16], rate: int) -> bool:
 
 
 def _correlation(one: NDArray[np.int16], other: NDArray[np.int16], count: int, rate: int) -> float:
-    """Mean correlation of the bands of so many samples in the middle, the highest of all shifts up to `SLACK`."""
+    """Mean correlation of the bands of the loudest so many samples, the highest of all shifts up to `SLACK`."""
     whole = min(len(one), len(other))
-    first = max(0, (whole - count) // 2)
+    first = _loudest(one[:whole], count)
     parts = [samples[first : min(first + count, whole)].astype(np.float32) for samples in (one, other)]
     shift = min(len(parts[0]) - 1, round(SLACK * rate))
     size = next_fast_len(len(parts[0]) + shift, real=True)
@@ -91,3 +99,13 @@ def _correlation(one: NDArray[np.int16], other: NDArray[np.int16], count: int, r
     weight = np.where(live, 1 / np.sqrt(np.maximum(powers[0] * powers[1], 1e-9)), 0)
     products = irfft(a * b.conj() * np.pad(weight, 1)[band], size) * size / 2
     return float(np.abs(np.concatenate([products[: shift + 1], products[size - shift :]])).max() / live.sum())
+
+
+def _loudest(samples: NDArray[np.int16], count: int) -> int:
+    """Where the loudest so many samples begin, but for a frame; 0 if there are no more."""
+    if len(samples) <= count:
+        return 0
+    edges = np.arange(0, len(samples), _FRAME)
+    power = np.concatenate([[0], np.cumsum(np.add.reduceat(np.square(samples, dtype=np.float64), edges))])
+    span = count // _FRAME
+    return int(min((power[span:] - power[: len(power) - span]).argmax() * _FRAME, len(samples) - count))

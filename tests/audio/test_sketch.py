@@ -60,6 +60,13 @@ def test_each_sound_is_found_among_others_of_its_length_whatever_became_of_it() 
     assert found([samples(sound) for sound in sounds], others) == {(i, i) for i in range(12)}
 
 
+def test_a_sound_is_found_among_many_alike_and_by_where_it_is_loud() -> None:
+    sounds = [notes(seed) for seed in range(60)]
+    sounds[7][RATE // 2 : -RATE // 3] = 0  # silent in the middle
+    others = [samples(mp3(sounds[i], 32)) for i in (7, 30)]
+    assert found(others, [samples(sound) for sound in sounds]) == {(0, 7), (1, 30)}
+
+
 def note(seed: int) -> Sound:
     """D4 on an instrument of its own."""
     rng, t = np.random.default_rng(seed), np.arange(N) / RATE
@@ -94,4 +101,5 @@ def test_lengths_that_differ_are_no_pair_and_silence_is_nobodys_twin() -> None:
     assert found([sound], [sound[: -round(0.2 * RATE)]]) == set()
     silence = np.zeros(N, np.int16)
     assert found([silence], [silence]) == set()
+    assert list(alike(np.zeros((1, 64), np.float32), np.zeros((0, 64), np.float32), np.ones(1), np.ones(0), 1)) == []
     assert sketch(sound[:700], RATE).shape == sketch(silence[:0], RATE).shape == (64,)
