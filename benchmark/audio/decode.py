@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from benchmark.files import ABSENT, patiently, read_through
 from benchmark.interfaces import Unreadable
 
 #: an excerpt shorter than this is a damaged file
@@ -26,13 +28,13 @@ def decode(path: Path, rate: int, start: float = 0.0, seconds: float | None = No
 
     Returns:
         (T,) samples, or why there are none.
+
+    Raises:
+        OSError: the disk or the network fails, which says nothing about the file.
     """
     try:
-        with soundfile.SoundFile(path) as file:
-            file.seek(min(round(start * file.samplerate), file.frames))
-            frames = -1 if seconds is None else round(seconds * file.samplerate)
-            sound, native = file.read(frames, dtype="float32", always_2d=True), file.samplerate
-    except (OSError, soundfile.SoundFileError) as error:
+        sound, native = _read(path, start, seconds)
+    except soundfile.SoundFileError as error:
         return Unreadable(str(error) or type(error).__name__)
     if len(sound) < SHORTEST_SECONDS * native:
         return Unreadable(f"only {len(sound)} samples at {native} Hz")
@@ -41,3 +43,31 @@ def decode(path: Path, rate: int, start: float = 0.0, seconds: float | None = No
     mono = soxr.resample(sound.mean(axis=1), native, rate)
     samples: NDArray[np.int16] = np.clip(np.round(mono * 32767), -32768, 32767).astype(np.int16)
     return samples
+
+
+def _read(path: Path, start: float, seconds: float | None) -> tuple[NDArray[np.float32], int]:
+    """The excerpt as it is stored, (T, channels), and its rate.
+
+    libsndfile takes an error of the disk for the end of the file, or for damage. So, where it finds nothing, or less
+    than the header promises, the file is read through: once that succeeds, what libsndfile then says holds.
+    """
+    try:
+        sound, native, is_short = _read_once(path, start, seconds)
+        if not is_short:
+            return sound, native
+    except soundfile.SoundFileError:
+        pass
+    with contextlib.suppress(*ABSENT):
+        patiently(read_through, path)
+    sound, native, _ = _read_once(path, start, seconds)
+    return sound, native
+
+
+def _read_once(path: Path, start: float, seconds: float | None) -> tuple[NDArray[np.float32], int, bool]:
+    with soundfile.SoundFile(path) as file:
+        begin = min(round(start * file.samplerate), file.frames)
+        file.seek(begin)
+        frames = -1 if seconds is None else round(seconds * file.samplerate)
+        sound = file.read(frames, dtype="float32", always_2d=True)
+        promised = file.frames - begin if frames < 0 else min(frames, file.frames - begin)
+        return sound, file.samplerate, len(sound) < promised
