@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import importlib.util
 import multiprocessing
+import os
 from pathlib import Path
 
 from benchmark.corpora.rendered.works.chorales import read_chorales, read_madrigals
@@ -14,6 +15,7 @@ from benchmark.corpora.rendered.works.groups import grouped
 from benchmark.corpora.rendered.works.masses import read_masses
 from benchmark.corpora.rendered.works.pack import is_needed, keep, kept_works, packed_works
 from benchmark.corpora.rendered.works.work import Work
+from benchmark.files import die_with
 
 #: of the folk tunes, which take longest: more than processes, so that neither waits long for the other
 FOLK_PARTS = 6
@@ -46,7 +48,7 @@ def _read() -> list[Work]:
     """Parsing is the slow part, so two processes share it (the order stays)."""
     folder = corpus_folder()
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(2, context, die_with, (os.getpid(),)) as pool:
         parts = [*(pool.submit(_folk, folder, i) for i in range(FOLK_PARTS)), pool.submit(_others, folder)]
         return [work for part in parts for work in part.result()]
 
