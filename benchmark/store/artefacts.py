@@ -241,7 +241,7 @@ class Store:
 
     def _advice(self, kind: str, draft: Path) -> str:
         disk = os.statvfs(self.root)
-        if disk.f_files and disk.f_favail < 2 and disk.f_bavail * disk.f_frsize > 2**20:
+        if disk.f_files and disk.f_favail < 2 and disk.f_bavail * disk.f_frsize > 2**16:
             return (
                 f"No space left on {self.root}: its file system holds no more than {disk.f_files:,} files of any size "
                 "(inodes). Delete some there, or use --data-dir (data) or --out (results) on another one; "

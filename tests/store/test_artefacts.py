@@ -435,6 +435,14 @@ def test_a_full_disk_says_so_and_loses_nothing(small_disk, writer):
     assert str(pickle.loads(pickle.dumps(caught.value))) == text
 
 
+def test_a_disk_that_holds_no_more_files_says_that(small_disk):
+    subprocess.run(["mount", "-o", "remount,nr_inodes=12", small_disk], check=True)
+    store = Store(small_disk / "store")
+    with pytest.raises(DiskFull, match=r"its file system holds no more than 12 files of any size \(inodes\)"):
+        put(store, **{f"file {number}": b"" for number in range(12)})
+    assert leftovers(store) == []
+
+
 def test_other_errors_of_the_disk_keep_their_name(store):
     with pytest.raises(OSError, match="Is a directory") as caught, store.writing("toy", KEY, SPEC) as draft:
         draft.path.write_bytes(b"")
