@@ -80,6 +80,7 @@ def _walk(
         return Report(skipped=list(jobs.values()))
     timings = settings.timings()
     for store in (stores.data, stores.out):
+        store.prepare()
         store.sweep()  # drafts of killed drivers may be what fills the disk
     check_space(todo, timings, stores, settings.slots(devices))
     cls: Any = registry.executors.get(settings.executor)
@@ -113,10 +114,11 @@ def _urgency(timings: Timings, job: Job) -> float:
 
 def _tidy_up(passing: Passing, stores: Stores) -> None:
     """Clear away what killed drivers left. At the end: their workers, if killed just now, are gone by then."""
-    passing.let_go()
     locks = StoreLocks(stores)
-    locks.sweep()
+    with contextlib.suppress(OSError):  # read-only by now, perhaps: then it stays
+        passing.let_go()
+        locks.sweep()
+        for store in (stores.data, stores.out):
+            store.sweep()
+            Status.sweep(store.root)
     locks.release()
-    for store in (stores.data, stores.out):
-        store.sweep()
-        Status.sweep(store.root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import hashlib
 import json
 import os
@@ -11,12 +12,20 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
+
+T = TypeVar("T")
+
+#: before a file is read again whose disk or network failed, seconds
+PAUSES = (1.0, 5.0, 20.0)
+#: what is no failure: nothing is there
+ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 @contextlib.contextmanager
@@ -31,6 +40,31 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def patiently(read: Callable[[Path], T], path: Path) -> T:
+    """`read(path)`; after an error of the disk or the network, which says nothing about the file, again in a while.
+
+    Raises:
+        OSError: it still fails, and is named; at once if it is not there.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            return read(path)
+        except ABSENT:
+            raise
+        except OSError as error:
+            if pause is None:  # reading, unlike opening, does not say what
+                raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from error
+            time.sleep(pause)
+    raise AssertionError("the last pause is none")
+
+
+def read_through(path: Path) -> None:
+    """Read a file to its end, for nothing but the errors of its disk."""
+    with path.open("rb") as stream:
+        while stream.read(2**20):
+            pass
 
 
 def read_json(path: Path) -> Any:

@@ -8,9 +8,11 @@ import hashlib
 import importlib
 import importlib.util
 import os
+import re
 import sys
 import unicodedata
 from functools import cached_property
+from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +23,7 @@ from benchmark.interfaces import Corpus, Executor, Task, UserError
 T = TypeVar("T")
 
 _PLUGINS = "MIR_PRETEXT_PLUGINS"
+_PACKAGES = ("benchmark", "strategies", "tasks")
 
 #: what 'list' lists
 LISTED = ("strategies", "tasks", "encoders", "corpora", "executors", "claims", "grids")
@@ -157,11 +160,32 @@ def load_plugins(paths: list[Path]) -> None:
         if os.pathsep in plugin:
             raise UserError(f"--plugin {path}: a path with {os.pathsep!r} cannot be handed to workers; rename it")
         if path.suffix == ".py":
+            if not path.stem.isidentifier():
+                fit = re.sub(r"\W", "_", path.stem)
+                fit = fit if fit.isidentifier() else f"plugin_{fit}"
+                raise UserError(f"--plugin {path}: Python cannot import a module of this name; rename it to {fit}.py")
             folder, plugin = str(path.parent.absolute()), path.stem
             sys.path.insert(0, folder)  # workers import the same module by name, through PYTHONPATH
             os.environ["PYTHONPATH"] = os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
         os.environ[_PLUGINS] = os.pathsep.join(filter(None, [os.environ.get(_PLUGINS, ""), plugin]))
+    check_shadows()
     _register_plugins()
+
+
+def check_shadows() -> None:
+    """Make sure that our packages are those that Python finds: it looks first where it was started, or at a plugin's.
+
+    Raises:
+        UserError: a module or folder of one of their names is found first.
+    """
+    ours = Path(__file__).resolve().parents[1]
+    for name in _PACKAGES:
+        found = PathFinder.find_spec(name)  # by what is on the path, whatever has been imported by now
+        if found and found.origin and not Path(found.origin).resolve().is_relative_to(ours / name):
+            raise UserError(
+                f"{found.origin}: hides the package {name!r} of Pretext from Python; rename it, or move it away from "
+                f"{Path(found.origin).parent}"
+            )
 
 
 def _register_plugins() -> None:
@@ -185,6 +209,7 @@ def _classes_of(plugin: str) -> list[Any]:
     try:
         if not suffix:
             loaded = importlib.import_module(plugin)
+            _check_origin(plugin, loaded)
             own = [c for c in vars(loaded).values() if isinstance(c, type) and c.__module__ == plugin]
             return [c for c in own if "info" in vars(c)]
         loaders = {entry.name: entry for entry in entry_points(group="benchmark.loaders")}
@@ -202,6 +227,16 @@ def _classes_of(plugin: str) -> list[Any]:
         setattr(module, cls.__name__, cls)
     sys.modules[module.__name__] = module
     return classes
+
+
+def _check_origin(plugin: str, loaded: ModuleType) -> None:
+    """Make sure that the module is the plugin's file, not another one of its name, imported before."""
+    files = [Path(folder) / f"{plugin}.py" for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    origin = getattr(loaded, "__file__", None)
+    if not any(origin and file.is_file() and file.samefile(origin) for file in files):
+        raise UserError(
+            f"--plugin {plugin}.py: Python has another module {plugin!r} ({origin or 'its own'}); rename it"
+        )
 
 
 def _origin(entry: EntryPoint) -> str:

@@ -6,6 +6,7 @@ channels cancel by the louder one, floats beyond ±1 turned down instead of clip
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import soxr
 from numpy.typing import NDArray
 
 from benchmark.audio.waveforms import MIX
+from benchmark.files import ABSENT, patiently, read_through
 from benchmark.interfaces import Odd, Unreadable, Verdict
 
 #: an excerpt shorter than this is a damaged file
@@ -71,10 +73,13 @@ def decode(
 
     Returns:
         (T,) samples as the mixture, with what is odd about them; or why there are none.
+
+    Raises:
+        OSError: the disk or the network fails, which says nothing about the file.
     """
     try:
-        read = _read(path, start, seconds)
-    except (OSError, ValueError, MemoryError, soundfile.SoundFileError) as error:
+        read = _read_surely(path, start, seconds)
+    except (*ABSENT, ValueError, MemoryError, soundfile.SoundFileError) as error:
         return Unreadable(str(error) or type(error).__name__)
     if len(read.sound) < SHORTEST_SECONDS * read.rate:
         return Unreadable(f"only {len(read.sound)} samples at {read.rate} Hz")
@@ -85,6 +90,21 @@ def decode(
     mono, odd = _mixed_down(read.sound)
     samples, level = _quantized(soxr.resample(mono, read.rate, rate), float(np.abs(read.sound).max()), read.lossy)
     return Odd.unless_fine({MIX: samples}, [*read.odd, *odd, *level])
+
+
+def _read_surely(path: Path, start: float, seconds: float | None) -> _Read:
+    """What is there, and not what could be read at the moment.
+
+    libsndfile takes an error of the disk for the end of the file, or for damage. So, where it finds nothing, or less
+    than the header promises, the file is read through: once that succeeds, what libsndfile then says holds.
+    """
+    with contextlib.suppress(OSError, soundfile.SoundFileError):
+        read = _read(path, start, seconds)
+        if not read.odd:
+            return read
+    with contextlib.suppress(*ABSENT):
+        patiently(read_through, path)
+    return _read(path, start, seconds)
 
 
 def _read(path: Path, start: float, seconds: float | None) -> _Read:

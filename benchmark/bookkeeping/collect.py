@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.bookkeeping.budgets import with_shares
 from benchmark.bookkeeping.record import SCORED, record
+from benchmark.bookkeeping.tables import NAMES, RECORD, sha256, write_record, write_tables
 from benchmark.files import read_json, replacing
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
@@ -42,30 +43,30 @@ def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) ->
     stamp = {"grid": grid.model_dump(mode="json"), "keys": sorted(job.key for job in probes)}
     stamp["failed"] = sorted(f.job.key for f in report.failed)
     state = out / COLLECTED
-    if _complete(out) and read_json(state) == json.loads(json.dumps({**stamp, "tables": _tables(out)})):
+    if _complete(out) and read_json(state) == json.loads(json.dumps({**stamp, "tables": _sums(out)})):
         return
-    _write(out / "run.json", json.dumps(record(grid, jobs, stores, report), indent=1))
+    told = record(grid, jobs, stores, report)
     if not probes:
+        write_record(told, out)
         return
-    _write_tables([stores.out.open(job.kind, job.key) for job in probes], out)
-    stamp["tables"] = _tables(out)
+    write_tables(_tables(stores.out, [(job.kind, job.key) for job in probes]), out, told)
+    stamp["tables"] = _sums(out)
     if _page(out):
         _write(state, json.dumps(stamp))
 
 
-def gather(out: Path) -> None:
-    """Write the tables from all scored artefacts in a results folder, such as were imported from elsewhere.
+def gather(folder: Path, out: Path) -> None:
+    """Write the tables from all scored artefacts in a results folder, such as were imported from elsewhere, into `out`.
 
     Raises:
         UserError: there are none.
     """
-    found = [path.parent for kind in SCORED for path in sorted((out / kind).glob(f"*/*/{MANIFEST}"))]
-    if not found and not (out / "scores.parquet").is_file():
-        raise UserError(f"{out}: no scores.parquet, and no artefacts to make it of")
+    found = [path.parent for kind in SCORED for path in sorted((folder / kind).glob(f"*/*/{MANIFEST}"))]
+    if not found and not (folder / "scores.parquet").is_file():
+        raise UserError(f"{folder}: no scores.parquet, and no artefacts to make it of")
     if not found:
         return
-    store = Store(out)
-    _write_tables([store.open(folder.parent.parent.name, folder.name) for folder in found], out)
+    write_tables(_tables(Store(folder), [(path.parent.parent.name, path.name) for path in found]), out)
 
 
 def _page(out: Path) -> bool:
@@ -80,10 +81,9 @@ def _page(out: Path) -> bool:
     return True
 
 
-def _tables(out: Path) -> dict[str, list[int]]:
-    """Size and time of the tables: a stamp must not vouch for what another run, or a kill in this one, has left."""
-    stats = {name: (out / name).stat() for name in ("scores.parquet", "draws.parquet", "run.json")}
-    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+def _sums(out: Path) -> dict[str, str]:
+    """Of the tables: a stamp must not vouch for what another run, a kill in this one, or a bad disk has left."""
+    return {name: sha256(out / name) for name in (*NAMES, RECORD)}
 
 
 def _complete(out: Path) -> bool:
@@ -91,15 +91,20 @@ def _complete(out: Path) -> bool:
     return all((out / name).is_file() for name in names)
 
 
-def _write_tables(folders: list[Path], out: Path) -> None:
-    """`scores.parquet`, and `draws.parquet`, the main metrics on resampled test sets, from all artefacts together."""
+def _tables(store: Store, scored: list[tuple[str, str]]) -> dict[str, pd.DataFrame]:
+    """The scores, and the main metrics on resampled test sets, of all artefacts together: of what their manifests list.
+
+    Raises:
+        CorruptArtefact: one is damaged.
+    """
     import pandas as pd
 
-    for name, order in (("scores", _ordered), ("draws", _in_short)):
-        paths = [folder / f"{name}.parquet" for folder in folders]  # snapshots on the way have no draws
-        table = with_shares(pd.concat([pd.read_parquet(path) for path in paths if path.is_file()], ignore_index=True))
-        with replacing(out / f"{name}.parquet") as draft:
-            order(table).to_parquet(draft, index=False, compression="zstd")
+    folders = [(store.open(*at), store.manifest(*at)["files"]) for at in scored]
+    found = {}
+    for name, order in zip(NAMES, (_ordered, _in_short), strict=True):
+        paths = [folder / name for folder, files in folders if name in files]  # snapshots on the way have no draws
+        found[name] = order(with_shares(pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)))
+    return found
 
 
 def _in_short(draws: pd.DataFrame) -> pd.DataFrame:

@@ -36,14 +36,8 @@ class Experiment:
     """
 
     def __init__(self, uri: str, name: str, results: Path, command: str, files: Path | None) -> None:
-        for variable, value in _DEFAULTS.items():
-            os.environ.setdefault(variable, value)
-        from mlflow import MlflowClient
-
-        for package in ("mlflow", "alembic"):  # they tell every step of making a database
-            logging.getLogger(package).setLevel(logging.ERROR)
         self._name, self._results, self._command = name, str(results), command
-        self._client, self._parent = MlflowClient(uri), ""
+        self._client, self._parent = _client(uri), ""
         found = self._client.get_experiment_by_name(name)
         self._id = (
             found.experiment_id if found else self._client.create_experiment(name, files.as_uri() if files else None)
@@ -85,6 +79,21 @@ class Experiment:
             self.keys.add(tags["job_key"])
         if run.info.status == "RUNNING" and tags.get("results") == self._results:
             self._client.set_terminated(run.info.run_id, "FINISHED" if "job_key" in tags else "KILLED")
+
+
+def make_database(path: Path) -> None:
+    """Make a database with all of MLflow's tables, which takes seconds."""
+    _client(f"sqlite:///{path}").search_experiments()
+
+
+def _client(uri: str) -> Any:
+    for variable, value in _DEFAULTS.items():
+        os.environ.setdefault(variable, value)
+    from mlflow import MlflowClient
+
+    for package in ("mlflow", "alembic"):  # they tell every step of making a database, and trace what they also raise
+        logging.getLogger(package).setLevel(logging.CRITICAL)
+    return MlflowClient(uri)
 
 
 def _runs(client: Any, experiment: str) -> Iterator[Any]:

@@ -1,4 +1,7 @@
-"""How far a run is: told by its driver every two seconds in a file, for whoever looks, in this terminal or another."""
+"""How far a run is: told by its driver every two seconds, for whoever looks, in this terminal or another.
+
+Each driver has a file of its own in the results folder, named for its host and process: several may be at work there.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from benchmark.files import host_name, replacing
 from benchmark.pretraining.budget import PROGRESS
 from benchmark.scheduler.walk import Event
 from benchmark.store.artefacts import Store
 from benchmark.store.job import Job
-from benchmark.store.locks import STALE, born
+from benchmark.store.locks import STALE, Owner, born
 
 _EVERY = 2.0
-FILE = "status.json"
 
 
 @dataclass(frozen=True)
@@ -32,39 +36,53 @@ class Status:
     """A run at one moment.
 
     Attributes:
-        driver: host, process and its time of birth.
+        driver: whose run it is.
         kinds: by kind of job: ended, running, left; failed ones are among the ended.
         failed: jobs that failed so far.
         running: name of each job, its seconds so far, and, while it trains, step, steps and losses.
         seconds_left: until all is done, by earlier jobs; None if some are such as none has run before.
         devices: use of each GPU in percent.
+        waiting: for which other driver a slot waits, and for how long it has; empty if none does.
     """
 
-    driver: dict[str, Any]
+    driver: Owner
     kinds: dict[str, list[int]]
     failed: int = 0
     running: list[dict[str, Any]] = field(default_factory=list)
     seconds_left: float | None = None
     devices: list[int] = field(default_factory=list)
+    waiting: str = ""
 
     @classmethod
-    def read(cls, folder: Path) -> Status | None:
-        """What the driver of a results folder last said; None if none is at work there."""
-        path = folder / FILE
-        try:
-            status, told = cls(**json.loads(path.read_text())), path.stat().st_mtime
-            driver = status.driver
-            here, pid, began = driver["host"] == host_name(), driver["pid"], driver["born"]
-        except (OSError, ValueError, TypeError, KeyError):  # none, or another version's
-            return None
-        alive = born(pid) == began if here else time.time() - told < STALE
-        return status if alive else None
+    def read(cls, folder: Path) -> list[Status]:
+        """What the drivers of a results folder last said, as far as they are still at work there."""
+        found = [_told(path) for path in sorted(folder.glob(_name("*", "*")))]
+        return [status for status in found if status]
 
     @classmethod
     def sweep(cls, folder: Path) -> None:
-        """Remove what a driver said that is gone."""
-        if cls.read(folder) is None:
-            (folder / FILE).unlink(missing_ok=True)
+        """Remove what drivers said that are gone."""
+        for path in folder.glob(_name("*", "*")):
+            if _told(path) is None:
+                path.unlink(missing_ok=True)
+
+
+_STATUS = TypeAdapter(Status)
+
+
+def _name(host: str, pid: str) -> str:
+    return f"status.{host}.{pid}.json"
+
+
+def _told(path: Path) -> Status | None:
+    """What a living driver said; None of one that is gone, or another version's."""
+    try:
+        status, touched = _STATUS.validate_json(path.read_bytes()), path.stat().st_mtime
+    except (OSError, ValueError):
+        return None
+    driver = status.driver
+    alive = driver.is_alive if driver.is_here else abs(time.time() - touched) < STALE
+    return status if alive else None
 
 
 class Reporter:
@@ -94,7 +112,9 @@ class Reporter:
         self._submitted: dict[str, tuple[Job, Future[Any]]] = {}
         self._since: dict[str, float] = {}
         self._lock, self._stop = threading.Lock(), threading.Event()
-        self._driver = {"host": host_name(), "pid": os.getpid(), "born": born(os.getpid())}
+        self._driver = Owner(host_name(), os.getpid(), born(os.getpid()) or 0.0)
+        self._file = store.root / _name(self._driver.host, str(self._driver.pid))
+        self._waiting = ""
         self._thread = threading.Thread(target=self._keep_telling, daemon=True)
 
     def __enter__(self) -> Reporter:
@@ -107,14 +127,16 @@ class Reporter:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        told = Status.read(self._store.root)
-        if told is None or told.driver == self._driver:  # not what another driver says
-            (self._store.root / FILE).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._file.unlink(missing_ok=True)
 
     def note(self, event: Event) -> None:
         """Take one event."""
         key = event.job.key
         with self._lock:
+            self._waiting = f"{event.job.name}, {event.error}" if event.what == "waiting" else ""
+            if event.what == "waiting":
+                return
             if event.future is not None:
                 self._submitted[key] = (event.job, event.future)
                 return
@@ -131,7 +153,7 @@ class Reporter:
             running = [job for job, future in self._submitted.values() if future.running()]
             since = {job.key: self._since.setdefault(job.key, now) for job in running}
             left = [job for key, job in self._left.items() if key not in since]
-            ended, failed = dict(self._ended), self._failed
+            ended, failed, waiting_for = dict(self._ended), self._failed, self._waiting
         active, waiting = Counter(job.kind for job in running), Counter(job.kind for job in left)
         kinds = {
             kind: [ended.get(kind, 0), active[kind], waiting[kind]] for kind in dict.fromkeys([*self._kinds, *active])
@@ -140,7 +162,7 @@ class Reporter:
         rest = [max(0.0, cost - (now - since.get(key, now))) for key, cost in expected.items() if cost is not None]
         seconds_left = sum(rest) / self._slots if len(rest) == len(expected) else None
         told = [{"name": job.name, "seconds": round(now - since[job.key]), **self._training(job)} for job in running]
-        return Status(self._driver, kinds, failed, told, seconds_left, _gpu_use())
+        return Status(self._driver, kinds, failed, told, seconds_left, _gpu_use(), waiting_for)
 
     def _training(self, job: Job) -> dict[str, Any]:
         """What a training job last said of itself."""
@@ -155,7 +177,7 @@ class Reporter:
 
     def _tell(self) -> None:
         status = self.status()
-        with contextlib.suppress(OSError), replacing(self._store.root / FILE) as draft:
+        with contextlib.suppress(OSError), replacing(self._file) as draft:
             draft.write_text(json.dumps(asdict(status), indent=1))
         self._watch(status)
 

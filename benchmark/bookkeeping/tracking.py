@@ -5,7 +5,8 @@
                 `mlflow_entries`
 
 The store is the truth. The driver alone writes here, a job in one batch, from the stored artefact alone: so the mirror
-may be behind, or deleted, and `track rebuild` makes it again. Nothing that goes wrong here stops a grid.
+may be behind, or deleted, and `track rebuild` makes it again; so does the next run, if the folder's own database holds
+no run or is none. Nothing that goes wrong here stops a grid.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ import importlib.util
 import json
 import os
 import re
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from pydantic import BaseModel
+
 from benchmark.bookkeeping.mlflow_entries import MIRRORED, Entry, entry
-from benchmark.bookkeeping.mlflow_experiment import Experiment
+from benchmark.bookkeeping.mlflow_experiment import Experiment, make_database
 from benchmark.files import read_json, replacing
 from benchmark.interfaces import UserError
 from benchmark.store.artefacts import Store
@@ -56,6 +61,8 @@ class Mirror:
         self._is_local = self.uri == f"sqlite:///{self._out / DATABASE}"
         self._locks: Locks | None = None
         self._experiment: Experiment | None = None
+        #: whether another driver was writing when there was something to log
+        self._left_out = False
         #: how many jobs were added
         self.added = 0
         #: why nothing more is mirrored
@@ -91,6 +98,8 @@ class Mirror:
         for job in jobs:
             if job.key not in recorded:
                 self.log(job, store)
+        if self._left_out and not self._experiment and not self.error:
+            self._tell(f"is being written by {self._locks.holder(self._out / LOCK) if self._locks else ''}")
 
     def clear(self) -> None:
         """Delete the folder's own database; a server keeps what it has.
@@ -100,6 +109,9 @@ class Mirror:
         """
         if not self._take():
             raise UserError(f"{self._out}: a run is writing its mirror ({LOCK}); wait for its end")
+        self._remove()
+
+    def _remove(self) -> None:
         (self._out / RECORD).unlink(missing_ok=True)
         if self._is_local:
             for suffix in ("", "-journal", "-wal", "-shm"):
@@ -115,7 +127,7 @@ class Mirror:
 
     def _opened(self) -> Experiment | None:
         """The experiment, or None if another driver mirrors or something went wrong."""
-        if not self._experiment and not self.error and self._take():
+        if not self._experiment:
             self._attempt(self._open)
         return None if self.error else self._experiment
 
@@ -127,14 +139,24 @@ class Mirror:
             step()
         except Exception as error:  # its stores raise what they like, and no mirror is worth a grid
             self.error = " ".join(str(error).replace(self.uri, self.place).split())[:500]
-            print(
-                f"warning: MLflow at {self.place} failed ({type(error).__name__}: {self.error}); the results are kept, "
-                f"and 'python -m benchmark track rebuild {self._out}' mirrors them later",
-                file=sys.stderr,
-            )
+            self._tell(f"failed ({type(error).__name__}: {self.error})")
+
+    def _tell(self, what: str) -> None:
+        print(
+            f"warning: MLflow at {self.place} {what}; the results are kept, and "
+            f"'python -m benchmark track rebuild {self._out}' mirrors them later",
+            file=sys.stderr,
+        )
 
     def _open(self) -> None:
+        if not self._take():
+            self._left_out = True
+            return
         files = self._out / "mlflow-files" if self._is_local else None
+        if self._is_local and _is_void(self._out / DATABASE):
+            self._remove()
+            with replacing(self._out / DATABASE) as draft:  # a kill leaves all of its tables, or no database
+                make_database(draft)
         self._experiment = Experiment(self.uri, self._grid, self._out, self._command, files)
 
     def _write(self, experiment: Experiment, new: Entry) -> None:
@@ -148,11 +170,32 @@ class Mirror:
 
     def _recorded(self) -> set[str]:
         """Keys that the mirror is known to have."""
-        path = self._out / RECORD
-        record = read_json(path)
-        if not record or (self._is_local and not (self._out / DATABASE).is_file()):
+        try:
+            record = _Record.model_validate(read_json(self._out / RECORD))
+        except ValueError:  # none, or damaged
             return set()
-        return set(record["keys"]) if (record["place"], record["grid"]) == (self.place, self._grid) else set()
+        if self._is_local and _is_void(self._out / DATABASE):
+            return set()
+        return set(record.keys) if (record.place, record.grid) == (self.place, self._grid) else set()
+
+
+class _Record(BaseModel):
+    """What a mirror holds, where, and of which grid."""
+
+    place: str
+    grid: str
+    keys: list[str]
+
+
+def _is_void(database: Path) -> bool:
+    """Whether a database holds no run: it is not there, was never finished, or is something else."""
+    if not database.is_file():
+        return True
+    try:
+        with closing(sqlite3.connect(database)) as connection:
+            return connection.execute("select 1 from runs limit 1").fetchone() is None
+    except sqlite3.DatabaseError as error:  # not if it is locked, say
+        return error.sqlite_errorcode in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 def rebuild(out: Path) -> tuple[Mirror, list[str]]:
@@ -178,4 +221,5 @@ def rebuild(out: Path) -> tuple[Mirror, list[str]]:
 
 def _run(out: Path) -> dict[str, Any]:
     """Which grid a folder holds, and how it was last run."""
-    return read_json(out / "run.json") or {"grid": out.absolute().name, "command": ""}
+    said = read_json(out / "run.json")
+    return {"grid": out.absolute().name, "command": ""} | (said if isinstance(said, dict) else {})

@@ -154,7 +154,7 @@ def garbage(store: Store, needed: Set[str]) -> Iterator[Garbage]:
             at = Address(kind.name, folder.name)
             if at.key not in needed or store.is_done(*at):
                 yield Garbage("scratch", folder, f"of {kind.name} {folder.name[:12]}")
-    for path in sorted((store.root / "tmp").iterdir()):
+    for path in sorted((store.root / "tmp").glob("*")):
         if is_orphan(path.name):
             yield Garbage("temporary", path, "of a process that is gone")
     logs = store.root / "logs"

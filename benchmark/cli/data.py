@@ -20,6 +20,7 @@ from benchmark.cli.options import (
     print_failures,
     set_home,
     split_names,
+    stoppable,
     warn_of,
 )
 from benchmark.interfaces import UserError
@@ -191,7 +192,7 @@ def _store_audio(
     wanted = Audio(
         corpus=corpus, size=size or list(registry.corpora.get(corpus).sizes)[-1], allow_missing=allow_missing
     )
-    with Progress() as progress:
+    with stoppable(), Progress() as progress:
         report, folder = store_audio(wanted, stems, Settings(data, data, workers=workers, threads=threads), progress)
     print_failures(report, data)
     if report.failed:

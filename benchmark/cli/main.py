@@ -46,12 +46,14 @@ from benchmark.cli.options import (
     print_warnings,
     set_home,
     split_names,
+    stoppable,
     warn_of,
 )
 from benchmark.cli.store import store
 from benchmark.cli.track import track
 from benchmark.cli.tune import tune
 from benchmark.interfaces import UserError
+from benchmark.scheduler.executors.machine import cores
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -137,12 +139,8 @@ def run(
         return _print_plan(chosen, settings)
     from benchmark.cli.progress import Progress
 
-    try:
-        with Progress() as progress:
-            report = drive(chosen, settings, progress)
-    except KeyboardInterrupt:  # typer would take it, and say nothing
-        typer.echo("stopped; the same command goes on from here", err=True)
-        raise typer.Exit(130) from None
+    with stoppable(), Progress() as progress:
+        report = drive(chosen, settings, progress)
     page = settings.out / "leaderboard.html"
     if page.is_file():
         _print_leaderboard(settings.out, by)
@@ -197,17 +195,25 @@ def report(
     data_dir: Data = None,
     plugin: Plugins = None,
     by: By = Columns.level,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write it; by default FOLDER, which may be read-only else.")
+    ] = None,
 ) -> None:
     """Rebuild the leaderboard from a scores table, or from what `store import` has brought."""
     registry.load_plugins(plugin or [])
     from benchmark.bookkeeping.collect import gather
+    from benchmark.bookkeeping.tables import check_tables, copy_tables
     from benchmark.leaderboard.page import export as exports
     from benchmark.leaderboard.page import html as page
     from benchmark.leaderboard.page import report as leaderboard
 
     whole = all((folder / name).is_file() for name in ("scores.parquet", "run.json"))
+    check_tables(folder)
+    if out:
+        copy_tables(folder, out)
     if folder.is_dir() and not whole:  # no run has said what belongs together
-        gather(folder)
+        gather(folder, out or folder)
+    folder = out or folder
     if audio:
         from benchmark.bookkeeping.audio_examples import write_examples
 
@@ -222,7 +228,7 @@ def report(
 
 @app.command()
 def status(folder: Annotated[Path, typer.Argument(help="A results folder.")]) -> None:
-    """Show how far the run is that is at work on a folder, perhaps in another terminal."""
+    """Show how far the runs are that are at work on a folder, perhaps in other terminals."""
     from rich.console import Console
 
     from benchmark.bookkeeping.status import Status
@@ -231,17 +237,19 @@ def status(folder: Annotated[Path, typer.Argument(help="A results folder.")]) ->
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     found = Status.read(folder)
-    if found is None:
+    if not found:
         typer.echo(f"nothing runs on {folder}")
-    else:
-        Console().print(view(found))
+    console = Console()
+    for each in found:
+        console.print(f"{each.driver}:", markup=False, style="bold")
+        console.print(view(each))
 
 
 @app.command()
 def bench(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="Threads; by default all cores.")] = os.cpu_count() or 1,
+    threads: Annotated[int, typer.Option(min=1, help="Threads; by default all cores.")] = cores(),
     peers: Annotated[bool, typer.Option("--peers", help="What people would use instead, beside ours.")] = False,
     growth: Annotated[
         Path | None,
@@ -277,6 +285,7 @@ def main() -> None:
     from benchmark.store.artefacts import CorruptArtefact
 
     try:
+        registry.check_shadows()
         app()
     except UserError as error:
         typer.echo(f"error: {error}", err=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Iterable
+import signal
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -169,3 +171,37 @@ def print_failures(report: Any, out: Path, command: str = "") -> None:
             typer.echo(f"  run again: {command} --only {shlex.quote(failure.job.name)}", err=True)
     if report.blocked:
         typer.echo(f"not run, since they need a failed job: {len(report.blocked)} jobs", err=True)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal to stop came: on its way up, all that is under way is ended as by Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Take SIGTERM (batch systems, shutdowns) and SIGHUP (a closed terminal) as Ctrl-C; exit with 128 + the signal.
+
+    A signal that is ignored, as under nohup, stays so.
+    """
+    own = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+    for number in own:
+        signal.signal(number, _stop)
+    try:
+        yield
+    except KeyboardInterrupt as stop:  # typer would take it, and say nothing
+        number = signal.Signals(stop.number if isinstance(stop, Stopped) else signal.SIGINT)
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            typer.echo(f"stopped by {number.name}; the same command goes on from here", err=True)
+        raise typer.Exit(128 + number) from None
+    finally:
+        for number in own:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough: what ends in order must not be cut short
+    raise Stopped(number)

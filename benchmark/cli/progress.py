@@ -39,6 +39,8 @@ class Progress:
         """Take one event."""
         if event.what in ("failed", "retried"):
             self.console.print(f"{event.what}: {event.job.name}: {event.error}", markup=False, style="red")
+        elif event.what == "waiting":
+            self.console.print(f"waiting: {event.job.name}, {event.error}", markup=False)
         elif event.what == "finished" and event.job.kind not in _QUIET and not self.console.is_terminal:
             self.console.print(f"finished: {event.job.name}", markup=False)
 
@@ -72,7 +74,8 @@ def _training(job: dict[str, Any]) -> list[str]:
 
 
 def _foot(status: Status) -> str:
-    parts = [f"about {human(status.seconds_left)} left"] if status.seconds_left is not None else []
+    parts = [f"waiting: {status.waiting}"] if status.waiting else []
+    parts += [f"about {human(status.seconds_left)} left"] if status.seconds_left is not None else []
     if status.devices:
         parts.append("GPU " + ", ".join(f"{use} %" for use in status.devices))
     if status.failed:

@@ -28,6 +28,7 @@ from benchmark.cli.options import (
     print_failures,
     set_home,
     split_names,
+    stoppable,
     warn_of,
 )
 from benchmark.interfaces import UserError
@@ -72,12 +73,8 @@ def tune(
     settings = Settings(
         folder, data_folder(data_dir), executor, workers, threads, jobs_per_gpu, 3600 * time_limit, mlflow=not no_mlflow
     )
-    try:
-        with Progress() as progress:
-            trials, reports = halving.tune(chosen, settings, progress, lambda done: table.write(folder, chosen, done))
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from here", err=True)
-        raise typer.Exit(130) from None
+    with stoppable(), Progress() as progress:
+        trials, reports = halving.tune(chosen, settings, progress, lambda done: table.write(folder, chosen, done))
     for report in reports:
         print_failures(report, folder)
     _print(trials)

@@ -25,6 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from benchmark.files import patiently, read_through
 from benchmark.pretraining.micro_batch import random_state, set_random_state
 from benchmark.pretraining.ranks import is_first
 
@@ -139,10 +140,15 @@ def save(checkpoint: Checkpoint, folder: Path, identity: str) -> None:
 
 
 def load(folder: Path, identity: str) -> Checkpoint | None:
-    """The checkpoint in a folder; None if there is none, or none to go on from, which a line in the log explains."""
+    """The checkpoint in a folder; None if there is none, or none to go on from, which a line in the log explains.
+
+    Raises:
+        OSError: there is one, which cannot be read at the moment.
+    """
     path = folder / FILE
     if not path.exists():
         return None
+    patiently(read_through, path)  # a disk that fails is no reason to train anew
     try:
         with safe_open(path, "pt") as file:
             header, tensors = dict(file.metadata() or {}), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
 import warnings
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -282,8 +284,29 @@ def fit(
         end: the step to end before; by default all are done.
     """
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as empty, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning advises more loader workers; slicing needs none
+        trainer = _trainer(module, stream, device, callbacks, end, Path(empty))
+        trainer.fit(module, DataLoader(stream, batch_size=None))
+
+
+def _trainer(
+    module: Pretraining,
+    stream: CropStream,
+    device: str,
+    callbacks: list[L.Callback] | None,
+    end: int | None,
+    empty: Path,
+) -> L.Trainer:
+    """Lightning's trainer, for its loop alone: whatever batch system we are in, it is to take no notice of it.
+
+    Args:
+        empty: it would go on from a checkpoint that another training under Slurm has left in its folder.
+    """
     world, on_gpu = world_size(), device.startswith("cuda")
-    trainer = L.Trainer(
+    return L.Trainer(
+        plugins=[LightningEnvironment()],
+        default_root_dir=empty,
         accelerator="gpu" if on_gpu else "cpu",
         devices=world,
         strategy="ddp" if world > 1 else "auto",
@@ -298,9 +321,6 @@ def fit(
         enable_model_summary=False,
         enable_progress_bar=False,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning advises more loader workers; slicing needs none
-        trainer.fit(module, DataLoader(stream, batch_size=None))
 
 
 def settle(strategy: Strategy, waves: Waveforms, batch_size: int, seed: int, device: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -51,8 +52,7 @@ class Timings:
     def __init__(self, path: Path, device: str) -> None:
         self._path, self._device = path, device
         self._saved = time.monotonic()
-        self._sums: dict[str, list[float]] = {}
-        self._sums = read_json(path) or self._sums
+        self._sums = _sound(read_json(path))
 
     def add(self, job: Job, manifest: dict[str, Any]) -> None:
         """Take a finished job's record into account."""
@@ -99,6 +99,18 @@ class Timings:
         """Expected seconds; None if nothing is known."""
         cost = self.of(job)
         return cost.seconds if cost else None
+
+
+def _sound(said: Any) -> dict[str, list[float]]:
+    """The entries that can be used of what a file says; it may be damaged."""
+    entries = said.items() if isinstance(said, dict) else ()
+    return {name: sums for name, sums in entries if _is_sums(sums)}
+
+
+def _is_sums(said: Any) -> bool:
+    """Whether it is how many jobs there were, of how much, in how many seconds, and their bytes."""
+    numbers = isinstance(said, list) and len(said) == 4 and all(isinstance(number, int | float) for number in said)
+    return numbers and all(0 <= number < math.inf for number in said) and said[0] > 0 and said[1] > 0
 
 
 def _names(job: Job, device: str | None) -> list[str]:

@@ -22,6 +22,8 @@ from benchmark.store.job import Job
 _LOG_LINES = 20
 #: how often to look whether another driver is done with a job, seconds
 _LOOK = 0.5
+#: when to say that a slot waits for another driver, seconds; then after twice as long, and so on
+_PATIENCE = 10.0
 
 
 class Locks(Protocol):
@@ -32,6 +34,9 @@ class Locks(Protocol):
 
     def drop(self, job: Job) -> None:
         """Give the claim up."""
+
+    def holder(self, job: Job) -> str:
+        """Who has claimed a job, for people; empty if nobody has."""
 
 
 class NoLocks:
@@ -44,17 +49,21 @@ class NoLocks:
     def drop(self, job: Job) -> None:
         """Nothing is held."""
 
+    def holder(self, job: Job) -> str:
+        """Nobody."""
+        return ""
+
 
 @dataclass(frozen=True)
 class Event:
     """Something that the walk tells while it goes on.
 
     Args:
-        error: explains `retried` and `failed`.
+        error: explains `retried`, `failed`, and `waiting` for another driver.
         future: of a `submitted` job, which says whether it has left the queue and runs.
     """
 
-    what: Literal["skipped", "submitted", "finished", "retried", "failed", "blocked"]
+    what: Literal["skipped", "submitted", "finished", "retried", "failed", "blocked", "waiting"]
     job: Job
     error: str = ""
     future: Future[Any] | None = None
@@ -171,6 +180,7 @@ class _Walk:
         self._elsewhere: set[str] = set()
         self._failed: dict[str, Failure] = {}
         self._damaged: set[str] = set()
+        self._waiting = _Waiting(self._locks, on_event)
 
     def to(self, targets: list[str]) -> Report:
         """Run what the targets lack."""
@@ -226,14 +236,17 @@ class _Walk:
         self, ready: list[tuple[int, str]], todo: set[str], running: dict[Future[Any], Job]
     ) -> tuple[list[tuple[int, str]], list[str]]:
         """Submit what may start; return what is left, and what another driver has made meanwhile."""
-        left, there = [], []
+        left, there, refused = [], [], list[Job]()
         # whoever is carried waits for its carrier, which needs the same: so long as that one is ready, or runs
         coming = {key for _, key in ready} | {job.key for job in running.values()}
         while ready and len(running) < self._limit():
             rank, key = heapq.heappop(ready)
             job = self._jobs[key]
-            if job.rides in coming or not self._locks.take(job):
+            if job.rides in coming:
                 left.append((rank, key))
+            elif not self._locks.take(job):
+                left.append((rank, key))
+                refused.append(job)
             elif self._is_there(job, todo):
                 self._elsewhere.add(key)
                 self._finish(job, "skipped")
@@ -243,6 +256,7 @@ class _Walk:
                 future = self._executor.submit(self._run, replace(job, carries=wanted))
                 running[future] = job
                 self._on_event(Event("submitted", job, future=future))
+        self._waiting.look(refused if len(running) < self._executor.capacity else [])
         return sorted(left + ready), there
 
     def _is_there(self, job: Job, todo: set[str]) -> bool:
@@ -298,6 +312,30 @@ class _Walk:
     def _named(self, keys: Set[str]) -> list[Job]:
         # in the order of the plan: sets of strings come in another order in every process
         return [job for key, job in self._jobs.items() if key in keys]
+
+
+class _Waiting:
+    """Says for whom slots wait, and how long they have, if it takes a while."""
+
+    def __init__(self, locks: Locks, on_event: Callable[[Event], None]) -> None:
+        self._locks, self._on_event = locks, on_event
+        self._since: dict[str, float] = {}
+        self._next = _PATIENCE
+
+    def look(self, refused: list[Job]) -> None:
+        """Take the jobs that might run now, were they not another driver's."""
+        now = time.monotonic()
+        self._since = {job.key: self._since.get(job.key, now) for job in refused}
+        if not refused:
+            self._next = _PATIENCE
+            return
+        job = min(refused, key=lambda job: self._since[job.key])
+        waited = now - self._since[job.key]
+        if waited >= self._next:
+            more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+            holder = self._locks.holder(job) or "nobody any more"
+            self._on_event(Event("waiting", job, f"for {waited:.0f} s so far{more}, since it is claimed by {holder}"))
+            self._next = 2 * waited
 
 
 def _ranks(jobs: Mapping[str, Job], todo: set[str], seconds: Callable[[Job], float]) -> dict[str, int]:

@@ -25,12 +25,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark.files import host_name, is_orphan
+from benchmark.files import ABSENT, host_name, is_orphan, patiently
 from benchmark.interfaces import UserError
 
 MANIFEST = "manifest.json"
 #: files up to this size are checksummed whenever a job opens their artefact; larger ones only by `check`
 HASHED_AT_OPEN = 64 * 2**20
+#: what a specification tells the job that makes the artefact, on which its key does not depend
+ASIDE = ("allow_missing", "continues", "hears")
 
 _DIGESTS: dict[tuple[str, int, int], str] = {}
 
@@ -69,6 +71,11 @@ def content_key(spec: Mapping[str, Any]) -> str:
     return _hash(spec)
 
 
+def key_of(spec: Mapping[str, Any]) -> str:
+    """The key of what a specification specifies."""
+    return content_key({name: value for name, value in spec.items() if name not in ASIDE})
+
+
 def _hash(plain: Mapping[str, Any]) -> str:
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -91,15 +98,18 @@ def _check_plain(value: Any, where: str) -> None:
 
 
 class Store:
-    """A folder of artefacts, shared by the driver and its workers.
-
-    Raises:
-        UserError: if the root cannot be made or written to.
-    """
+    """A folder of artefacts, shared by the driver and its workers; it may be read-only, or not there."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root).absolute()
         self._tmp = self.root / "tmp"
+
+    def prepare(self) -> None:
+        """Make sure, before there is much to write, that something can be written.
+
+        Raises:
+            UserError: the root cannot be made or written to.
+        """
         try:
             self._tmp.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._tmp):
@@ -129,8 +139,13 @@ class Store:
         return not _problems(self.folder(kind, key), kind, key)
 
     def verify(self, kind: str, key: str) -> list[str]:
-        """Read every byte of an artefact; return what is wrong with it."""
-        return _problems(self.folder(kind, key), kind, key, _sha256, math.inf)
+        """Read every byte of an artefact; return what is wrong with it.
+
+        Raises:
+            OSError: it cannot be read, which says nothing about it; so do all methods that read.
+        """
+        folder = self.folder(kind, key)
+        return _problems(folder, kind, key, _sha256, math.inf) or _unlisted(folder, kind, key)
 
     def check(self, kind: str, key: str) -> bool:
         """Whether the artefact is sound to the last byte. A file is read again only if it changed."""
@@ -168,7 +183,10 @@ class Store:
 
         Raises:
             DiskFull: if the space ran out within the block.
+            ValueError: the key is not that of `spec`.
         """
+        if key_of(spec) != key:
+            raise ValueError(f"{kind} {key[:12]} is not the key of {spec}")
         draft = Draft(self._temporary(key))
         try:
             draft.path.mkdir(parents=True)
@@ -186,6 +204,7 @@ class Store:
     def discard(self, kind: str, key: str) -> None:
         """Remove an artefact; nothing happens if it is not there."""
         doomed = self._temporary(key)
+        doomed.parent.mkdir(parents=True, exist_ok=True)
         # renamed first: while a large folder is being deleted it must not look half complete to anyone
         with contextlib.suppress(FileNotFoundError):
             self.folder(kind, key).rename(doomed)
@@ -221,6 +240,13 @@ class Store:
         return target
 
     def _advice(self, kind: str, draft: Path) -> str:
+        disk = os.statvfs(self.root)
+        if disk.f_files and disk.f_favail < 2 and disk.f_bavail * disk.f_frsize > 2**16:
+            return (
+                f"No space left on {self.root}: its file system holds no more than {disk.f_files:,} files of any size "
+                "(inodes). Delete some there, or use --data-dir (data) or --out (results) on another one; "
+                "nothing is lost, run again"
+            )
         written = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
         return (
             f"No space left on {self.root}: {kind} had written {human_bytes(written)} when "
@@ -231,15 +257,30 @@ class Store:
 
 def _read_manifest(folder: Path, kind: str, key: str) -> dict[str, Any]:
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        text = patiently(Path.read_bytes, folder / MANIFEST)
+    except ABSENT:
+        raise ValueError(f"{MANIFEST} is missing") from None
+    return parse_manifest(text, kind, key)
+
+
+def parse_manifest(text: bytes, kind: str, key: str) -> dict[str, Any]:
+    """What a manifest says, if it is whole, and of the artefact of this key.
+
+    Raises:
+        ValueError: it is not; says why.
+    """
+    try:
+        manifest = json.loads(text)
         claimed = manifest.pop("sha256")
         sound = (claimed, manifest["key"], manifest["kind"]) == (_hash(manifest), key, kind)
-    except FileNotFoundError:
-        raise ValueError(f"{MANIFEST} is missing") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        specified = key_of(manifest["spec"])
+        whole = all(isinstance(manifest[name], dict) for name in ("files", "info"))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(f"{MANIFEST} is damaged ({type(error).__name__})") from error
-    if not sound:
+    if not (sound and whole):
         raise ValueError(f"{MANIFEST} is damaged (checksum)")
+    if specified != key:
+        raise ValueError(f"{MANIFEST} tells of something else (its specification has another key)")
     return dict(manifest)
 
 
@@ -270,14 +311,21 @@ def _problems(
 
 def _problem(path: Path, seal: dict[str, Any], digest: Callable[[Path], str] | None, up_to: float) -> str:
     try:
-        size = path.stat().st_size
+        size = patiently(Path.stat, path).st_size
         if size != seal["bytes"]:
             return f"{path.name} has {size} bytes instead of {seal['bytes']}"
-        if digest and size <= up_to and digest(path) != seal["sha256"]:
+        if digest and size <= up_to and patiently(digest, path) != seal["sha256"]:
             return f"{path.name} has changed (checksum)"
-    except OSError as error:
+    except ABSENT as error:
         return f"{path.name} cannot be read ({error.strerror})"
     return ""
+
+
+def _unlisted(folder: Path, kind: str, key: str) -> list[str]:
+    """Files of which the manifest says nothing; hidden ones are the system's."""
+    names = {MANIFEST, *_read_manifest(folder, kind, key)["files"]}
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return [f"{name} is not in its manifest" for name in found if name not in names and Path(name).name[0] != "."]
 
 
 def _seal(path: Path) -> dict[str, Any]:
@@ -303,6 +351,9 @@ def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:  # some file systems know it not, of folders most of all: then there is no more to do
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF):
+            raise
     finally:
         os.close(descriptor)
 

@@ -10,12 +10,14 @@ from typer.testing import CliRunner, Result
 from benchmark.bookkeeping.upkeep import Address, artefacts
 from benchmark.cli.store import store as commands
 from benchmark.store.artefacts import Store, content_key
+from benchmark.store.job import Job
 
 
-def put(store: Store, kind: str, seed: int, key: str | None = None) -> Address:
+def put(store: Store, kind: str, seed: int, job: Job | None = None) -> Address:
     """An artefact of a few files, one in a folder, one empty, one longer than a block of any reader."""
-    rng, spec = random.Random(f"{kind}{seed}"), {"strategy": "simclr", "task": "key", "seed": seed}
-    at = Address(kind, key or content_key({"kind": kind, **spec}))
+    rng = random.Random(f"{kind}{seed}")
+    spec = job.spec if job else {"kind": kind, "strategy": "simclr", "task": "key", "seed": seed}
+    at = Address(kind, job.key if job else content_key(spec))
     with store.writing(*at, spec) as draft:
         (draft.path / "sub").mkdir()
         (draft.path / "sub" / "weights.bin").write_bytes(rng.randbytes(1_200_000 if seed == 0 else 3_000))

@@ -45,7 +45,7 @@ def test_equal_stores_make_equal_archives(full: Store, tmp_path: Path) -> None:
 def test_two_stores_merge_and_what_is_there_stays(full: Store, tmp_path: Path) -> None:
     other, shared = Store(tmp_path / "other"), of(full, "probe")[0]
     put(other, "probe", 8)
-    with other.writing(*shared, {}) as draft:
+    with other.writing(*shared, full.manifest(*shared)["spec"]) as draft:
         (draft.path / "mine").write_bytes(b"scored on another machine")
     before, archive = tree(other.root), tmp_path / "full.tar"
     export(full, archive)

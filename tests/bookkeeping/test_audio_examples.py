@@ -27,7 +27,7 @@ def run(tmp_path: Path) -> tuple[Path, Path]:
     length = [len(noise), len(tone)]
     index = {"id": ["noise", "tone"], "split": ["train", "test"], "offset": [0, length[0]], "length": length}
     data, out = tmp_path / "data", tmp_path / "out"
-    with Store(data).writing("waveforms", KEY, {"kind": "waveforms"}) as draft:
+    with Store(data).writing("waveforms", KEY, {"corpus": "a tone"}) as draft:
         np.save(draft.path / "mix.npy", np.round(32767 * np.concatenate([noise, tone])).astype(np.int16))
         pd.DataFrame(index).to_parquet(draft.path / "tracks.parquet")
     out.mkdir()

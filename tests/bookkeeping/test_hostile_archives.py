@@ -24,7 +24,7 @@ PLACE = f"probe/{KEY[:2]}/{KEY}"
 def sealed(contents: dict[str, bytes], **changes: object) -> bytes:
     """A manifest with a right checksum, whatever it says."""
     seals = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}
-    manifest = {"key": KEY, "kind": "probe", "spec": {}, "files": seals, "info": {}, **changes}
+    manifest = {"key": KEY, "kind": "probe", "spec": {"evil": 1}, "files": seals, "info": {}, **changes}
     return json.dumps({**manifest, "sha256": content_key(manifest)}).encode()
 
 
@@ -86,7 +86,7 @@ def besieged(tmp_path: Path) -> Iterator[Path]:
     yield store.root
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     assert not any(path.is_symlink() for path in root.rglob("*"))
-    assert not any((store.root / "tmp").iterdir())
+    assert not any((store.root / "tmp").glob("*"))
     assert not Path("/tmp/evil").exists()
 
 
@@ -133,10 +133,11 @@ def test_a_size_that_cannot_be_is_refused(tmp_path: Path, besieged: Path, size: 
         sealed({"evil": b"evil"}, key="0" * 64),
         sealed({"evil": b"evil"}, kind="embed"),
         sealed({"evil": b"evil"}, spec=[]),
+        sealed({"evil": b"evil"}, spec={"anything": 1}),
         sealed({"evil": b"evil"}, info="text"),
         sealed({}, files=["evil"]),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_a_manifest_that_does_not_fit_costs_its_artefact(tmp_path: Path, besieged: Path, manifest: bytes) -> None:
     archive = built(tmp_path / "evil.tar", member(f"{PLACE}/{MANIFEST}", manifest), member(f"{PLACE}/evil"))

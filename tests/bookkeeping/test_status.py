@@ -1,17 +1,25 @@
 """What a run says of itself, while it goes on."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from concurrent.futures import Future
 from dataclasses import asdict
 
+import pytest
+from helpers.forked import quick
+from helpers.processes import wait_for
 from rich.console import Console
 
-from benchmark.bookkeeping.status import FILE, Reporter, Status
+from benchmark.bookkeeping.status import Reporter, Status
 from benchmark.cli.progress import view
 from benchmark.files import host_name
 from benchmark.scheduler.walk import Event
 from benchmark.store.artefacts import Store, content_key
 from benchmark.store.job import Job
+from benchmark.store.locks import Owner, born
 
 
 def job(kind, number):
@@ -40,11 +48,11 @@ def test_a_status_counts_what_ended_what_runs_and_what_is_left(tmp_path):
         assert [each["name"] for each in status.running] == ["pretrain 1"]
         assert (status.running[0]["step"], status.running[0]["loss"]) == (30, 4.25)
         assert 10 < status.seconds_left <= 15, "10 s of one that runs and 20 s that wait, on two slots"
-        seen = Status.read(tmp_path)
-        assert seen is not None
+        (seen,) = Status.read(tmp_path)
         assert seen.driver == status.driver
     assert told
-    assert Status.read(tmp_path) is None, "nothing is left after the run"
+    assert Status.read(tmp_path) == [], "nothing is left after the run"
+    assert not list(tmp_path.glob("status*"))
 
 
 def test_a_retried_job_is_left_again_and_a_failed_one_counts(tmp_path):
@@ -58,15 +66,49 @@ def test_a_retried_job_is_left_again_and_a_failed_one_counts(tmp_path):
     assert (reporter.status().kinds, reporter.status().failed) == ({"embed": [1, 0, 0]}, 1)
 
 
+def say(folder, host, pid, began, **told):
+    status = Status(Owner(host, pid, began), {"probe": [1, 1, 0]}, **told)
+    (folder / f"status.{host}.{pid}.json").write_text(json.dumps(asdict(status)))
+
+
 def test_the_file_of_a_driver_that_was_killed_says_nothing(tmp_path):
-    dead = Status({"host": host_name(), "pid": 2**22 - 1, "born": 1.0}, {})
-    (tmp_path / FILE).write_text(json.dumps(asdict(dead)))
-    assert Status.read(tmp_path) is None
+    say(tmp_path, host_name(), 2**22 - 1, 1.0)
+    assert Status.read(tmp_path) == []
+    Status.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("rubbish", ["", "[]", "{", '{"driver": {"host": "a", "pid": -1, "born": 1}, "kinds": {}}'])
+def test_a_file_that_says_nothing_is_passed_over(rubbish, tmp_path):
+    (tmp_path / "status.here.1.json").write_text(rubbish)
+    assert Status.read(tmp_path) == []
+
+
+def test_every_driver_is_shown_and_a_stopped_one_as_such(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+        say(
+            tmp_path,
+            host_name(),
+            os.getpid(),
+            born(os.getpid()),
+            waiting="probe byol, for 9 s so far",
+            seconds_left=None,
+        )
+        say(tmp_path, host_name(), other.pid, born(other.pid))
+        say(tmp_path, "elsewhere", 7, 1.0)
+        other.send_signal(signal.SIGSTOP)
+        assert wait_for(lambda: "stopped" in quick("status", str(tmp_path)).stdout)
+        shown = " ".join(quick("status", str(tmp_path)).stdout.split())
+        other.kill()
+    assert f"process {os.getpid()} of this machine:" in shown
+    assert f"process {other.pid} of this machine, which is stopped ('kill -CONT {other.pid}' lets it go on)" in shown
+    assert "process 7 of elsewhere:" in shown
+    assert "waiting: probe byol, for 9 s so far" in shown
 
 
 def test_a_person_sees_names_as_they_are(capsys):
     odd = {"name": "pretrain [red]x[/red]", "seconds": 5, "step": 3, "steps": 9, "loss": 1.5, "effective_rank": 12.0}
-    status = Status({}, {"pretrain": [1, 1, 0]}, 1, [odd], 600.0, [93])
+    status = Status(Owner("here", 1, 1.0), {"pretrain": [1, 1, 0]}, 1, [odd], 600.0, [93])
     console = Console(width=100, record=True)
     console.print(view(status))
     text = console.export_text()

@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -242,6 +243,70 @@ def test_a_driver_that_is_killed_while_it_mirrors_loses_and_doubles_nothing(begu
     assert not (begun / "mlflow.lock").exists()
 
 
+#: dies in the midst of the tables
+HALF_MADE = """
+import os, signal
+import alembic.op
+real = alembic.op.add_column
+def add_column(*args, **options):
+    real(*args, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+alembic.op.add_column = add_column
+"""
+
+
+def test_a_driver_that_is_killed_while_the_database_is_made_leaves_none(out):
+    store = Store(out)
+    keys = {probed(store, seed).key for seed in range(2)}
+    assert python(HALF_MADE + COMPLETE, out).returncode == -signal.SIGKILL
+    assert not (out / "mlflow.db").exists()
+    done = python(COMPLETE, out)
+    assert (done.stdout, done.stderr) == ("2 True\n", "")
+    assert children(out / "mlflow.db").keys() == keys
+
+
+def half_made(path, tables):
+    connection = sqlite3.connect(path)
+    connection.execute("create table experiments (experiment_id integer)")
+    connection.close()
+
+
+VOID = {
+    "half made": half_made,
+    "no run in it": lambda path, tables: shutil.copy(tables, path),
+    "emptied": lambda path, tables: path.write_bytes(b""),
+    "damaged": lambda path, tables: path.write_bytes(b"no database" * 1000),
+}
+
+
+@pytest.mark.parametrize("spoil", VOID.values(), ids=VOID)
+def test_a_mirror_without_a_run_is_made_again_by_the_next_run(spoil, begun, tables):
+    job = probed(Store(begun))
+    record = {"place": f"sqlite:///{begun}/mlflow.db", "grid": "tiny", "keys": [job.key]}
+    (begun / "mirrored.json").write_text(json.dumps(record))
+    (begun / "mlflow.db").unlink()
+    spoil(begun / "mlflow.db", tables)
+    with Mirror(begun, "tiny", "run") as opened:
+        opened.complete([job], Store(begun))
+    assert (opened.added, opened.error) == (1, "")
+    assert children(begun / "mlflow.db").keys() == {job.key}
+
+
+@pytest.mark.parametrize("rubbish", ["[1]", "{}", '{"place": 1, "grid": "tiny", "keys": {}}', ""])
+def test_a_record_that_is_rubbish_is_no_record(rubbish, begun):
+    (begun / "mirrored.json").write_text(rubbish)
+    assert Mirror(begun, "tiny", "run")._recorded() == set()
+
+
+def test_who_leaves_its_jobs_to_another_driver_says_so(begun, capsys):
+    job = probed(Store(begun))
+    with Mirror(begun, "tiny", "first") as writing:
+        writing.log(job, Store(begun))
+        with Mirror(begun, "other", "second") as waiting:
+            waiting.complete([job], Store(begun))
+    assert f"is being written by process {os.getpid()} of this machine" in capsys.readouterr().err
+
+
 def test_of_two_drivers_one_mirrors_and_nothing_is_doubled_or_lost(begun):
     store = Store(begun)
     jobs = [probed(store, seed) for seed in range(3)]
@@ -307,13 +372,34 @@ def test_a_server_that_is_away_costs_one_warning(begun, monkeypatch, capsys):
     assert children(begun / "mlflow.db").keys() == {job.key for job in jobs}
 
 
-def test_a_damaged_database_costs_one_warning(out, capsys, monkeypatch):
-    # MLflow tries again for minutes, and this one never heals
+def test_a_database_that_cannot_be_written_costs_one_warning(begun, capsys, monkeypatch):
+    # MLflow tries again for minutes
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    job = probed(Store(out))
-    (out / "mlflow.db").write_bytes(b"no database" * 1000)
-    assert mirror(out, [job]).added == 0
+    mirror(begun, [probed(Store(begun))])
+    before = children(begun / "mlflow.db")
+    holder = sqlite3.connect(begun / "mlflow.db", isolation_level=None)
+    holder.execute("begin exclusive")
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, timeout=0.1))
+    try:
+        assert mirror(begun, [probed(Store(begun), seed=1)]).added == 0
+    finally:
+        holder.close()
     assert capsys.readouterr().err.count("warning: MLflow at sqlite") == 1
+    assert children(begun / "mlflow.db") == before
+
+
+def test_a_full_disk_costs_one_warning_and_no_traceback(begun):
+    """MLflow logs a traceback of what it raises."""
+    probed(Store(begun), rows=[(0.1, resample, resample / 4096) for resample in range(2100)])
+    limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"  # no file may grow beyond
+    limit += f"resource.setrlimit(resource.RLIMIT_FSIZE, ({(begun / 'mlflow.db').stat().st_size + 2**16},) * 2)\n"
+    done = python(limit + COMPLETE, begun)
+    assert done.stdout == "0 True\n"
+    assert done.stderr.count("warning: MLflow at sqlite") == 1
+    assert "Traceback" not in done.stderr
+    (key,) = [path.name for path in begun.glob("probe/??/*")]
+    assert python(COMPLETE, begun).stdout == "1 True\n"
+    assert children(begun / "mlflow.db").keys() == {key}
 
 
 def test_without_mlflow_the_way_out_is_named(out):

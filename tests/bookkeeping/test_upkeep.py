@@ -45,7 +45,7 @@ def test_a_sound_store_has_no_damage(full: Store) -> None:
     assert list(damaged(full)) == []
     result = call("verify", full.root)
     assert result.exit_code == 0
-    assert "all 6 artefacts are sound" in result.output
+    assert "all 6 artefacts are what their manifests say" in result.output
 
 
 def test_a_flipped_bit_anywhere_is_found_where_it_is(full: Store) -> None:
@@ -99,7 +99,7 @@ def planned(tmp_path: Path) -> Store:
     """A store that holds all of the plan of GRID, as toys."""
     store = Store(tmp_path / "planned")
     for job in plan(Grid.model_validate(GRID)).values():
-        with store.writing(job.kind, job.key, {}) as draft:
+        with store.writing(job.kind, job.key, job.spec) as draft:
             (draft.path / "toy").write_text(job.name)
     return store
 
@@ -157,7 +157,7 @@ def test_more_grids_keep_more(planned: Store, grid: Path, tmp_path: Path) -> Non
     other.write_text(yaml.safe_dump({**GRID, "strategies": ["byol"]}))
     for job in plan(Grid.model_validate({**GRID, "strategies": ["byol"]})).values():
         if not planned.is_done(job.kind, job.key):
-            put(planned, job.kind, 3, job.key)
+            put(planned, job.kind, 3, job)
     assert "would go: 0 of" in call("gc", planned.root, "--grid", grid, "--grid", other).output
     alone = call("gc", planned.root, "--grid", grid).output
     assert f"would go: {len(keys(strategies=['byol']) - keys())} of" in alone
@@ -172,7 +172,7 @@ def test_what_the_folder_shows_is_kept_whatever_options_it_was_run_with(planned:
     ran = Grid.model_validate({**GRID, "corruptions": {"noise": [1]}, "seeds": [0, 1]})
     for job in plan(ran).values():
         if not planned.is_done(job.kind, job.key):
-            put(planned, job.kind, 4, job.key)
+            put(planned, job.kind, 4, job)
     shown = put(planned, "probe", 5)  # by an earlier version: no grid makes it now
     extra = len(plan(ran).keys() - keys()) + 1
     assert f"would go: {extra} of" in call("gc", planned.root, "--grid", grid).output

@@ -20,6 +20,7 @@ from tiny_training import STEPS, TRAINED, budget, build, memory_for, noise
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmark import files
 from benchmark.audio.waveforms import INDEX
 from benchmark.modules import Strategy
 from benchmark.pretraining.checkpoint import FILE, Place, load, save
@@ -193,6 +194,18 @@ def test_a_checkpoint_of_another_training_is_passed_over(
         info = train(build(name), half, **options)
     assert "it is of another training" in caplog.text
     assert info["resumed"] == 0
+
+
+def test_a_checkpoint_that_cannot_be_read_at_the_moment_is_no_reason_to_begin_anew(
+    half: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "PAUSES", (0.0,))
+    (half / FILE).rename(half / "kept")
+    (half / FILE).symlink_to("/proc/self/mem")  # its first page is an input/output error
+    with pytest.raises(OSError, match=f"Input/output error: .*{FILE}"):
+        train(build("simclr"), half)
+    (half / "kept").rename(half / FILE)
+    assert train(build("simclr"), half)["resumed"] == 1
 
 
 def test_seconds_add_up(half: Path) -> None:

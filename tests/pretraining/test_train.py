@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -110,6 +111,26 @@ def test_a_compiled_network_learns_the_same(waves: Waveforms) -> None:
     compiled = curve(True)
     assert len(compiled) == 2, "the second step tells whether the first one's gradient was right"
     assert compiled == pytest.approx(curve(False), rel=1e-3)
+
+
+def test_a_batch_system_changes_nothing(waves: Waveforms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under Slurm Lightning would want as many devices as there are tasks, and begin as an earlier job's checkpoint."""
+
+    def trained() -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        strategy = SimCLR(CNNSmall(), SimCLRConfig(seconds=0.5))
+        pretrain(strategy, waves, PretrainConfig(crops=16, batch_size=16, precision="32-true"), 0, "cpu")
+        return strategy.state_dict()
+
+    alone = trained()
+    for name, value in {"NTASKS": "4", "JOB_NAME": "pretext", "JOB_ID": "7", "PROCID": "1", "NODEID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    monkeypatch.setenv("SLURM_LOCALID", "1")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hpc_ckpt_1.ckpt").write_bytes(b"of another training")
+    under_slurm = trained()
+    assert all(torch.equal(x, under_slurm[name]) for name, x in alone.items())
+    assert [path.name for path in tmp_path.iterdir()] == ["hpc_ckpt_1.ckpt"]
 
 
 def test_an_untrained_encoder_is_settled_as_a_trained_one_of_its_seed_is(waves: Waveforms) -> None:

@@ -15,9 +15,9 @@ from benchmark.store.job import Job
 
 
 def make_job(kind, name, root, needs=(), **spec):
-    """A job of a toy pipeline; the store's root travels in the spec, but is not part of the key."""
-    spec = {"name": name, "needs": [job.key for job in needs], **spec}
-    return Job(content_key(spec), kind, name, spec | {"root": str(root)}, tuple(job.key for job in needs))
+    """A job of a toy pipeline; the store's root travels in the spec."""
+    spec = {"name": name, "needs": [job.key for job in needs], "root": str(root), **spec}
+    return Job(content_key(spec), kind, name, spec, tuple(job.key for job in needs))
 
 
 def run_job(job):

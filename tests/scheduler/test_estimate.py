@@ -1,5 +1,9 @@
 """Costs of jobs, by earlier ones of known cost."""
 
+import json
+
+import pytest
+
 from benchmark.scheduler.estimate import Cost, Timings, human
 from benchmark.store.job import Job
 
@@ -59,6 +63,28 @@ def test_a_checkpoint_is_as_large_after_a_long_training_and_an_export_tells_noth
     assert timings.of(pretraining("byol", 10**6)) == Cost(10000.0, 400.0)
     assert timings.of(pretraining("simclr", 2000)) == Cost(20.0, 400.0)
     assert timings.seconds(job("embed")) is None
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        [1],
+        "text",
+        {"cpu probe": [0, 0, 0, 0]},
+        {"cpu probe": [1, 1, None, 1]},
+        {"cpu probe": [1, 1, 1]},
+        {"cpu probe": [float("nan"), 1, 1, 1]},
+        {"cpu probe": "1234"},
+    ],
+)
+def test_a_file_of_rubbish_tells_nothing_and_is_made_anew(rubbish, tmp_path):
+    path, probe = tmp_path / "timings.json", job("probe", task="key")
+    path.write_text(json.dumps(rubbish))
+    timings = Timings(path, "cpu")
+    assert (timings.of(probe), timings.bytes(probe)) == (None, 0.0)
+    timings.add(probe, record(2.0))
+    timings.save()
+    assert Timings(path, "cpu").seconds(probe) == 2.0
 
 
 def test_durations_read_well():

@@ -11,8 +11,9 @@ from helpers.processes import is_gone, wait_for
 from scheduler_jobs import make_job
 
 from benchmark.interfaces import Resources, UserError, WorkerDied
+from benchmark.scheduler.executors import slots
 from benchmark.scheduler.executors.local import LocalExecutor
-from benchmark.scheduler.executors.slots import Slot, slots_for
+from benchmark.scheduler.executors.slots import Slot, cpu_slots, slots_for
 
 CPU = Slot("cpu")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -118,11 +119,45 @@ def test_a_hidden_gpu_is_refused(start, monkeypatch):
 def test_slots_are_the_visible_gpus_else_the_cores(tmp_path, monkeypatch, listed, visible, expected):
     if listed is not None:
         _show_gpus(tmp_path, listed)
+    _torch_can_use_all(monkeypatch)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert slots_for(Resources()) == [Slot(name) for name in expected or ["cpu"] * len(os.sched_getaffinity(0))]
+    assert slots_for(Resources()) == ([Slot(name) for name in expected] if expected else cpu_slots())
+
+
+def _torch_can_use_all(monkeypatch, but=()):
+    monkeypatch.setattr(slots, "_tried", lambda visible: (frozenset(range(len(visible))) - {*but}, "it is busy"))
+
+
+def test_a_gpu_that_is_listed_and_torch_cannot_use_is_said_and_the_cpu_used(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # a torch that is built without CUDA
+    (tmp_path / "torch.py").write_text(
+        "class cuda:\n    device_count = lambda: 0\n"
+        "def ones(*args, **options):\n    raise AssertionError('Torch not compiled with CUDA enabled')\n"
+    )
+    _show_gpus(tmp_path, 1)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    slots._tried.cache_clear()
+    slots._warn.cache_clear()
+    for _ in range(2):
+        assert slots_for(Resources()) == cpu_slots()
+    assert capsys.readouterr().err == (
+        "warning: nvidia-smi lists 1 GPUs, and torch can use 0 of them (AssertionError: Torch not compiled with CUDA "
+        "enabled): going on with the CPU\n"
+    )
+    slots._tried.cache_clear()
+
+
+def test_a_gpu_that_torch_cannot_use_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    _show_gpus(tmp_path, 4)
+    _torch_can_use_all(monkeypatch, but={1})
+    assert [slot.device for slot in slots_for(Resources())] == ["cuda:0", "cuda:2", "cuda:3"]
+    assert slots_for(Resources(devices=2)) == [Slot("cuda:2", 2)]
 
 
 def test_an_exception_arrives_as_raised_with_its_traceback(start):
@@ -261,8 +296,9 @@ def _show_gpus(folder, count):
 def test_jobs_that_share_gpus_get_groups_of_them(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert slots_for(Resources(devices=2)) == [Slot("cpu")] * max(1, len(os.sched_getaffinity(0)) // 2)
+    assert slots_for(Resources(devices=2)) == cpu_slots(2)
     _show_gpus(tmp_path, 5)
+    _torch_can_use_all(monkeypatch)
     assert slots_for(Resources(devices=2)) == [Slot("cuda:0", 2), Slot("cuda:2", 2)]
     with pytest.raises(UserError, match=r"pretrain\.devices: 8, but this machine shows 5 GPUs"):
         slots_for(Resources(devices=8))
@@ -272,6 +308,7 @@ def test_jobs_that_share_gpus_are_spread_over_all_of_them_first(tmp_path, monkey
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     _show_gpus(tmp_path, 2)
+    _torch_can_use_all(monkeypatch)
     names = [slot.device for slot in slots_for(Resources(jobs_per_gpu=2))]
     assert names == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
     assert slots_for(Resources(workers=3))[2] == Slot("cuda:0")

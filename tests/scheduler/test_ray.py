@@ -51,6 +51,7 @@ class Toy:
 
     def __init__(self, root, run=run_job, **specs):
         self.store, self.run, self.events, self.jobs = Store(root), run, [], {}
+        self.store.prepare()
         self.add(root, "data", [], specs)
         for name in ("a", "b"):
             self.add(root, name, ["data"], specs)

@@ -1,6 +1,7 @@
 """The walk: order, failures, retries and repairs, on toy jobs in real workers."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -398,6 +399,9 @@ class Ledger:
     def drop(self, job):
         self.held.discard(job.name)
 
+    def holder(self, job):
+        return "process 7 of elsewhere"
+
 
 def test_no_lock_outlives_its_job_however_that_ends(tmp_path, executor):
     pipeline, ledger = Pipeline(tmp_path, a={"dies": "always"}, b1={"raises": "always"}), Ledger()
@@ -421,6 +425,19 @@ def test_what_another_driver_makes_is_waited_for_and_not_made_again(tmp_path, ex
     assert pipeline.ran() == Counter(list(pipeline.jobs))
     assert "a" in {job.name for job in report.skipped}
     assert pipeline.text("table") == "table(a1(a(data())),a2(a(data())),b1(b(data())),b2(b(data())))"
+
+
+def test_who_waits_for_another_driver_says_for_whom_and_how_long(tmp_path, executor, monkeypatch):
+    monkeypatch.setattr("benchmark.scheduler.walk._PATIENCE", 0.4)
+    pipeline, ledger = Pipeline(tmp_path), Ledger(taken={"data"})
+    threading.Timer(2.5, ledger.taken.clear).start()
+    report = pipeline.walk(executor, locks=ledger)
+    assert report.failed == []
+    told = [event for event in pipeline.events if event.what == "waiting"]
+    assert {event.job.name for event in told} == {"data"}
+    assert 1 <= len(told) <= 3, "after twice as long each time"
+    for event in told:
+        assert re.fullmatch(r"for \d s so far, since it is claimed by process 7 of elsewhere", event.error)
 
 
 # -- some jobs leave what others make

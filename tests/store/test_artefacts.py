@@ -1,6 +1,7 @@
 """The store: an artefact is whole or not there, whatever is killed, damaged or full."""
 
 import errno
+import json
 import os
 import pickle
 import random
@@ -15,11 +16,13 @@ import numpy as np
 import pytest
 from helpers.processes import wait_for
 
+from benchmark import files as files_module
 from benchmark.interfaces import UserError
 from benchmark.store import artefacts as store_module
 from benchmark.store.artefacts import CorruptArtefact, DiskFull, Store, content_key
 
-KEY = content_key({"a": 1})
+SPEC = {"a": 1}
+KEY = content_key(SPEC)
 
 
 @pytest.fixture
@@ -27,8 +30,9 @@ def store(tmp_path):
     return Store(tmp_path / "store")
 
 
-def put(store, key=KEY, **files):
-    with store.writing("toy", key, {"a": 1}) as draft:
+def put(store, spec=SPEC, **files):
+    key = content_key(spec)
+    with store.writing("toy", key, spec) as draft:
         for name, data in (files or {"one": b"1" * 100, "two": b"2" * 200}).items():
             (draft.path / name).write_bytes(data)
         draft.info["seconds"] = 1.5
@@ -36,7 +40,7 @@ def put(store, key=KEY, **files):
 
 
 def leftovers(store):
-    return sorted((store.root / "tmp").iterdir())
+    return sorted((store.root / "tmp").glob("*"))
 
 
 def flip_bit(path, offset=50):
@@ -103,7 +107,7 @@ def test_a_key_that_is_no_sha256_is_refused(store, key):
 
 
 def test_an_artefact_is_there_as_a_whole_once_the_block_ends(store):
-    with store.writing("toy", KEY, {"a": 1}) as draft:
+    with store.writing("toy", KEY, SPEC) as draft:
         (draft.path / "sub").mkdir()
         (draft.path / "sub" / "file.bin").write_bytes(b"abc")
         draft.info["seconds"] = 1.5
@@ -126,7 +130,7 @@ def test_an_artefact_is_there_as_a_whole_once_the_block_ends(store):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_a_block_that_raises_leaves_nothing(store, error):
     def write():
-        with store.writing("toy", KEY, {}) as draft:
+        with store.writing("toy", KEY, SPEC) as draft:
             (draft.path / "file").write_bytes(b"abc")
             raise error
 
@@ -147,7 +151,7 @@ def test_a_complete_artefact_stays_and_a_damaged_one_is_replaced(store):
 
 
 def test_of_two_writers_at_once_one_wins_and_neither_fails(store):
-    with store.writing("toy", KEY, {}) as slow:
+    with store.writing("toy", KEY, SPEC) as slow:
         (slow.path / "one").write_bytes(b"slow")
         put(store, one=b"fast")
     assert (store.open("toy", KEY) / "one").read_bytes() == b"fast"
@@ -162,7 +166,7 @@ def test_a_job_may_not_write_the_manifest_itself(store):
 
 def test_scratch_outlives_a_failure_and_goes_with_the_commit(store):
     (store.scratch("toy", KEY) / "last.ckpt").write_bytes(b"step 5")
-    with pytest.raises(ValueError, match="boom"), store.writing("toy", KEY, {}):
+    with pytest.raises(ValueError, match="boom"), store.writing("toy", KEY, SPEC):
         raise ValueError("boom")
     assert (Store(store.root).scratch("toy", KEY) / "last.ckpt").read_bytes() == b"step 5"
     put(store)
@@ -219,7 +223,7 @@ def test_kills_at_any_moment_leave_only_whole_artefacts(store, tmp_path):
 
 def test_sweep_leaves_drafts_of_other_hosts_and_strangers(store):
     for name in (f"{KEY}.elsewhere.999999999.abcd", "notes", "a.b.c.d"):
-        (store.root / "tmp" / name).mkdir()
+        (store.root / "tmp" / name).mkdir(parents=True)
     assert store.sweep() == []
     assert len(leftovers(store)) == 3
 
@@ -244,6 +248,15 @@ def test_sweep_leaves_drafts_of_other_hosts_and_strangers(store):
         ),
         (lambda folder: (folder / "manifest.json").write_text("[]"), "manifest.json is damaged (TypeError)"),
         (lambda folder: edit(folder / "manifest.json", "1.5", "2.5"), "manifest.json is damaged (checksum)"),
+        (
+            lambda folder: forge(folder / "manifest.json", spec={"a": 2}),
+            "manifest.json tells of something else (its specification has another key)",
+        ),
+        (lambda folder: forge(folder / "manifest.json", files=[]), "manifest.json is damaged (checksum)"),
+        (
+            lambda folder: (folder / "manifest.json").write_text("[" * 99_999),
+            "manifest.json is damaged (RecursionError)",
+        ),
     ],
 )
 def test_damage_is_seen_at_use_and_the_artefact_discarded(store, damage, problem):
@@ -265,6 +278,29 @@ def edit(path, old, new):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
+
+
+def forge(path, **changes):
+    """A manifest with a right checksum that says something else."""
+    manifest = json.loads(path.read_text()) | changes
+    del manifest["sha256"]
+    path.write_text(json.dumps({**manifest, "sha256": content_key(manifest)}))
+
+
+def test_a_key_is_that_of_the_specification_less_what_is_only_told_to_the_job(store):
+    with pytest.raises(ValueError, match="is not the key of"), store.writing("toy", KEY, {"a": 2}):
+        pass
+    with store.writing("toy", KEY, {"a": 1, "continues": "x"}):
+        pass
+    assert store.is_done("toy", KEY)
+
+
+def test_a_file_that_no_manifest_lists_is_told_but_costs_nobody_the_artefact(store):
+    folder = put(store)
+    (folder / "draws.parquet").write_bytes(b"")
+    (folder / ".DS_Store").write_bytes(b"")
+    assert store.verify("toy", KEY) == ["draws.parquet is not in its manifest"]
+    assert store.open("toy", KEY) == folder
 
 
 def test_an_artefact_under_anothers_key_is_not_taken_for_it(store):
@@ -299,6 +335,69 @@ def test_the_error_survives_the_way_from_a_worker():
     assert error.key == KEY
 
 
+# -- errors of the disk, which say nothing about what is on it
+
+NUMBERS = [errno.EIO, errno.EACCES, errno.ESTALE, errno.ETIMEDOUT]
+
+
+@pytest.fixture
+def fails(monkeypatch):
+    """Have a method of paths of one name fail a number of times; tells how often it was asked."""
+    monkeypatch.setattr(files_module, "PAUSES", (0.0, 0.0))
+
+    def fails(method, name, number, times=99):
+        real, asked = getattr(Path, method), []
+
+        def failing(path, *args, **options):
+            if path.name != name:
+                return real(path, *args, **options)
+            asked.append(path)
+            if len(asked) <= times:
+                raise OSError(number, os.strerror(number))
+            return real(path, *args, **options)
+
+        monkeypatch.setattr(Path, method, failing)
+        return asked
+
+    return fails
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=errno.errorcode.get)
+@pytest.mark.parametrize(("method", "name"), [("read_bytes", "manifest.json"), ("stat", "two"), ("open", "two")])
+def test_what_cannot_be_read_is_an_error_by_name_and_not_damage(store, fails, method, name, number):
+    folder = put(store)
+    asked = fails(method, name, number)
+    for look in (store.open, store.verify):
+        with pytest.raises(OSError, match=re.escape(os.strerror(number))) as caught:
+            look("toy", KEY)
+        assert (caught.value.errno, caught.value.filename) == (number, str(folder / name))
+    assert len(asked) == 6, "it was tried again"
+    assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "one", "two"]
+
+
+@pytest.mark.parametrize(("method", "name"), [("read_bytes", "manifest.json"), ("stat", "two"), ("open", "two")])
+def test_a_disk_that_comes_back_costs_a_moment(store, fails, method, name):
+    folder = put(store)
+    fails(method, name, errno.EIO, times=2)
+    assert store.open("toy", KEY) == folder
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_file_systems_that_sync_no_folder_hold_artefacts_as_well(store, monkeypatch, number):
+    real = os.fsync
+
+    def fsync(descriptor):
+        if Path(os.readlink(f"/proc/self/fd/{descriptor}")).is_dir():
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert store.open("toy", KEY if put(store) else "")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: exec("raise OSError(5, 'Input/output error')"))
+    with pytest.raises(OSError, match="Input/output error"):
+        put(store, {"b": 1})
+
+
 # -- disks
 
 
@@ -322,9 +421,9 @@ WRITERS = {
 def test_a_full_disk_says_so_and_loses_nothing(small_disk, writer):
     store = Store(small_disk / "store")
     other = content_key({"b": 1})
-    put(store, other)
+    put(store, {"b": 1})
     (store.scratch("toy", KEY) / "last.ckpt").write_bytes(b"step 5")
-    with pytest.raises(DiskFull) as caught, store.writing("toy", KEY, {}) as draft:
+    with pytest.raises(DiskFull) as caught, store.writing("toy", KEY, SPEC) as draft:
         writer(draft.path / "file.npy")
     text = str(caught.value)
     assert text.startswith(f"No space left on {store.root}: toy had written ")
@@ -336,8 +435,16 @@ def test_a_full_disk_says_so_and_loses_nothing(small_disk, writer):
     assert str(pickle.loads(pickle.dumps(caught.value))) == text
 
 
+def test_a_disk_that_holds_no_more_files_says_that(small_disk):
+    subprocess.run(["mount", "-o", "remount,nr_inodes=12", small_disk], check=True)
+    store = Store(small_disk / "store")
+    with pytest.raises(DiskFull, match=r"its file system holds no more than 12 files of any size \(inodes\)"):
+        put(store, **{f"file {number}": b"" for number in range(12)})
+    assert leftovers(store) == []
+
+
 def test_other_errors_of_the_disk_keep_their_name(store):
-    with pytest.raises(OSError, match="Is a directory") as caught, store.writing("toy", KEY, {}) as draft:
+    with pytest.raises(OSError, match="Is a directory") as caught, store.writing("toy", KEY, SPEC) as draft:
         draft.path.write_bytes(b"")
     assert caught.value.errno == errno.EISDIR
 
@@ -346,7 +453,7 @@ def test_a_root_that_cannot_be_is_a_users_mistake(tmp_path):
     (tmp_path / "file").write_text("in the way")
     for root in (tmp_path / "file", tmp_path / "file" / "under"):
         with pytest.raises(UserError, match=rf"{root}: cannot be written to \(.+\); .*--data-dir.*--out"):
-            Store(root)
+            Store(root).prepare()
 
 
 def test_a_folder_without_permission_is_a_users_mistake(tmp_path):
@@ -356,8 +463,21 @@ def test_a_folder_without_permission_is_a_users_mistake(tmp_path):
         os.seteuid(65534)  # root may write anywhere
     try:
         with pytest.raises(UserError, match="Permission denied"):
-            Store(tmp_path / "store")
+            Store(tmp_path / "store").prepare()
     finally:
         if root:
             os.seteuid(0)
         tmp_path.chmod(0o700)
+
+
+def test_reading_asks_for_no_permission_to_write(small_disk):
+    store = Store(small_disk / "store")
+    folder = put(store)
+    before = sorted(small_disk.rglob("*"))
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    looked = Store(store.root)
+    assert (looked.open("toy", KEY), looked.verify("toy", KEY), looked.is_done("toy", KEY)) == (folder, [], True)
+    assert not Store(small_disk / "nowhere").is_done("toy", KEY)
+    assert sorted(small_disk.rglob("*")) == before
+    with pytest.raises(UserError, match="cannot be written to"):
+        looked.prepare()

@@ -1,12 +1,15 @@
 """Claims: one holder at a time, and none that outlives its process."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
+import pytest
 
 from benchmark.files import host_name
 from benchmark.store.locks import STALE, Locks
@@ -68,13 +71,13 @@ def test_the_claims_of_a_killed_process_go_to_others_once_each(tmp_path):
 
 def test_who_is_late_to_remove_a_void_claim_never_opens_a_living_one(tmp_path):
     path, (late, holder, third) = tmp_path / "key", [Locks() for _ in range(3)]
-    path.write_text(void := json.dumps({"host": host_name(), "pid": os.getpid(), "born": -1.0}))
+    path.write_bytes(void := json.dumps({"host": host_name(), "pid": os.getpid(), "born": -1.0}).encode())
     assert holder.take(path)
     with ThreadPoolExecutor(2) as pool:
         removals = pool.submit(lambda: [late._remove(path, void) for _ in range(100)])
         while not removals.done():
             assert not third.take(path)
-    assert path.read_text() == holder._text
+    assert path.read_bytes() == holder._text
     for locks in (late, holder, third):
         locks.release()
 
@@ -102,14 +105,75 @@ def test_what_is_released_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_lock_is_void_only_when_it_is_old(tmp_path):
+UNREADABLE = {
+    "empty": b"",
+    "cut": b'{"host": "a", "pi',
+    "list": b"[1]",
+    "UTF-16": json.dumps({"host": host_name(), "pid": 1, "born": 0.0}).encode("utf-16"),
+    "no pid": json.dumps({"host": host_name(), "born": 0.0}).encode(),
+    "odd pid": json.dumps({"host": host_name(), "pid": -4, "born": 0.0}).encode(),
+    "binary": bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_lock_that_says_nothing_is_named_and_void_only_when_it_is_old(text, tmp_path):
     path, locks = tmp_path / "key", Locks()
-    path.touch()
+    path.write_bytes(text)
     assert not locks.take(path)
+    assert locks.holder(path) == f"nobody who can be read: {path} is damaged"
     old = path.stat().st_mtime - STALE - 5
+    os.utime(path, (old, old))
+    locks.sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    path.write_bytes(text)
     os.utime(path, (old, old))
     assert locks.take(path)
     locks.release()
+
+
+def test_a_claim_dated_in_the_future_is_void_once_nobody_has_renewed_it_for_as_long(tmp_path, monkeypatch):
+    path, locks, now = tmp_path / "key", Locks(), [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "born": 0.0}))
+    tomorrow = path.stat().st_mtime + 86400
+    os.utime(path, (tomorrow, tomorrow))
+    assert not locks.take(path)
+    now[0] += STALE - 5
+    os.utime(path, (tomorrow + 60, tomorrow + 60))  # it is renewed, by a clock that is a day ahead
+    assert not locks.take(path)
+    now[0] += STALE - 5
+    assert not locks.take(path)
+    now[0] += 10
+    assert locks.take(path)
+    locks.release()
+
+
+def test_who_waits_learns_for_whom(tmp_path):
+    holder, path = Locks(), tmp_path / "key"
+    assert holder.holder(path) == ""
+    assert holder.take(path)
+    assert holder.holder(path) == f"process {os.getpid()} of this machine"
+    holder.release()
+    path.write_text(json.dumps({"host": "elsewhere", "pid": 12, "born": 0.0}))
+    assert holder.holder(path) == "process 12 of elsewhere"
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_a_file_system_without_hard_links_locks_as_well(number, tmp_path, monkeypatch):
+    def refuse(*paths):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    first, second, path = Locks(), Locks(), tmp_path / "key"
+    assert first.take(path)
+    assert not second.take(path)
+    assert second.holder(path) == f"process {os.getpid()} of this machine"
+    first.drop(path)
+    assert second.take(path)
+    for locks in (first, second):
+        locks.release()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_clock_that_is_set_makes_no_owner_look_dead(tmp_path, monkeypatch):

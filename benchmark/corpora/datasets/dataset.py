@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from benchmark.files import ABSENT, patiently
 from benchmark.interfaces import Corpus, Finding, Unreadable, UserError
 
 if TYPE_CHECKING:
@@ -171,8 +172,8 @@ class DataSet(Corpus):
 
 def _length(path: str) -> int | None:
     try:
-        return os.stat(path).st_size
-    except OSError:  # why, its decoder will say
+        return patiently(os.stat, Path(path)).st_size
+    except ABSENT:  # any other error is no answer: taken for one, it would make another corpus of this
         return None
 
 

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmark.interfaces import Executor, Resources, WorkerDied
-from benchmark.scheduler.executors.slots import Slot, slots_for, worker_environment
+from benchmark.scheduler.executors.slots import Slot, cpu_slots, slots_for, worker_environment
 from benchmark.scheduler.executors.split import SplitExecutor
 
 _Error = TypeVar("_Error", bound=Exception)
@@ -66,7 +66,7 @@ class LocalExecutor:
         slots, rest = slots_for(resources), (resources.threads, log_dir, resources.time_limit)
         if slots[0].device == "cpu":
             return cls(slots, *rest)
-        return SplitExecutor(cls(slots, *rest), cls([Slot("cpu")] * len(os.sched_getaffinity(0)), *rest))
+        return SplitExecutor(cls(slots, *rest), cls(cpu_slots(), *rest))
 
     def __init__(
         self, slots: list[Slot], threads: int, log_dir: Path | None = None, time_limit: float = math.inf

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmark.interfaces import Resources, UserError
+from benchmark.scheduler.executors.machine import cores
 
 #: Ray counts resources in so many parts of one
 _STEPS = 10_000
@@ -70,7 +71,7 @@ def connect(resources: Resources) -> tuple[Any, bool]:
     # else Ray writes one to the home folder; without any, whoever reaches its ports may run code
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     job = resources.devices * resources.threads
-    cpus = max(job, len(os.sched_getaffinity(0))) if resources.workers is None else job * resources.workers
+    cpus = max(job, cores()) if resources.workers is None else job * resources.workers
     # nothing but keys and paths goes through the object store
     ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=100 * 2**20, **quiet)
     return ray, True

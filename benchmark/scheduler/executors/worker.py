@@ -46,7 +46,8 @@ def _output_to(log: Path | None) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # a full disk, say: the job's own error tells more
+            traceback.print_exc()
         raise
     finally:
         for copy, standard in zip(saved, (1, 2), strict=True):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmark import registry
-from benchmark.store.artefacts import content_key
+from benchmark.store.artefacts import content_key, key_of
 from benchmark.store.job import DATA_KINDS, Job
 
 #: what each kind of job computes: bump it when that changes; what builds on it follows by its key
@@ -45,12 +45,12 @@ class Plan:
         Args:
             needs: what it reads; its result depends on those.
             after: what has to succeed first, although nothing of it is read.
-            aside: said to the job, but no part of its key.
+            aside: said to the job, but no part of its key (the store's `ASIDE`).
         """
-        full = {"kind": kind, "engine": ENGINE[kind], "needs": list(needs), **spec}
-        key = content_key(full)
+        full = {"kind": kind, "engine": ENGINE[kind], "needs": list(needs), **spec, **(aside or {})}
+        key = key_of(full)
         # equal jobs are one, under the name of the first
-        self.jobs.setdefault(key, Job(key, kind, name, {**full, **(aside or {})}, needs + after, kind in DATA_KINDS))
+        self.jobs.setdefault(key, Job(key, kind, name, full, needs + after, kind in DATA_KINDS))
         return key
 
     def share(self, key: str, made_from: dict[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import shutil
 from pathlib import Path
@@ -13,7 +15,7 @@ from trees import TREES
 from trees.files import written
 from typer.testing import CliRunner, Result
 
-from benchmark import registry
+from benchmark import files, registry
 from benchmark.cli import main as cli
 from benchmark.corpora.datasets.dataset import DATA_HOME, SPLITS, DataSet, _tracks
 from benchmark.corpora.datasets.instruments.irmas import IRMAS
@@ -23,6 +25,7 @@ from benchmark.scheduler.jobs import run_job
 from benchmark.scheduler.planning.keys import Plan
 from benchmark.scheduler.planning.waveforms import prepare
 from benchmark.store.artefacts import Store
+from benchmark.store.job import Stores
 
 DATA_SETS = [cls for cls in map(registry.corpora.get, registry.corpora.names()) if issubclass(cls, DataSet)]
 
@@ -72,6 +75,25 @@ def test_a_copy_elsewhere_has_the_same_fingerprint(home: Path, monkeypatch: pyte
     assert Few().fingerprint() == before
 
 
+def test_a_file_that_cannot_be_asked_for_is_not_gone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its length is part of the fingerprint: without it this would be another corpus, and all be trained anew."""
+    before, real, asked = Few().fingerprint(), os.stat, []
+
+    def stale(path: str | Path, *args: object, **options: object) -> os.stat_result:
+        if str(path).endswith("b.wav"):
+            asked.append(path)
+            if len(asked) % 4:
+                raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return real(path, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", stale)
+    monkeypatch.setattr(files, "PAUSES", (0.0, 0.0, 0.0))
+    assert Few().fingerprint() == before
+    monkeypatch.setattr(files, "PAUSES", (0.0,))
+    with pytest.raises(OSError, match=r"Stale file handle: .*b\.wav"):
+        Few().fingerprint()
+
+
 def test_a_plan_and_a_catalog_read_the_annotations_once(home: Path) -> None:
     Few.read = 0
     for _ in range(2):
@@ -95,6 +117,25 @@ def test_shards_are_decoded_from_the_catalog_alone(tmp_path: Path, monkeypatch: 
     run_job(jobs["shard"], data, data)
     lengths = np.load(Store(data).open("shard", jobs["shard"].key) / "lengths.npy")
     assert lengths.tolist() == [round(1.2 * 16_000)] * 33
+
+
+def test_no_verdict_is_stored_of_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DATA_HOME, str(tmp_path / "homes"))
+    monkeypatch.setattr(files, "PAUSES", (0.0,))
+    TREES["nsynth"](tmp_path / "homes")
+    plan, data = Plan(), tmp_path / "data"
+    prepare(plan, Audio(corpus="nsynth", size="all"), [])
+    jobs = {job.kind: job for job in plan.jobs.values()}
+    run_job(jobs["catalog"], data, data)
+    sound = sorted((tmp_path / "homes").rglob("*.wav"))[4]
+    sound.rename(tmp_path / "kept")
+    sound.symlink_to("/proc/self/mem")  # its first page is an input/output error
+    with pytest.raises(OSError, match=f"Input/output error: .*{sound.name}"):
+        run_job(jobs["shard"], data, data)
+    assert not Stores(data, data).done(jobs["shard"])
+    (tmp_path / "kept").rename(sound)
+    run_job(jobs["shard"], data, data)
+    assert json.loads((Store(data).open("shard", jobs["shard"].key) / "verdicts.json").read_text()) == []
 
 
 @pytest.mark.parametrize("cls", [cls for cls in DATA_SETS if cls.expected], ids=lambda cls: cls.info.name)

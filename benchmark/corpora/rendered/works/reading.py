@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import importlib.util
 import multiprocessing
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from benchmark.corpora.rendered.works.groups import grouped
 from benchmark.corpora.rendered.works.masses import read_masses
 from benchmark.corpora.rendered.works.pack import is_needed, keep, kept_works, packed_works
 from benchmark.corpora.rendered.works.work import Work
+from benchmark.files import die_with
 
 #: of the folk tunes: more than processes, so that neither waits long for the other
 FOLK_PARTS = 6
@@ -47,7 +49,7 @@ def _read() -> list[Work]:
     """Parsing is the slow part, so two processes share it: the longest part goes first, the order of works stays."""
     folder = corpus_folder()
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(2, context, die_with, (os.getpid(),)) as pool:
         essen = pool.submit(_listed, read_essen, folder)
         folk = [pool.submit(_listed, read_folk, folder, i, FOLK_PARTS) for i in range(FOLK_PARTS)]
         others = [pool.submit(_listed, read, folder) for read in (read_chorales, read_masses, read_madrigals)]

@@ -1,0 +1,58 @@
+"""Plugin files whose names Python cannot import, or takes for others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from benchmark import registry
+from benchmark.interfaces import UserError
+
+STRATEGY = """
+from benchmark.interfaces import Info
+from strategies.random import Random
+class Mine(Random):
+    info = Info("mine", "Mine", "nobody")
+"""
+
+
+def listed(folder: Path, *args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """What `benchmark` answers that is started in a folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "benchmark", *args]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("my-strategy.py", "my_strategy.py"), ("my strategy.v2.py", "my_strategy_v2.py"), ("2nd.py", "plugin_2nd.py")],
+)
+def test_a_name_that_cannot_be_imported_is_refused_with_a_better_one(name: str, hint: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(STRATEGY)
+    with pytest.raises(UserError, match=f"Python cannot import a module of this name; rename it to {hint}"):
+        registry.load_plugins([tmp_path / name])
+
+
+def test_a_name_that_another_module_has_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text(STRATEGY)
+    done = listed(tmp_path, "plan", "--plugin", str(tmp_path / "json.py"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert "Python has another module 'json'" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("name", ["tasks.py", "strategies.py", "tasks/__init__.py"])
+def test_what_hides_our_packages_is_named(name: str, tmp_path: Path) -> None:
+    culprit = tmp_path / name
+    culprit.parent.mkdir(exist_ok=True)
+    culprit.write_text("")
+    here = listed(tmp_path, "list", "tasks", cwd=tmp_path)
+    (tmp_path / "mine.py").write_text(STRATEGY)
+    beside = listed(tmp_path, "plan", "--plugin", str(tmp_path / "mine.py"), "--out", str(tmp_path / "out"))
+    for done in (here, beside):
+        assert done.returncode == 2
+        assert f"{culprit}: hides the package '{name[:5].rstrip('/')}" in " ".join(done.stderr.split())
