@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from benchmark import registry
 from benchmark.bookkeeping.collect import collect
+from benchmark.bookkeeping.mirror.tracking import Mirror
 from benchmark.bookkeeping.record import command_line
 from benchmark.bookkeeping.status import Reporter, Status
-from benchmark.bookkeeping.tracking import Mirror
 from benchmark.scheduler.estimate import Timings
 from benchmark.scheduler.grid import Audio, Grid
 from benchmark.scheduler.jobs import run_job

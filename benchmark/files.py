@@ -22,6 +22,8 @@ import psutil
 
 T = TypeVar("T")
 
+#: the data folder, here and in workers: `--data-dir` sets it
+DATA_FOLDER = "MIR_PRETEXT_DATA"
 #: before a file is read again whose disk or network failed, seconds
 PAUSES = (1.0, 5.0, 20.0)
 #: what is no failure: nothing is there

@@ -148,11 +148,27 @@ class Corpus(ABC):
 
     @abstractmethod
     def fingerprint(self) -> dict[str, str]:
-        """Versions of everything the audio and the labels follow from (part of the content key)."""
+        """Versions of everything that the catalog and the audio follow from (part of their content keys)."""
+
+    def label_fingerprint(self, columns: tuple[str, ...]) -> dict[str, str]:
+        """What labels follow from that are no part of the catalog, so that no audio depends on them; empty if all are.
+
+        Args:
+            columns: their names.
+        """
+        return {}
+
+    def labels(self, columns: tuple[str, ...]) -> pd.DataFrame:
+        """Those labels: `id` and these columns, of all tracks."""
+        raise NotImplementedError(f"{self.info.name} has its labels in its catalog")
+
+    def file_digests(self, tracks: pd.DataFrame) -> list[str | None]:
+        """SHA-256 of the file that each track is decoded from, None where there is none; empty if it has no files."""
+        return []
 
     @abstractmethod
     def catalog(self, folder: Path, size: int) -> pd.DataFrame:
-        """List the first `size` tracks of the order: columns `id`, `group`, `split`, and one per label.
+        """List the first `size` tracks of the order: columns `id`, `group`, `split`, and labels that `render` needs.
 
         `folder` is a place for files that `render` will need again (note tables, say).
         """
@@ -185,6 +201,8 @@ class Task(ABC):
     ordered: ClassVar[bool] = False
     #: columns of the corpus that its targets are made of: a strategy that heard one of them had this task's labels
     labels: ClassVar[tuple[str, ...]] = ()
+    #: further columns, which say what its test sets are
+    context: ClassVar[tuple[str, ...]] = ()
     #: test splits by suffix of the metric's name: "" is the main one
     test_splits: ClassVar[dict[str, str]] = {"": "test"}
 

@@ -45,6 +45,7 @@ class MTATTags(Tagging):
     level = "timbre"
     corpus = "mtat"
     labels = ("tags",)
+    context = ("artist",)
     classes = tuple(tag.replace("_", " ") for tag in TOP_50.split())
 
     def test_sets(self, tracks: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:

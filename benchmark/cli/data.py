@@ -61,6 +61,9 @@ def data_check(
     decode: Annotated[
         bool, typer.Option("--decode", help="Decode the sound first, if it is not yet: into the store of 'prepare'.")
     ] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every byte, and compare it with what was decoded.")
+    ] = False,
     plugin: Plugins = None,
     data_home: Home = None,
     data_dir: Data = None,
@@ -76,6 +79,7 @@ def data_check(
     from benchmark.corpora.datasets.dataset import DataSet
 
     _prepare(data_home, plugin)
+    data = data_folder(data_dir)
     cls = registry.corpora.get(corpus)
     if not issubclass(cls, DataSet):
         raise UserError(f"{corpus} is made here, from installed packages: there is nothing to check")
@@ -96,12 +100,25 @@ def data_check(
         if not every and len(paths) > _SHOWN:
             typer.echo(f"{verdict}: {len(paths) - _SHOWN} more (--all lists them)")
     typer.echo(f"{len(here)} of {len(tracks)} files are in {home}{f', {formats(cls())}' if len(here) else ''}")
-    _tell_sound(cls(), data_folder(data_dir), every, decode, workers)
-    raise typer.Exit(1 if len(here) < len(tracks) else 0)
+    folder = _tell_sound(cls(), data, every, decode, workers)
+    changed = _tell_changed(cls(), folder, every) if deep and folder else 0
+    raise typer.Exit(1 if len(here) < len(tracks) or changed else 0)
 
 
-def _tell_sound(corpus: Any, data: Path, every: bool, decode: bool, workers: int | None) -> None:
-    """The table of verdicts on what is decoded, and what leaks."""
+def _tell_changed(corpus: Any, folder: Path, every: bool) -> int:
+    """How many files hold something else than when they were decoded; the next run decodes them anew."""
+    from benchmark.corpora.datasets.completeness import changed
+
+    paths = changed(corpus, folder)
+    for path in paths if every else paths[:_SHOWN]:
+        typer.echo(f"changed since it was decoded, the next run decodes it anew: {path}")
+    if not every and len(paths) > _SHOWN:
+        typer.echo(f"changed: {len(paths) - _SHOWN} more (--all lists them)")
+    return len(paths)
+
+
+def _tell_sound(corpus: Any, data: Path, every: bool, decode: bool, workers: int | None) -> Path | None:
+    """The table of verdicts on what is decoded, and what leaks; returns where it is, if it has been."""
     from benchmark.cli.describe_corpus import decoded
     from benchmark.corpora.leaks import read_twins, words_of_groups, words_of_twins
     from benchmark.corpora.verdicts import lines, read_verdicts
@@ -115,6 +132,7 @@ def _tell_sound(corpus: Any, data: Path, every: bool, decode: bool, workers: int
         typer.echo(f"leak: {said}")
     if folder is None:
         typer.echo("its sound has not been decoded yet: 'data check --decode' does, and says what is odd about it")
+    return folder
 
 
 @data.command("prepare")

@@ -118,7 +118,7 @@ def data_folder(data_dir: Path | None) -> Path:
     """Where corpora are kept; workers are told as well."""
     from platformdirs import user_cache_path
 
-    from benchmark.corpora.rendered.works.pack import DATA_FOLDER
+    from benchmark.files import DATA_FOLDER
 
     folder = (data_dir or user_cache_path("mir-pretext")).absolute()
     os.environ[DATA_FOLDER] = str(folder)  # packed scores are found there

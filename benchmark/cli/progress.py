@@ -15,7 +15,7 @@ from benchmark.scheduler.estimate import human
 from benchmark.scheduler.walk import Event
 
 #: many small jobs of these kinds: counted, not announced one by one
-_QUIET = ("shard", "preflight")
+_QUIET = ("labels", "shard", "preflight")
 
 
 class Progress:

@@ -13,7 +13,7 @@ track = typer.Typer(no_args_is_help=True, help="Look after the MLflow mirror.")
 @track.command("rebuild")
 def track_rebuild(folder: Annotated[Path, typer.Argument(help="A results folder, such as results/smoke.")]) -> None:
     """Mirror a results folder anew: its mlflow.db is replaced; with MLFLOW_TRACKING_URI, adds what is missing there."""
-    from benchmark.bookkeeping.tracking import rebuild
+    from benchmark.bookkeeping.mirror.tracking import rebuild
 
     mirror, damaged = rebuild(folder)
     for artefact in damaged:

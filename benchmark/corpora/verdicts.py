@@ -11,6 +11,8 @@ from benchmark.interfaces import Odd, Unreadable
 
 #: rows `id`, `kind`, `what`, and whether the track is `heard` all the same
 VERDICTS = "verdicts.json"
+#: SHA-256 of the files that were decoded, by track, where there are such
+FILES = "files.json"
 #: tracks that a line names
 _SHOWN = 3
 

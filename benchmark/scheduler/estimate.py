@@ -17,6 +17,7 @@ from benchmark.store.job import Job
 #: jobs of a kind that agree in these fields of their specification cost about the same
 _ALIKE = {
     "catalog": ("corpus", "size"),
+    "labels": ("corpus",),
     "shard": ("corpus", "stems"),
     "waveforms": ("corpus", "size", "stems"),
     "preflight": ("encoder", "task"),

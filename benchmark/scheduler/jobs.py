@@ -12,11 +12,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmark import registry
-from benchmark.corpora.verdicts import read_verdicts, rows_of, write_verdicts
+from benchmark.corpora.verdicts import FILES, read_verdicts, rows_of, write_verdicts
+from benchmark.files import read_json
 from benchmark.interfaces import Unreadable, UserError
 from benchmark.scheduler.executors.slots import DETERMINISTIC, DEVICE_VARIABLE
 from benchmark.scheduler.planning.conditions import FONT_CORPORA, SECOND_FONT, labels_hold
@@ -68,10 +70,31 @@ def _device() -> str:
 
 def _catalog(job: Job, stores: Stores, draft: Draft) -> None:
     corpus = registry.corpora.get(job.spec["corpus"])()
-    if corpus.fingerprint() != job.spec["fingerprint"]:  # here alone: it reads the index, which no shard has to
+    _check_fingerprint(job, corpus.fingerprint())  # here alone: it reads the index, which no shard has to
+    corpus.catalog(draft.path, job.spec["size"]).to_parquet(draft.path / "tracks.parquet", index=False)
+
+
+def _check_fingerprint(job: Job, found: dict[str, str]) -> None:
+    if found != job.spec["fingerprint"]:
         name = job.spec["corpus"]
         raise UserError(f"{name}: this machine has other data, or other versions, than the one where the run started")
-    corpus.catalog(draft.path, job.spec["size"]).to_parquet(draft.path / "tracks.parquet", index=False)
+
+
+def _labels(job: Job, stores: Stores, draft: Draft) -> None:
+    corpus, columns = registry.corpora.get(job.spec["corpus"])(), tuple(job.spec["columns"])
+    _check_fingerprint(job, corpus.label_fingerprint(columns))
+    corpus.labels(columns).to_parquet(draft.path / "labels.parquet", index=False)
+
+
+def _with_labels(tracks: Any, corpus: str, spec: dict[str, Any], stores: Stores) -> Any:
+    """Tracks with the labels that a job is to know besides those of their catalog."""
+    import pandas as pd
+
+    key = spec.get("labels", {}).get(corpus)
+    if key is None:
+        return tracks
+    labels = pd.read_parquet(stores.data.open("labels", key) / "labels.parquet").set_index("id")
+    return tracks.join(labels.loc[tracks["id"]].reset_index(drop=True))
 
 
 def _shard(job: Job, stores: Stores, draft: Draft) -> None:
@@ -101,6 +124,7 @@ def _shard(job: Job, stores: Stores, draft: Draft) -> None:
             for name in (MIX, *one.spec["stems"]):
                 np.save(place.path / f"{name}.npy", np.concatenate([track[name] for track in rendered]))
             write_verdicts(verdicts, place.path)
+            (place.path / FILES).write_text(json.dumps(corpus.file_digests(tracks)))
 
 
 def _waveforms(job: Job, stores: Stores, draft: Draft) -> None:
@@ -123,6 +147,9 @@ def _waveforms(job: Job, stores: Stores, draft: Draft) -> None:
     rate = registry.corpora.get(job.spec["corpus"]).sample_rate
     join_shards(folders, [MIX, *job.spec["stems"]], tracks, draft.path)
     write_verdicts(verdicts, draft.path)
+    digests = [digest for folder in folders if (folder / FILES).is_file() for digest in read_json(folder / FILES)]
+    if digests:
+        (draft.path / FILES).write_text(json.dumps(dict(zip(tracks["id"], digests, strict=True))))
     write_twins(twins_within(Waveforms.open(draft.path, rate), [f / "sketches.npy" for f in folders]), draft.path)
     draft.info.update(tracks=len(tracks), unreadable=len(unreadable))
 
@@ -140,7 +167,12 @@ def _heard(job: Job, stores: Stores) -> Any:
 
     named = job.spec["corpus"]
     corpora = [named] if isinstance(named, str) else named
-    return Waveforms.beside([open_waveforms(stores.data, *pair) for pair in zip(job.needs, corpora, strict=False)])
+    return Waveforms.beside([_labelled(job, stores, *pair) for pair in zip(job.needs, corpora, strict=False)])
+
+
+def _labelled(job: Job, stores: Stores, key: str, corpus: str) -> Any:
+    waves = open_waveforms(stores.data, key, corpus)
+    return replace(waves, tracks=_with_labels(waves.tracks, corpus, job.spec, stores))
 
 
 def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
@@ -198,8 +230,13 @@ def _preflight(job: Job, stores: Stores, draft: Draft) -> None:
     from benchmark.scheduler.preflight import try_strategy, try_task
 
     device, spec = _device(), job.spec
-    catalogs = [stores.data.open("catalog", key) for key in spec["needs"]]
-    labels = [pd.read_parquet(catalog / "tracks.parquet") for catalog in catalogs]
+    apart = spec.get("labels", {})
+    labels = [
+        _with_labels(pd.read_parquet(stores.data.open("catalog", key) / "tracks.parquet"), corpus, spec, stores)
+        for key in spec["needs"]
+        if key not in apart.values()
+        for corpus in [stores.data.manifest("catalog", key)["spec"]["corpus"]]
+    ]
     if "task" in spec:
         try_task(registry.tasks.get(spec["task"])(), labels[0], spec["fraction"])
         return
@@ -271,6 +308,7 @@ def _probe(job: Job, stores: Stores, draft: Draft) -> None:
     device, spec = _device(), job.spec
     embedded = stores.out.open("embed", job.needs[0])
     tracks = pd.read_parquet(stores.data.open("waveforms", job.needs[1]) / "tracks.parquet")
+    tracks = _with_labels(tracks, spec["corpus"], spec, stores)
     frame_level = registry.tasks.get(spec["task"])().frame_level
     held_out = np.flatnonzero(~tracks["split"].isin(("train", "val")))
     heard, others = {}, iter(job.needs[2:])
@@ -300,7 +338,7 @@ def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
     from benchmark.probing.supervised import Audible, train_supervised
 
     device, spec = _device(), job.spec
-    waves = open_waveforms(stores.data, job.needs[0], spec["corpus"])
+    waves = _labelled(job, stores, job.needs[0], spec["corpus"])
     trial = _trial(job, waves.tracks)
     tuned = "protocol" in spec
     conditions = {
@@ -352,6 +390,7 @@ _RUNNERS = {
     "preflight": _preflight,
     "supervised": _supervised,
     "catalog": _catalog,
+    "labels": _labels,
     "shard": _shard,
     "waveforms": _waveforms,
     "trunk": _pretrain,

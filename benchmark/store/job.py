@@ -9,7 +9,7 @@ from typing import Any
 from benchmark.store.artefacts import Store
 
 #: jobs whose artefacts belong to the data folder: shared by all grids
-DATA_KINDS = ("catalog", "shard", "waveforms")
+DATA_KINDS = ("catalog", "labels", "shard", "waveforms")
 #: jobs whose artefacts nobody wants for themselves: large, and soon made again
 PASSING_KINDS = ("shard", "embed")
 

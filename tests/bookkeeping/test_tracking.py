@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 import typer
 
-from benchmark.bookkeeping.tracking import Mirror
+from benchmark.bookkeeping.mirror.tracking import Mirror
 from benchmark.cli.track import track_rebuild
 from benchmark.interfaces import UserError
 from benchmark.store.artefacts import Store, content_key
@@ -209,7 +209,7 @@ COMPLETE = """
 import sys
 from pathlib import Path
 from benchmark.store.artefacts import Store
-from benchmark.bookkeeping.tracking import Mirror
+from benchmark.bookkeeping.mirror.tracking import Mirror
 from benchmark.store.job import Job
 out = Path(sys.argv[1])
 with Mirror(out, "tiny", "run") as mirror:

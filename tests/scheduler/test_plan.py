@@ -90,7 +90,9 @@ def test_corpora_are_pretrained_on_side_by_side(home: Path, monkeypatch: pytest.
     assert set(stores) == {"rendered_scores", "mtat"}
     for job in jobs.values():
         if job.kind == "pretrain":
-            assert job.spec["needs"] == [stores["rendered_scores"], stores["mtat"]]
+            labels = [jobs[key] for key in job.spec.get("labels", {}).values()]
+            assert [one.spec["columns"] for one in labels] == ([["tags"]] if "tags" in job.spec["options"] else [])
+            assert job.spec["needs"] == [stores["rendered_scores"], stores["mtat"], *(one.key for one in labels)]
             assert job.spec["corpus"] == ["rendered_scores", "mtat"]
         if job.kind == "probe":
             assert job.spec["pretrain_corpus"] == "rendered_scores/tiny + mtat/all"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from benchmark.corpora.datasets.dataset import DataSet
 from benchmark.corpora.datasets.layout import SOUND, Files
+from benchmark.corpora.verdicts import FILES
+from benchmark.files import read_json
 
 #: endings of sound that nobody here decodes
 UNDECODABLE = frozenset((".m4a", ".mp4", ".aac", ".wma", ".ape", ".wv", ".mpc", ".webm", ".mka", ".dsf", ".shn"))
@@ -45,6 +47,23 @@ def lost(corpus: DataSet) -> dict[str, list[str]]:
         else:
             verdicts.setdefault("found with another extension, convert it", []).append(f"{path} (it is {other})")
     return verdicts
+
+
+def changed(corpus: DataSet, folder: Path) -> list[str]:
+    """Files that hold something else than when they were decoded; they then have signatures of their own.
+
+    Args:
+        corpus: whose.
+        folder: its waveforms.
+    """
+    known = read_json(folder / FILES) or {}
+    tracks, home = corpus.tracks(), corpus.home()
+    here = tracks[tracks["id"].isin(known)].drop_duplicates("path")
+    digests = corpus.file_digests(here)
+    pairs = zip(here["id"], here["path"], digests, strict=True)
+    found = [str(path) for name, path, digest in pairs if digest and digest != known[name]]
+    corpus.mark_changed([corpus.file(home, path) for path in found])
+    return found
 
 
 def formats(corpus: DataSet) -> str:

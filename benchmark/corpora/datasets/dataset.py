@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from benchmark.corpora.datasets.signatures import mark_changed, sha256, sign
 from benchmark.files import ABSENT, patiently
 from benchmark.interfaces import Corpus, Finding, Unreadable, UserError
 
@@ -24,6 +25,8 @@ DATA_HOME = "MIR_DATA_HOME"
 SPLITS = ("train", "val", "test")
 #: of what is made of files: bump it when that changes
 DECODING = 2
+#: columns of an index that its sound depends on, its splits and groups among them; all others are labels
+SOUND = ("id", "path", "group", "split", "start", "seconds")
 
 
 class Absent(UserError):
@@ -131,43 +134,67 @@ class DataSet(Corpus):
         """Where a track's file lies."""
         return f"{home}/{path}"
 
+    def signatures(self) -> list[str | None]:
+        """What tells each track's file from others, None where there is no file."""
+        home = self.home()
+        return sign([self.file(home, path) for path in self.tracks()["path"]], f"{self.info.name} {home}")
+
+    def mark_changed(self, files: list[str]) -> None:
+        """Sign files anew that hold something else, although their signatures do not say so."""
+        mark_changed(files, f"{self.info.name} {self.home()}")
+
+    def file_digests(self, tracks: pd.DataFrame) -> list[str | None]:
+        """SHA-256 of each track's file."""
+        home = self.home()
+        return [sha256(self.file(home, path)) for path in tracks["path"]]
+
     def fingerprint(self) -> dict[str, str]:
-        """Of the index, of the length in bytes of each audio file, and of the decoders.
+        """Of the index but for its labels, of each audio file, and of the decoders.
 
         Raises:
             UserError: there is no audio at all: nothing can be made of it.
 
-        Lengths only: times of change differ between two copies of a data set, and hashing what the files hold would
-        read 200 GB before every run. So a file that another one of its length replaces is not noticed.
+        Times of change differ between two copies of a data set, and hashing what the files hold would read 200 GB
+        before every run: so it is the length and some blocks of each that tell it from others.
         """
-        name, lengths = self.info.name, self.lengths()
-        if not any(length is not None for length in lengths):
+        name, found = self.info.name, self.signatures()
+        if not any(found):
             home = self.home()
             raise UserError(
-                f"{name}: none of its {len(lengths)} files is in {home}; 'data check {name}' looks further. {self.get}"
+                f"{name}: none of its {len(found)} files is in {home}; 'data check {name}' looks further. {self.get}"
             )
         return {
-            "index": _index_digest(type(self), self.home()),
-            "audio": _digest(" ".join(str(length or 0) for length in lengths)),
+            "index": _digest(_json(_sound(type(self), self.home()))),
+            "audio": _digest(" ".join(signature or "0" for signature in found)),
             "reader": str(self.info.version),
             "decoding": str(DECODING),
             **{name: version(name) for name in ("soundfile", "soxr")},
         }
 
+    def label_fingerprint(self, columns: tuple[str, ...]) -> dict[str, str]:
+        """Of these columns and the ids."""
+        found = self.labels(columns)
+        known = {"labels": _digest(_json(found)), "reader": str(self.info.version)}
+        return known if len(found.columns) > 1 else {}
+
+    def labels(self, columns: tuple[str, ...]) -> pd.DataFrame:
+        """Those of these columns that the index has."""
+        tracks = self.tracks()
+        return tracks[["id", *(column for column in columns if column in tracks)]]
+
     def catalog(self, folder: Path, size: int) -> pd.DataFrame:
-        """The index."""
-        return self.tracks().iloc[:size]
+        """The index without its labels, and `reach`: until when those refer to the sound, in seconds."""
+        return _sound(type(self), self.home()).iloc[:size]
 
     def render(self, tracks: pd.DataFrame, folder: Path) -> Iterator[dict[str, NDArray[np.int16]] | Unreadable]:
         """Decode each track's file, or its excerpt."""
         from benchmark.audio.decode import decode
-        from benchmark.corpora.datasets.annotated import reach
 
         home = self.home()
         for track in tracks.to_dict("records"):
             seconds = track.get("seconds", math.nan)
             excerpt = (track.get("start", 0.0), None if math.isnan(seconds) else seconds)
-            yield decode(Path(self.file(home, track["path"])), self.sample_rate, *excerpt, reach(track))
+            yield decode(Path(self.file(home, track["path"])), self.sample_rate, *excerpt, track.get("reach", 0.0))
 
 
 def _length(path: str) -> int | None:
@@ -181,9 +208,18 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _json(table: pd.DataFrame) -> str:
+    return str(table.to_json(orient="split", double_precision=15))
+
+
 @lru_cache
-def _index_digest(cls: type[DataSet], home: Path) -> str:
-    return _digest(_tracks(cls, home).to_json(orient="split", double_precision=15))
+def _sound(cls: type[DataSet], home: Path) -> pd.DataFrame:
+    from benchmark.corpora.datasets.annotated import reach
+
+    tracks = _tracks(cls, home)
+    # in whole seconds: a label that is corrected by less is none of the sound's business
+    ends = [float(math.floor(reach(track))) for track in tracks.to_dict("records")]
+    return tracks[[column for column in SOUND if column in tracks]].assign(reach=ends)
 
 
 @lru_cache  # a plan comes back to each data set: for its size, its fingerprint, and the labels of every task

@@ -10,6 +10,7 @@ from benchmark.interfaces import UserError
 from benchmark.pretraining.budget import COOLDOWN, PretrainConfig
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.keys import Plan, source
+from benchmark.scheduler.planning.labels import read_labels
 from benchmark.scheduler.planning.rows import Row, compatible
 from benchmark.scheduler.planning.waveforms import audio_of, prepare
 
@@ -60,7 +61,12 @@ class Checkpoints:
             return self._plan.add("pretrain", f"settle {row.label(encoder, seed)}", spec, heard)
         budget, label = row.budget(self._grid), row.label(encoder, seed)
         step = {**module, "precision": budget.precision}
-        tried = self._plan.add("preflight", f"preflight {row.name} on {row.on(encoder)}", step, self._labels(row))
+        tags = row.cls.crops(row.config).tags
+        catalogs = tuple(self._plan.jobs[key].needs[0] for key in self._heard) if tags else ()
+        if labels := read_labels(self._plan, self._grid.corpora, tags) if tags else {}:
+            spec, step, heard = {**spec, "labels": labels}, {**step, "labels": labels}, (*heard, *labels.values())
+        needs = (*catalogs, *labels.values())
+        tried = self._plan.add("preflight", f"preflight {row.name} on {row.on(encoder)}", step, needs)
         if self._grid.budgets:
             return self._branch(row, label, spec, budget, crops or budget.crops, heard, tried)
         spec["budget"] = budget.model_dump()
@@ -101,10 +107,6 @@ class Checkpoints:
     def heard_by(self, row: Row) -> str:
         """The corpora and sizes that a row's encoder has heard, or `none`."""
         return heard_by_all(self._grid) if row.hears else "none"
-
-    def _labels(self, row: Row) -> tuple[str, ...]:
-        """The catalogs, for who hears labels."""
-        return tuple(self._plan.jobs[key].needs[0] for key in self._heard) if row.cls.crops(row.config).tags else ()
 
     def _check_labels(self, row: Row) -> None:
         """Refuse labels that a row cannot learn from, where the corpus knows them by now; elsewhere its trial does."""

@@ -45,6 +45,7 @@ class EndToEnd:
         for name, task in self._exams.tasks.items():
             reading, others = self._reading(name)
             needs = (self._exams.waveforms(name), *((checkpoint,) if checkpoint else ()), *others)
+            needs = (*needs, *self._exams.labels(name))
             for draw, own in self._draws(row):
                 job = {**spec, "corpus": task.corpus, **reading, **own}
                 self._plan.add("supervised", f"{label} on {name}, {draw}", job, needs, (self._exams.tried[name],))

@@ -9,6 +9,7 @@ from benchmark.probing.items import check_items
 from benchmark.scheduler.grid import Audio, Grid
 from benchmark.scheduler.planning.conditions import FONT_CORPORA
 from benchmark.scheduler.planning.keys import Plan, source
+from benchmark.scheduler.planning.labels import read_labels
 from benchmark.scheduler.planning.waveforms import audio_of, prepare
 
 
@@ -30,11 +31,18 @@ class Exams:
             corpus.require(task.labels)
             if (tracks := corpus.known_tracks()) is not None:
                 check_items(task(), tracks)
+        self._labels = {
+            name: read_labels(plan, [task.corpus], (*task.labels, *task.context)) for name, task in self.tasks.items()
+        }
         self.tried = {name: self._try(name) for name in self.tasks}
 
     def waveforms(self, task: str) -> str:
         """The waveforms that a task is read from."""
         return self._waveforms[self.tasks[task].corpus]
+
+    def labels(self, task: str) -> tuple[str, ...]:
+        """The job that reads a task's labels, where its corpus's catalog does not have them."""
+        return tuple(self._labels[task].values())
 
     def second_font(self, task: str) -> str:
         """The waveforms of a task's test tracks by the second font."""
@@ -52,9 +60,11 @@ class Exams:
         }
 
     def _identity(self, task: str) -> dict[str, Any]:
-        return {"task": task, "task_version": self.tasks[task].info.version, **source(registry.tasks, task)}
+        labels = self._labels[task]
+        version = {"task_version": self.tasks[task].info.version, **source(registry.tasks, task)}
+        return {"task": task, **version, **({"labels": labels} if labels else {})}
 
     def _try(self, task: str) -> str:
         catalog = self._plan.jobs[self.waveforms(task)].needs[0]
         spec = {**self._identity(task), "fraction": min(self._grid.fractions)}
-        return self._plan.add("preflight", f"preflight {task}", spec, (catalog,))
+        return self._plan.add("preflight", f"preflight {task}", spec, (catalog, *self.labels(task)))

@@ -12,6 +12,7 @@ from benchmark.store.job import DATA_KINDS, Job
 #: what each kind of job computes: bump it when that changes; what builds on it follows by its key
 ENGINE = {
     "catalog": 3,
+    "labels": 1,
     "shard": 4,
     "waveforms": 4,
     "trunk": 1,

@@ -75,7 +75,7 @@ class Probes:
         probe |= {"conditions": [list(condition) for condition in chosen]} if chosen else {}
         fractions = [[max(self._grid.fractions), 1]]
         probe |= {"fractions": fractions, "shuffle_labels": True, "shuffles": SHUFFLES} if control else {}
-        kind, needs = "control" if control else "probe", (embedded, tracks, *others)
+        kind, needs = "control" if control else "probe", (embedded, tracks, *others, *self._exams.labels(name))
         self._plan.add(kind, f"{kind} {label} on {name}", probe, needs, (self._exams.tried[name],))
 
     def _under(

@@ -20,9 +20,10 @@ from benchmark.corpora.rendered.works import reading
 from benchmark.corpora.rendered.works.chorales import read_chorales
 from benchmark.corpora.rendered.works.folk import read_folk
 from benchmark.corpora.rendered.works.groups import grouped
-from benchmark.corpora.rendered.works.pack import DATA_FOLDER, pack, packed_works, reader_versions
+from benchmark.corpora.rendered.works.pack import pack, packed_works, reader_versions
 from benchmark.corpora.rendered.works.reading import corpus_folder
 from benchmark.corpora.rendered.works.work import Work
+from benchmark.files import DATA_FOLDER
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.plan import plan

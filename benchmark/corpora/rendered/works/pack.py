@@ -17,14 +17,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.files import read_json
+from benchmark.files import DATA_FOLDER, read_json
 from benchmark.interfaces import UserError
 
 if TYPE_CHECKING:
     from benchmark.corpora.rendered.works.work import Work
 
-#: the data folder, here and in workers: `--data-dir` sets it
-DATA_FOLDER = "MIR_PRETEXT_DATA"
 READERS = ("music21", "symusic")
 RECORD = "pack.json"
 TABLES = ("notes.parquet", "works.parquet")

@@ -2,7 +2,7 @@
 
     parent run  one per run of a grid: tags grid, command, results
     child run   one per job that pre-trains or scores: tags job_key, kind, results; for params and metrics see
-                `mlflow_entries`
+                `entries`
 
 The store is the truth. The driver alone writes here, a job in one batch, from the stored artefact alone: so the mirror
 may be behind, or deleted, and `track rebuild` makes it again; so does the next run, if the folder's own database holds
@@ -25,8 +25,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from benchmark.bookkeeping.mlflow_entries import MIRRORED, Entry, entry
-from benchmark.bookkeeping.mlflow_experiment import Experiment, make_database
+from benchmark.bookkeeping.mirror.entries import MIRRORED, Entry, entry
+from benchmark.bookkeeping.mirror.experiment import Experiment, make_database
 from benchmark.files import read_json, replacing
 from benchmark.interfaces import UserError
 from benchmark.store.artefacts import Store

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmark.bookkeeping.mlflow_entries import Entry
+from benchmark.bookkeeping.mirror.entries import Entry
 
 _DEFAULTS = {
     # it reports to its makers unless told not to (DO_NOT_TRACK=1 is not understood)
