@@ -11,8 +11,10 @@ from typing import Any, Protocol
 from benchmark import registry
 from benchmark.bookkeeping.collect import collect
 from benchmark.bookkeeping.mirror.tracking import Mirror
+from benchmark.bookkeeping.outputs import link
 from benchmark.bookkeeping.record import command_line
 from benchmark.bookkeeping.status import Reporter, Status
+from benchmark.interfaces import UserError
 from benchmark.scheduler.estimate import Timings
 from benchmark.scheduler.grid import Audio, Grid
 from benchmark.scheduler.jobs import run_job
@@ -23,6 +25,7 @@ from benchmark.scheduler.planning.plan import plan, select
 from benchmark.scheduler.planning.waveforms import prepare
 from benchmark.scheduler.settings import Settings
 from benchmark.scheduler.walk import Event, Report, missing, walk
+from benchmark.store.artefacts import Store
 from benchmark.store.job import Job, Stores
 from benchmark.store.locks import StoreLocks
 
@@ -39,15 +42,17 @@ class Show(Protocol):
 
 def drive(grid: Grid, settings: Settings, progress: Show) -> Report:
     """Run what is missing of `grid` and refresh the tables and the page."""
-    stores = Stores(settings.data, settings.out)
-    jobs, mirror = plan(grid), Mirror(settings.out, grid.name, command_line()) if settings.mlflow else None
+    stores, jobs = settings.stores(), plan(grid)
+    mirror = Mirror(settings.out, grid.name, command_line()) if settings.mlflow else None
+    with contextlib.suppress(UserError):  # read-only: that matters where there is something to do
+        link(settings.out, stores.results.root, jobs)
     chosen, passing = select(jobs, settings.only, settings.exclude), Passing(jobs, stores, settings.keep_embeddings)
     with mirror or contextlib.nullcontext():
         report = _walk(chosen, stores, settings, grid.pretrain.devices, progress, passing, mirror)
         if mirror:
-            mirror.complete(jobs.values(), stores.out)
-    _tidy_up(passing, stores)
-    collect(grid, jobs, stores, report)
+            mirror.complete(jobs.values(), stores.results)
+    _tidy_up(passing, stores, settings.out)
+    collect(grid, jobs, stores, report, settings.out)
     return report
 
 
@@ -57,11 +62,11 @@ def store_audio(audio: Audio, stems: list[str], settings: Settings, progress: Sh
     Returns:
         What ran, and the folder of the waveforms.
     """
-    stores, wanted = Stores(settings.data, settings.out), Plan()
+    stores, wanted = settings.stores(), Plan()
     key = prepare(wanted, audio, sorted(stems))
     passing = Passing(wanted.jobs, stores)
     report = _walk(wanted.jobs, stores, settings, 1, progress, passing)
-    _tidy_up(passing, stores)
+    _tidy_up(passing, stores, settings.out)
     return report, stores.data.folder("waveforms", key)
 
 
@@ -79,23 +84,25 @@ def _walk(
     if not todo:
         return Report(skipped=list(jobs.values()))
     timings = settings.timings()
-    for store in (stores.data, stores.out):
+    for store in (stores.data, stores.results, Store(settings.out)):
         store.prepare()
         store.sweep()  # drafts of killed drivers may be what fills the disk
     check_space(todo, timings, stores, settings.slots(devices))
     cls: Any = registry.executors.get(settings.executor)
     executor = cls.open(settings.resources(devices), settings.out / "logs")
     locks = StoreLocks(stores)
-    run = partial(run_job, data=settings.data, out=settings.out)
+    run = partial(run_job, data=settings.data, results=stores.results.root)
     try:
-        with Reporter(stores.out, todo, timings.seconds, executor.capacity, progress.watch) as reporter:
+        with Reporter(
+            settings.out, stores.results, todo, timings.seconds, executor.capacity, progress.watch
+        ) as reporter:
 
             def note(event: Event) -> None:
                 if event.what == "finished":
                     for made in (event.job, *filter(stores.done, event.job.carries)):
                         timings.add(made, stores.of(made.kind).manifest(made.kind, made.key))
                     if mirror:
-                        mirror.log(event.job, stores.out)
+                        mirror.log(event.job, stores.results)
                     passing.let_go(event.job.needs)
                 reporter.note(event)
                 progress.show(event)
@@ -112,13 +119,13 @@ def _urgency(timings: Timings, job: Job) -> float:
     return math.inf if job.kind == "preflight" else timings.seconds(job) or 1.0
 
 
-def _tidy_up(passing: Passing, stores: Stores) -> None:
+def _tidy_up(passing: Passing, stores: Stores, out: Path) -> None:
     """Clear away what killed drivers left. At the end: their workers, if killed just now, are gone by then."""
     locks = StoreLocks(stores)
     with contextlib.suppress(OSError):  # read-only by now, perhaps: then it stays
         passing.let_go()
         locks.sweep()
-        for store in (stores.data, stores.out):
+        for store in (stores.data, stores.results):
             store.sweep()
-            Status.sweep(store.root)
+        Status.sweep(out)
     locks.release()

@@ -38,10 +38,16 @@ pretrain: {crops: 640, batch_size: 32}
 """
 
 
+def in_itself(args: tuple[str, ...]) -> tuple[str, ...]:
+    """A run whose results folder holds all that it made: tests share a data folder, and want to see things made."""
+    alone = args[0] in ("run", "plan", "tune") and "--out" in args and "--store" not in args
+    return (*args, "--store", args[args.index("--out") + 1]) if alone else args
+
+
 def command(*args: str, env: dict[str, str] | None = None, timeout: float = 500) -> subprocess.CompletedProcess[str]:
     """Run `python -m benchmark ARGS`, without MLflow, which costs seconds, unless `env` says otherwise."""
     return subprocess.run(
-        [sys.executable, "-m", "benchmark", *args],
+        [sys.executable, "-m", "benchmark", *in_itself(args)],
         capture_output=True,
         text=True,
         timeout=timeout,

@@ -35,9 +35,8 @@ FIRST = (
 )
 
 
-def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> None:
+def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report, out: Path) -> None:
     """Write `scores.parquet`, `run.json` and the page into the results folder, if anything changed."""
-    out = stores.out.root
     there = {job.key for job in report.skipped}  # nothing needs a scored job: it was skipped since it stands
     probes = [job for job in jobs.values() if job.kind in SCORED and (job.key in there or stores.done(job))]
     stamp = {"grid": grid.model_dump(mode="json"), "keys": sorted(job.key for job in probes)}
@@ -49,7 +48,7 @@ def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) ->
     if not probes:
         write_record(told, out)
         return
-    write_tables(_tables(stores.out, [(job.kind, job.key) for job in probes]), out, told)
+    write_tables(_tables(stores.results, [(job.kind, job.key) for job in probes]), out, told)
     stamp["tables"] = _sums(out)
     if _page(out):
         _write(state, json.dumps(stamp))

@@ -47,7 +47,7 @@ def sound(jobs: dict[str, Job]) -> dict[str, str]:
 def control(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
     """Scores of probes that learned shuffled labels: each task's main metric, on average over the shuffles."""
     done = [job for job in jobs.values() if job.kind == "control" and stores.done(job)]
-    return [row for job in done for row in _scores(stores.out.open("control", job.key), job.spec["task"])]
+    return [row for job in done for row in _scores(stores.results.open("control", job.key), job.spec["task"])]
 
 
 def _scores(folder: Path, task: str) -> list[dict[str, Any]]:

@@ -137,7 +137,7 @@ def _pretrainings(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
         if checkpoint and "budget" in checkpoint.spec and stores.done(checkpoint):
             identity = (job.spec["strategy"], job.spec["encoder"], job.spec["seed"])
             # of several budgets the last one's, which is the largest
-            info = stores.out.manifest("pretrain", checkpoint.key)["info"]
+            info = stores.results.manifest("pretrain", checkpoint.key)["info"]
             found[identity] = {**_pretraining(identity, info), "key": checkpoint.key}
     return list(found.values())
 

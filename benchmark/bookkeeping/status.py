@@ -89,7 +89,8 @@ class Reporter:
     """Follows the walk's events in the driver, and writes the status; `watch` is told of each.
 
     Args:
-        store: the results' store.
+        out: the results folder.
+        store: of what is trained, which says how far it is.
         todo: the jobs that will run, in the order of the plan.
         seconds: expected of a job; None if nobody knows.
         slots: how many run side by side.
@@ -98,6 +99,7 @@ class Reporter:
 
     def __init__(
         self,
+        out: Path,
         store: Store,
         todo: Iterable[Job],
         seconds: Callable[[Job], float | None],
@@ -113,7 +115,7 @@ class Reporter:
         self._since: dict[str, float] = {}
         self._lock, self._stop = threading.Lock(), threading.Event()
         self._driver = Owner(host_name(), os.getpid(), born(os.getpid()) or 0.0)
-        self._file = store.root / _name(self._driver.host, str(self._driver.pid))
+        self._file = out / _name(self._driver.host, str(self._driver.pid))
         self._waiting = ""
         self._thread = threading.Thread(target=self._keep_telling, daemon=True)
 

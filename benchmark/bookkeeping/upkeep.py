@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmark.bookkeeping.collect import COLLECTED
+from benchmark.bookkeeping.outputs import link_of, users
 from benchmark.files import is_orphan
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
@@ -66,22 +67,30 @@ class Garbage:
         return sum(path.lstat().st_size for path in (inner if _is_folder(self.path) else [self.path]))
 
 
-def existing(folder: Path) -> Store:
-    """The store in a results folder or data folder.
+def existing(folder: Path) -> tuple[Store, Set[str] | None]:
+    """The store of a data folder, or of a results folder, whose artefacts lie elsewhere, and which of them are its own.
+
+    Returns:
+        The store, and keys; None if all artefacts there are meant.
 
     Raises:
         UserError: there is none.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: there is no such folder; name a results folder or a data folder")
-    if not any(_contents(folder)):
+    if any(_contents(folder)):
+        return Store(folder), None
+    used = link_of(folder)
+    if used is None:
         raise UserError(f"{folder}: there is no artefact in it; name a results folder or a data folder")
-    return Store(folder)
+    if not used.store.is_dir():
+        raise UserError(f"{folder}: its artefacts are in {used.store}, which is not there")
+    return Store(used.store), used.keys
 
 
-def artefacts(store: Store) -> list[Address]:
-    """All folders with an artefact's name, whole or not, by kind and key."""
-    return _contents(store.root)[0]
+def artefacts(store: Store, keys: Set[str] | None = None) -> list[Address]:
+    """All folders with an artefact's name, whole or not, by kind and key; or those of them with such keys."""
+    return [at for at in _contents(store.root)[0] if keys is None or at.key in keys]
 
 
 def strangers(store: Store) -> list[Path]:
@@ -89,9 +98,9 @@ def strangers(store: Store) -> list[Path]:
     return _contents(store.root)[1]
 
 
-def damaged(store: Store) -> Iterator[Damage]:
-    """Read every byte of every artefact, and tell of those that are not what was written."""
-    for at in artefacts(store):
+def damaged(store: Store, keys: Set[str] | None = None) -> Iterator[Damage]:
+    """Read every byte of all artefacts, or of those with such keys, and tell of those that are not what was written."""
+    for at in artefacts(store, keys):
         problems = store.verify(*at)
         if problems:
             yield Damage(at, about(store, at), problems)
@@ -107,22 +116,20 @@ def about(store: Store, at: Address) -> str:
     return "".join(c if c.isprintable() else "?" for c in line)  # an imported name must not speak to the terminal
 
 
-def needed_by(grids: list[str], folder: Path) -> set[str]:
-    """Keys of all jobs of some grids, and of what was last run into `folder`.
+def needed_by(grids: list[str], store: Path) -> set[str]:
+    """Keys of all jobs of some grids, and of what was last run into each results folder that uses a store.
 
     Args:
         grids: a name, the path of a YAML file, or a results folder: then the grid of its last run, options and all.
-        folder: scores that it shows are not garbage, whatever options they were run with.
+        store: what folders show of it is not garbage, whatever options and engine it was run with.
 
     Raises:
-        UserError: no grid is given, or one cannot be planned.
+        UserError: there is no grid and no such folder, or a grid cannot be planned.
     """
-    if not grids:
+    used = [found for found in map(link_of, users(store)) if found]
+    if not grids and not used:
         raise UserError("which grids are to be kept? name each with --grid (a name, a YAML file, or a results folder)")
-    recorded = _recorded(folder)
-    names = [*grids, *([str(folder)] if recorded else [])]
-    # what it shows, too: an engine that has moved on since plans other keys
-    return {key for name in names for key in plan(_grid(name))} | set(recorded.get("keys", []))
+    return {key for name in grids for key in plan(_grid(name))}.union(*(found.keys for found in used))
 
 
 def _grid(name: str) -> Grid:

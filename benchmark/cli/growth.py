@@ -86,7 +86,7 @@ def _point(place: Path, grid: dict[str, Any], axis: str) -> dict[str, float]:
 def _run(grid: Path, data: Path, out: Path, *options: str) -> float:
     started = time.perf_counter()
     command = [sys.executable, "-m", "benchmark", "run", "--grid", str(grid), "--data-dir", str(data)]
-    command += ["--out", str(out), "--no-mlflow", "--keep-embeddings", *options]
+    command += ["--out", str(out), "--store", str(out), "--no-mlflow", "--keep-embeddings", *options]
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - started
 

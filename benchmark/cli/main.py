@@ -36,6 +36,7 @@ from benchmark.cli.options import (
     Plugins,
     Protocol,
     Set,
+    StoreFolder,
     Threads,
     TimeLimit,
     Workers,
@@ -72,6 +73,7 @@ def run(
     grid: GridName = "smoke",
     out: Out = None,
     data_dir: Data = None,
+    store_dir: StoreFolder = None,
     strategies: Names = "",
     tasks: Names = "",
     fractions: Numbers = "",
@@ -134,6 +136,7 @@ def run(
         tuple(exclude or ()),
         keep_embeddings=keep_embeddings,
         mlflow=not (no_mlflow or dry_run),
+        store=store_dir.absolute() if store_dir else None,
     )
     if dry_run:
         return _print_plan(chosen, settings)

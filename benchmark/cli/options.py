@@ -28,6 +28,14 @@ Data = Annotated[
         help="Where corpora are kept; a cache outside the repository.",
     ),
 ]
+StoreFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        envvar="MIR_PRETEXT_STORE",
+        help="Where trainings, embeddings and scores are kept, shared by all runs; by default in the data folder.",
+    ),
+]
 Home = Annotated[
     Path | None,
     typer.Option("--data-home", envvar="MIR_DATA_HOME", help="Where your data sets are, a folder each ('data list')."),

@@ -30,8 +30,8 @@ def store_verify(
     """
     from benchmark.bookkeeping.upkeep import artefacts, damaged, existing, strangers
 
-    found = existing(folder)
-    count, faulty = len(artefacts(found)), list(damaged(found))
+    found, keys = existing(folder)
+    count, faulty = len(artefacts(found, keys)), list(damaged(found, keys))
     _print_damage(faulty)
     for path in strangers(found):
         typer.echo(f"not an artefact, not looked into: {path}")
@@ -59,7 +59,7 @@ def store_gc(
     data_home: Home = None,
     data_dir: Data = None,
 ) -> None:
-    """Remove what none of the grids needs, nor the last run into FOLDER."""
+    """Remove from FOLDER's store what none of the grids needs, nor the last run into any folder that uses it."""
     from benchmark.bookkeeping.upkeep import artefacts, existing, garbage, is_in_use, needed_by, remove, strangers
     from benchmark.store.artefacts import human_bytes
 
@@ -67,7 +67,8 @@ def store_gc(
     data_folder(data_dir)
     if plugin:
         registry.load_plugins(plugin)
-    needed, found = needed_by(grids or [], folder), existing(folder)
+    found, _ = existing(folder)
+    needed = needed_by(grids or [], found.root)
     if yes and is_in_use(found):
         raise UserError(f"{folder}: a run is going on there; wait for its end, or stop it")
     total, doomed = len(artefacts(found)), [(piece, piece.size) for piece in garbage(found, needed)]
@@ -108,11 +109,11 @@ def store_export(
 
     if sum([bool(kinds), scores_only, best_weights is not None]) > 1:
         raise UserError("--kinds, --scores-only and --best-weights: give one of them")
-    found = existing(folder)
-    scored = [kind for kind in SCORED if kind in {at.kind for at in artefacts(found)}]
+    found, own = existing(folder)
+    scored = [kind for kind in SCORED if kind in {at.kind for at in artefacts(found, own)}]
     if scores_only and not scored:
         raise UserError(f"{folder}: there are no scores in it; it is no results folder, or nothing was scored yet")
-    keys = None if best_weights is None else best_checkpoints(found, best_weights * 2**20)
+    keys = own if best_weights is None else best_checkpoints(folder, found, best_weights * 2**20)
     outcome = export(found, archive, scored if scores_only else split_names(kinds), keys)
     _print_damage(outcome.damaged)
     typer.echo(f"{len(outcome.done)} artefacts exported, {human_bytes(archive.stat().st_size)}")
@@ -123,7 +124,7 @@ def store_export(
 @store.command("import")
 def store_import(
     archive: Annotated[Path, typer.Argument(help="What 'store export' wrote.")],
-    folder: Annotated[Path, typer.Argument(help="A results folder, or a data folder; it may be a new one.")],
+    folder: Annotated[Path, typer.Argument(help="A data folder, or another store; it may be a new one.")],
 ) -> None:
     """Merge an archive into a folder: what is there stays; exit code 1 if damaged artefacts were left out."""
     from benchmark.bookkeeping.archive import merge
@@ -133,7 +134,7 @@ def store_import(
     _print_damage(outcome.damaged)
     typer.echo(
         f"{len(outcome.done)} artefacts imported, {len(outcome.present)} were there already; "
-        f"'python -m benchmark run' with the same grid and --out (or --data-dir) {folder} goes on from here "
+        f"'python -m benchmark run' with the same grid and --store (or --data-dir) {folder} goes on from here "
         "and shows them; so does 'report', in a folder of their own"
     )
     raise typer.Exit(1 if outcome.damaged else 0)

@@ -20,6 +20,7 @@ from benchmark.cli.options import (
     PerGPU,
     Plugins,
     Set,
+    StoreFolder,
     Threads,
     TimeLimit,
     Workers,
@@ -41,6 +42,7 @@ def tune(
     grid: Annotated[str, typer.Option("--grid", help="A grid with a 'search', by name or path.")] = "tune",
     out: Out = None,
     data_dir: Data = None,
+    store_dir: StoreFolder = None,
     strategies: Names = "",
     changes: Set = None,
     plugin: Plugins = None,
@@ -71,7 +73,15 @@ def tune(
     warn_of(corpora_of(chosen))
     folder = (out or Path("results") / chosen.name).absolute()
     settings = Settings(
-        folder, data_folder(data_dir), executor, workers, threads, jobs_per_gpu, 3600 * time_limit, mlflow=not no_mlflow
+        folder,
+        data_folder(data_dir),
+        executor,
+        workers,
+        threads,
+        jobs_per_gpu,
+        3600 * time_limit,
+        mlflow=not no_mlflow,
+        store=store_dir.absolute() if store_dir else None,
     )
     with stoppable(), Progress() as progress:
         trials, reports = halving.tune(chosen, settings, progress, lambda done: table.write(folder, chosen, done))

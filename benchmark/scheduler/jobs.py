@@ -32,9 +32,9 @@ DRAWS += ["crops", "share", "draws", "groups"]
 ALLOWED_UNREADABLE = 0.02
 
 
-def run_job(job: Job, data: Path, out: Path) -> None:
+def run_job(job: Job, data: Path, results: Path) -> None:
     """Make the artefact of `job`."""
-    stores, started = Stores(data, out), time.perf_counter()
+    stores, started = Stores(data, results), time.perf_counter()
     with stores.of(job.kind).writing(job.kind, job.key, job.spec) as draft:
         _RUNNERS[job.kind](job, stores, draft)
         _tidy_up()
@@ -202,9 +202,9 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
         from benchmark.pretraining.train import grow, pretrain
 
         waves = _heard(job, stores)
-        budget, scratch = PretrainConfig.model_validate(spec["budget"]), stores.out.scratch(job.kind, job.key)
+        budget, scratch = PretrainConfig.model_validate(spec["budget"]), stores.results.scratch(job.kind, job.key)
         every = float(os.environ.get("MIR_PRETEXT_CHECKPOINT_SECONDS", SAVE_EVERY))
-        trunk = stores.out.open("trunk", spec["continues"]) if "continues" in spec else None
+        trunk = stores.results.open("trunk", spec["continues"]) if "continues" in spec else None
         place = Place(scratch, every, trunk)
         if job.kind == "trunk":
             info = grow(strategy, waves, budget, spec["seed"], device, place, out)
@@ -265,14 +265,14 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     device, spec = _device(), job.spec
     share = spec.get("share", 1.0)
     encoder = registry.encoders.get(spec["encoder"])()
-    encoder.load_state_dict(load_file(stores.out.open("pretrain", job.needs[0]) / weights_file(share)))
+    encoder.load_state_dict(load_file(stores.results.open("pretrain", job.needs[0]) / weights_file(share)))
     waves = open_waveforms(stores.data, job.needs[1], spec["corpus"])
     corruption = tuple(spec["corruption"]) if "corruption" in spec else None
     if corruption:  # what probes learn and choose from stays clean
         waves = waves.select(np.flatnonzero(~waves.tracks["split"].isin(("train", "val"))))
     with _with_carried(job, stores, draft) as drafts:
         info = embed(encoder, waves, {j.spec["reads"]: d.path for j, d in drafts}, device, corruption)
-        crops = stores.out.manifest("pretrain", job.needs[0])["info"].get("crops")
+        crops = stores.results.manifest("pretrain", job.needs[0])["info"].get("crops")
         info |= {"crops": share * crops} if crops else {}
         for _, one in drafts:
             (one.path / "embedding.json").write_text(json.dumps(info))
@@ -306,7 +306,7 @@ def _probe(job: Job, stores: Stores, draft: Draft) -> None:
     from benchmark.probing.features import Features
 
     device, spec = _device(), job.spec
-    embedded = stores.out.open("embed", job.needs[0])
+    embedded = stores.results.open("embed", job.needs[0])
     tracks = pd.read_parquet(stores.data.open("waveforms", job.needs[1]) / "tracks.parquet")
     tracks = _with_labels(tracks, spec["corpus"], spec, stores)
     frame_level = registry.tasks.get(spec["task"])().frame_level
@@ -317,7 +317,7 @@ def _probe(job: Job, stores: Stores, draft: Draft) -> None:
         if condition[0] == SECOND_FONT:
             heard_tracks = pd.read_parquet(stores.data.open("waveforms", next(others)) / "tracks.parquet")
             rows = rows_of(heard_tracks["id"].tolist(), tracks["id"].tolist())
-        features = Features.open(stores.out.open("embed", next(others)), frame_level)
+        features = Features.open(stores.results.open("embed", next(others)), frame_level)
         heard[Condition(*condition)] = Heard(features, rows)
     info = json.loads((embedded / "embedding.json").read_text())
     features, rate = Features.open(embedded, frame_level), info["frame_rate"]
@@ -354,7 +354,7 @@ def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
     torch.manual_seed(spec["seed"])
     encoder = registry.encoders.get(spec["encoder"])()
     if tuned:
-        encoder.load_state_dict(load_file(stores.out.open("pretrain", job.needs[1]) / "encoder.safetensors"))
+        encoder.load_state_dict(load_file(stores.results.open("pretrain", job.needs[1]) / "encoder.safetensors"))
     recipe = _recipe(spec, trial.task)
     result = train_supervised(trial, waves, encoder, subset, spec["seed"], device, recipe, conditions)
     # its head is linear, whatever probes read the others: it stands beside each of them

@@ -30,7 +30,7 @@ class Outlook:
     @classmethod
     def of(cls, grid: Grid, settings: Settings) -> Outlook:
         """Plan, and look what is there."""
-        stores = Stores(settings.data, settings.out)
+        stores = settings.stores()
         jobs = select(plan(grid), settings.only, settings.exclude)
         slots = settings.slots(grid.pretrain.devices)
         return cls(jobs, missing(jobs, stores.done), stores, settings.timings(), slots)
@@ -66,8 +66,8 @@ def check_space(todo: list[Job], timings: Timings, stores: Stores, slots: int) -
     Raises:
         UserError: a disk is too small.
     """
-    disks = [os.stat(store.root).st_dev for store in (stores.data, stores.out)]
-    for store, disk, flag in ((stores.data, disks[0], "--data-dir"), (stores.out, disks[1], "--out")):
+    disks = [os.stat(store.root).st_dev for store in (stores.data, stores.results)]
+    for store, disk, flag in ((stores.data, disks[0], "--data-dir"), (stores.results, disks[1], "--store")):
         there = [job for job in todo if os.stat(stores.of(job.kind).root).st_dev == disk]
         wanted, free = room(there, timings, slots), shutil.disk_usage(store.root).free
         if wanted > free:

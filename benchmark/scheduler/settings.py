@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmark.interfaces import Resources
 from benchmark.scheduler.estimate import Timings
 from benchmark.scheduler.executors.slots import slots_for
+from benchmark.store.job import Stores
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,14 @@ class Settings:
     """Where and how a grid runs; nothing here changes a score.
 
     Attributes:
+        out: the results folder: tables, page, record, logs.
+        data: the data folder.
         time_limit: seconds after which a job is killed.
         only: patterns of job names; with what they need, those alone run.
         exclude: patterns of job names that do not run, nor what needs them.
         keep_embeddings: whether they stay when all that reads them is done.
         mlflow: whether results are mirrored there.
+        store: where trainings, embeddings and scores are kept, for all runs; by default in the data folder.
     """
 
     out: Path
@@ -33,6 +37,11 @@ class Settings:
     exclude: tuple[str, ...] = ()
     keep_embeddings: bool = False
     mlflow: bool = False
+    store: Path | None = None
+
+    def stores(self) -> Stores:
+        """Where artefacts are kept."""
+        return Stores(self.data, self.store or self.data)
 
     def resources(self, devices: int) -> Resources:
         """What jobs may use, `devices` GPUs each."""

@@ -244,14 +244,14 @@ class Store:
         if disk.f_files and disk.f_favail < 2 and disk.f_bavail * disk.f_frsize > 2**16:
             return (
                 f"No space left on {self.root}: its file system holds no more than {disk.f_files:,} files of any size "
-                "(inodes). Delete some there, or use --data-dir (data) or --out (results) on another one; "
+                "(inodes). Delete some there, or use --data-dir (data) or --store (results) on another one; "
                 "nothing is lost, run again"
             )
         written = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
         return (
             f"No space left on {self.root}: {kind} had written {human_bytes(written)} when "
             f"{human_bytes(shutil.disk_usage(self.root).free)} were free. Free {human_bytes(written)} or more there, "
-            "or use --data-dir (data) or --out (results) on a larger disk; nothing is lost, run again"
+            "or use --data-dir (data) or --store (results) on a larger disk; nothing is lost, run again"
         )
 
 

@@ -1,4 +1,4 @@
-"""A job is plain data: what to make, under which key, from what; and which of the two stores its artefact is in."""
+"""A job is plain data: what to make, under which key, from what; and which of two stores its artefact is in."""
 
 from __future__ import annotations
 
@@ -45,14 +45,19 @@ class Job:
 
 
 class Stores:
-    """The data folder's store and the results folder's: which one a kind lives in."""
+    """The store of sound and labels, and that of trainings, embeddings and scores, which may be the same folder.
 
-    def __init__(self, data: Path, out: Path) -> None:
-        self.data, self.out = Store(data), Store(out)
+    Attributes:
+        data: of `DATA_KINDS`.
+        results: of all others.
+    """
+
+    def __init__(self, data: Path, results: Path) -> None:
+        self.data, self.results = Store(data), Store(results)
 
     def of(self, kind: str) -> Store:
         """The store of a kind's artefacts."""
-        return self.data if kind in DATA_KINDS else self.out
+        return self.data if kind in DATA_KINDS else self.results
 
     def done(self, job: Job) -> bool:
         """Whether the job's artefact is there."""

@@ -211,7 +211,7 @@ class StoreLocks:
 
     def sweep(self) -> None:
         """Clear away the claims of drivers that are gone."""
-        for store in (self._stores.data, self._stores.out):
+        for store in (self._stores.data, self._stores.results):
             self._locks.sweep(store.root / "locks")
 
     def _path(self, job: Job) -> Path:

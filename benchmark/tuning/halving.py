@@ -9,7 +9,6 @@ from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.plan import plan
 from benchmark.scheduler.settings import Settings
 from benchmark.scheduler.walk import Report
-from benchmark.store.job import Stores
 from benchmark.tuning.trials import Trial, grid_of, read, settings_of
 
 
@@ -31,7 +30,7 @@ def tune(
     """
     drawn = settings_of(grid)
     assert grid.search is not None
-    rungs, stores = list(grid.search.rungs.items()), Stores(settings.data, settings.out)
+    rungs, stores = list(grid.search.rungs.items()), settings.stores()
     kept = [*(number for _, number in rungs[1:]), 1]
     best = [Trial(row, n, setting, 0) for row, all_ in drawn.items() for n, setting in enumerate(all_)]
     done: list[Trial] = []

@@ -88,7 +88,7 @@ def read(trial: Trial, jobs: Mapping[str, Job], stores: Stores) -> None:
     if lost:
         trial.error = f"{len(lost)} of {len(own)} jobs failed, the first: {lost[0]}"
         return
-    tables = [pd.read_parquet(stores.out.open(job.kind, job.key) / "scores.parquet") for job in own]
+    tables = [pd.read_parquet(stores.results.open(job.kind, job.key) / "scores.parquet") for job in own]
     scores = pd.concat(tables).drop_duplicates(["task", "seed", "encoder", "fraction", "resample", "probe"])
     trial.scores = {str(task): float(mean) for task, mean in scores.groupby("task")["val_score"].mean().items()}
 

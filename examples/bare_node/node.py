@@ -89,7 +89,8 @@ class Node:
 
     def run(self, *arguments: str) -> int:
         """Run the grid, or some of its jobs."""
-        return self.benchmark("run", *arguments, "--data-dir", str(self.data), "--out", str(self.out))
+        where = ("--data-dir", str(self.data), "--out", str(self.out), "--store", str(self.out))
+        return self.benchmark("run", *arguments, *where)
 
     def render(self, *arguments: str) -> int:
         """Render what the grid listens to."""

@@ -41,7 +41,7 @@ def rewrite(store: Store, record: dict[str, Any]) -> None:
 @pytest.mark.parametrize("room", [0, 3_199, 3_200, 9_700, 1e6])
 def test_the_best_come_first_as_many_as_fit(results: tuple[Store, dict[tuple[str, int], str]], room: float) -> None:
     store, keys = results
-    assert best_checkpoints(store, room) == [keys[name] for name in BEST_FIRST][: int(room // 3_200)]
+    assert best_checkpoints(store.root, store, room) == [keys[name] for name in BEST_FIRST][: int(room // 3_200)]
 
 
 def test_where_less_is_better_the_order_turns_round(results: tuple[Store, dict[tuple[str, int], str]]) -> None:
@@ -50,7 +50,7 @@ def test_where_less_is_better_the_order_turns_round(results: tuple[Store, dict[t
     for task in record["tasks"].values():
         task["higher_is_better"] = False
     rewrite(store, record)
-    assert best_checkpoints(store, 1e6) == [keys[name] for name in reversed(BEST_FIRST)]
+    assert best_checkpoints(store.root, store, 1e6) == [keys[name] for name in reversed(BEST_FIRST)]
 
 
 def test_a_checkpoint_that_is_gone_leaves_its_room_to_the_next(
@@ -58,7 +58,7 @@ def test_a_checkpoint_that_is_gone_leaves_its_room_to_the_next(
 ) -> None:
     store, keys = results
     store.discard("pretrain", keys["simclr", 2])
-    assert best_checkpoints(store, 3_200) == [keys["simclr", 1]]
+    assert best_checkpoints(store.root, store, 3_200) == [keys["simclr", 1]]
 
 
 def test_a_record_without_keys_is_refused(results: tuple[Store, dict[tuple[str, int], str]]) -> None:
@@ -67,7 +67,7 @@ def test_a_record_without_keys_is_refused(results: tuple[Store, dict[tuple[str, 
     del record["pretraining"][0]["key"]
     rewrite(store, record)
     with pytest.raises(UserError, match="does not name the checkpoints"):
-        best_checkpoints(store, 1e6)
+        best_checkpoints(store.root, store, 1e6)
 
 
 def test_they_are_what_is_exported(results: tuple[Store, dict[tuple[str, int], str]], tmp_path: Path) -> None:

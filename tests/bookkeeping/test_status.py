@@ -35,7 +35,7 @@ def running():
 def test_a_status_counts_what_ended_what_runs_and_what_is_left(tmp_path):
     store, told = Store(tmp_path), []
     jobs = [job("pretrain", 0), job("pretrain", 1), job("probe", 0), job("probe", 1)]
-    with Reporter(store, jobs, lambda job: 10.0, 2, told.append) as reporter:
+    with Reporter(store.root, store, jobs, lambda job: 10.0, 2, told.append) as reporter:
         reporter.note(Event("skipped", job("catalog", 0)))
         for each in jobs[:2]:
             reporter.note(Event("submitted", each, future=running()))
@@ -57,7 +57,7 @@ def test_a_status_counts_what_ended_what_runs_and_what_is_left(tmp_path):
 
 def test_a_retried_job_is_left_again_and_a_failed_one_counts(tmp_path):
     store, one = Store(tmp_path), job("embed", 0)
-    reporter = Reporter(store, [one], lambda job: 1.0, 1, lambda status: None)
+    reporter = Reporter(store.root, store, [one], lambda job: 1.0, 1, lambda status: None)
     reporter.note(Event("submitted", one, future=running()))
     reporter.note(Event("retried", one, "died"))
     assert reporter.status().kinds == {"embed": [0, 0, 1]}

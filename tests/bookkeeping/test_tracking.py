@@ -340,7 +340,7 @@ def test_rebuild_equals_the_mirror_that_grew_with_the_run_save_for_what_is_damag
 
 def test_rebuild_says_where_it_finds_nothing(tmp_path, cli):
     done = cli("track", "rebuild", str(tmp_path / "nowhere"))
-    assert (done.returncode, "nowhere: no results" in done.stderr) == (2, True)
+    assert (done.returncode, "nowhere: there is no such folder; name a results folder" in done.stderr) == (2, True)
     assert not (tmp_path / "nowhere").exists()
 
 

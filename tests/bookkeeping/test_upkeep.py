@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from stores import call, filled, flip, of, put, tree
 
+from benchmark.bookkeeping.outputs import LINK, link
 from benchmark.bookkeeping.upkeep import Address, about, artefacts, damaged, garbage, needed_by, remove, strangers
 from benchmark.files import host_name
 from benchmark.interfaces import UserError
@@ -167,8 +169,10 @@ def keys(**changes: object) -> set[str]:
     return set(plan(Grid.model_validate({**GRID, **changes})))
 
 
-def test_what_the_folder_shows_is_kept_whatever_options_it_was_run_with(planned: Store, grid: Path) -> None:
-    """A run with options is recorded in the folder; its scores must survive a `gc` that knows the plain grid only."""
+def test_what_folders_show_is_kept_whatever_options_they_were_run_with(
+    planned: Store, grid: Path, tmp_path: Path
+) -> None:
+    """Runs say in the store which folders they made; what these show must survive a `gc` that knows one grid only."""
     ran = Grid.model_validate({**GRID, "corruptions": {"noise": [1]}, "seeds": [0, 1]})
     for job in plan(ran).values():
         if not planned.is_done(job.kind, job.key):
@@ -176,10 +180,31 @@ def test_what_the_folder_shows_is_kept_whatever_options_it_was_run_with(planned:
     shown = put(planned, "probe", 5)  # by an earlier version: no grid makes it now
     extra = len(plan(ran).keys() - keys()) + 1
     assert f"would go: {extra} of" in call("gc", planned.root, "--grid", grid).output
-    (planned.root / "collected.json").write_text(json.dumps({"grid": ran.model_dump(mode="json"), "keys": [shown.key]}))
+    folders = [tmp_path / name for name in ("ran", "old", "gone")]
+    for folder, used in zip(folders, (plan(ran), [shown.key], [put(planned, "probe", 6).key]), strict=True):
+        link(folder, planned.root, used)
     assert "would go: 0 of" in call("gc", planned.root, "--grid", grid).output
-    only = call("gc", planned.root, "--grid", planned.root).output
-    assert f"would go: {len(keys() - plan(ran).keys())} of" in only, "the probe without corruption"
+    without = call("gc", planned.root).output
+    assert f"would go: {len(keys() - plan(ran).keys())} of" in without, "the probe without corruption"
+    shutil.rmtree(folders[2])
+    assert "would go: 1 of" in call("gc", folders[0], "--grid", grid).output, "of whoever uses it, their store is meant"
+    (folders[0] / "collected.json").write_text(json.dumps({"grid": ran.model_dump(mode="json"), "keys": []}))
+    (folders[0] / LINK).unlink()
+    assert "would go: 1 of" in call("gc", planned.root, "--grid", grid, "--grid", folders[0]).output
+
+
+def test_a_results_folder_means_what_it_uses_of_its_store(planned: Store, tmp_path: Path) -> None:
+    mine, other = (of(planned, kind)[0] for kind in ("pretrain", "probe"))
+    link(tmp_path / "mine", planned.root, [mine.key])
+    (planned.folder(*other) / "toy").write_text("else")
+    assert "all 1 artefacts are what" in call("verify", tmp_path / "mine").output
+    assert "1 of" in call("verify", planned.root).output
+    assert "1 artefacts exported" in call("export", tmp_path / "mine", tmp_path / "mine.tar").output
+    (tmp_path / "mine" / LINK).write_text("{")
+    assert "artefacts.json says nothing that this version can read" in str(call("verify", tmp_path / "mine").exception)
+    link(tmp_path / "mine", tmp_path / "elsewhere", [mine.key])
+    shutil.rmtree(tmp_path / "elsewhere")
+    assert "elsewhere, which is not there" in str(call("verify", tmp_path / "mine").exception)
 
 
 def test_gc_without_a_grid_is_refused(planned: Store) -> None:

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import ROOT, TINY_GRID, command
+from conftest import ROOT, TINY_GRID, command, in_itself
 from helpers.forked import quick
 from helpers.runs import KEYS, SMALL, scores_of, train_one
 
@@ -20,28 +21,16 @@ from helpers.runs import KEYS, SMALL, scores_of, train_one
 def test_kill_9_and_run_again_gives_the_same_scores(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
     path, out = tmp_path / "grid.yaml", tmp_path / "out"
     path.write_text(SMALL)
-    args = [
-        sys.executable,
-        "-m",
-        "benchmark",
-        "run",
-        "--grid",
-        str(path),
-        "--data-dir",
-        str(data_dir),
-        "--out",
-        str(out),
-        "--workers",
-        "1",
-    ]
+    args = in_itself(("run", "--grid", str(path), "--data-dir", str(data_dir), "--out", str(out), "--workers", "1"))
+    silent: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     for reached in ("pretrain/*/*/manifest.json", "probe/*/*/manifest.json"):
-        driver = subprocess.Popen(args, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        driver = subprocess.Popen([sys.executable, "-m", "benchmark", *args], cwd=ROOT, **silent)
         while not list(out.glob(reached)):
             assert driver.poll() is None, "it was to be killed in the midst of its work"
             time.sleep(0.05)
         driver.send_signal(signal.SIGKILL)
         driver.wait()
-    assert command(*args[3:]).returncode == 0
+    assert command(*args).returncode == 0
     ours = scores_of(out).set_index(KEYS)["value"]
     undisturbed = scores_of(tiny_run).set_index(KEYS)["value"].loc[ours.index]
     pd.testing.assert_series_equal(ours, undisturbed, check_exact=True)

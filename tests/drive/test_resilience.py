@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from conftest import ROOT, command
+from conftest import ROOT, command, in_itself
 from helpers.processes import wait_for
 
 from benchmark.store.artefacts import MANIFEST
@@ -46,7 +46,8 @@ class Run:
         self.mirror = {"MIR_PRETEXT_NO_MLFLOW": "" if mirrored else "1"}
         (folder / "grid.yaml").write_text(GRID)
         self.data, self.out = data or folder / "data", folder / "out"
-        self.args = ["run", "--grid", str(folder / "grid.yaml"), "--data-dir", str(self.data), "--out", str(self.out)]
+        args = ("run", "--grid", str(folder / "grid.yaml"), "--data-dir", str(self.data), "--out", str(self.out))
+        self.args = in_itself(args)
 
     def start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(

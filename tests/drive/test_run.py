@@ -49,6 +49,25 @@ def test_one_forward_of_a_checkpoint_serves_clips_and_frames(data_dir: Path, tin
     assert not embedded(), "all that reads them is done"
 
 
+def test_another_results_folder_shares_what_was_made(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
+    """A part of the grid, into a folder of its own: nothing is trained, embedded or probed again."""
+    (tmp_path / "part.yaml").write_text(SMALL.replace("name: tiny", "name: part"))
+    args = ("--grid", str(tmp_path / "part.yaml"), "--data-dir", str(data_dir), "--store", str(tiny_run))
+    done = quick("run", *args, "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert "finished" not in done.stdout + done.stderr
+    found, whole = (scores_of(folder).drop(columns="key") for folder in (tmp_path / "out", tiny_run))
+    expected = whole.merge(found[["strategy", "task"]].drop_duplicates())
+    pd.testing.assert_frame_equal(
+        found.sort_values(KEYS, ignore_index=True), expected.sort_values(KEYS, ignore_index=True)
+    )
+    assert (tmp_path / "out" / "leaderboard.html").is_file()
+    kinds = {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()}
+    assert kinds <= {"tmp", "logs"}, "it holds no artefacts"
+    verified = quick("store", "verify", str(tmp_path / "out"))
+    assert (verified.returncode, "artefacts are what their manifests say" in verified.stdout) == (0, True)
+
+
 def test_nothing_in_passing_is_left_behind(tiny_run: Path, data_dir: Path) -> None:
     assert not list((tiny_run / "embed").rglob("manifest.json"))
     assert not list((data_dir / "shard").rglob("manifest.json"))

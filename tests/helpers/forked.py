@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from conftest import in_itself
+
 ROOT = Path(__file__).resolve().parents[2]
 #: nothing here may start threads or run a backward pass: forks of such a process can hang
 IMPORTS = [
@@ -32,6 +34,7 @@ IMPORTS = [
 
 def quick(*args: str, env: dict[str, str] | None = None, timeout: float = 500) -> subprocess.CompletedProcess[str]:
     """Run `python -m benchmark ARGS`, without MLflow unless `env` says otherwise."""
+    args = in_itself(args)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(IMPORTS)
     if args[0] in ("run", "tune") and "--executor" not in args:

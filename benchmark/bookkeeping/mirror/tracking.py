@@ -27,6 +27,7 @@ from pydantic import BaseModel
 
 from benchmark.bookkeeping.mirror.entries import MIRRORED, Entry, entry
 from benchmark.bookkeeping.mirror.experiment import Experiment, make_database
+from benchmark.bookkeeping.upkeep import artefacts, existing
 from benchmark.files import read_json, replacing
 from benchmark.interfaces import UserError
 from benchmark.store.artefacts import Store
@@ -207,10 +208,11 @@ def rebuild(out: Path) -> tuple[Mirror, list[str]]:
     Raises:
         UserError: no results there, or a run is under way.
     """
-    found = [(kind, path.name) for kind in MIRRORED for path in sorted((out / kind).glob("??/*"))]
+    store, keys = existing(out)
+    found = [at for kind in MIRRORED for at in artefacts(store, keys) if at.kind == kind]
     if not found:
         raise UserError(f"{out}: no results; name the folder of a run (its --out), such as results/smoke")
-    store, run = Store(out), _run(out)
+    run = _run(out)
     damaged = [f"{kind} {key}" for kind, key in found if not store.check(kind, key)]
     with Mirror(out, run["grid"], run["command"]) as mirror:
         mirror.clear()
