@@ -33,6 +33,15 @@ class WorkerDied(Exception):
     """The process that ran a job is gone (killed, out of memory, segmentation fault); the job may be fine."""
 
 
+def human(seconds: float) -> str:
+    """A duration in two units at most."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
 def one_line(error: BaseException) -> str:
     """An error's kind and text, without line breaks."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -138,7 +138,8 @@ def _pretrainings(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
             identity = (job.spec["strategy"], job.spec["encoder"], job.spec["seed"])
             # of several budgets the last one's, which is the largest
             info = stores.results.manifest("pretrain", checkpoint.key)["info"]
-            found[identity] = {**_pretraining(identity, info), "key": checkpoint.key}
+            lengths = found.get(identity, {}).get("lengths", {}) | {str(info["crops"]): info["seconds"]}
+            found[identity] = {**_pretraining(identity, info), "lengths": lengths, "key": checkpoint.key}
     return list(found.values())
 
 

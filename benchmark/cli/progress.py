@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.bookkeeping.status import Status
-from benchmark.scheduler.estimate import human
+from benchmark.interfaces import human
 from benchmark.scheduler.walk import Event
 
 #: many small jobs of these kinds: counted, not announced one by one

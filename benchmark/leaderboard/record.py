@@ -104,6 +104,8 @@ class Pretraining(BaseModel):
     parameters: int | None = None
     peak_mb: int | None = None
     collapsed: bool = False
+    #: by crops of each budget, its seconds from the beginning
+    lengths: dict[float, float] = {}
     #: of its artefact
     key: str = ""
 

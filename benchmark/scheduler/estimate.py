@@ -130,12 +130,3 @@ def _amount(job: Job) -> float:
     """What a job's cost grows with."""
     budget = job.spec.get("budget")
     return float(job.spec.get("hears", budget["crops"])) if budget else 1.0
-
-
-def human(seconds: float) -> str:
-    """A duration in two units at most."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -6,8 +6,8 @@ import os
 import shutil
 from dataclasses import dataclass
 
-from benchmark.interfaces import UserError
-from benchmark.scheduler.estimate import Timings, human
+from benchmark.interfaces import UserError, human
+from benchmark.scheduler.estimate import Timings
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.passing import room
 from benchmark.scheduler.planning.plan import plan, select

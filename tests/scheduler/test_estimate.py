@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from benchmark.scheduler.estimate import Cost, Timings, human
+from benchmark.interfaces import human
+from benchmark.scheduler.estimate import Cost, Timings
 from benchmark.store.job import Job
 
 

@@ -7,7 +7,7 @@ with `info`, `statement`, `measured`, `needs` and `check`. The seed papers' are 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -17,6 +17,7 @@ import pandas as pd
 from benchmark import registry
 from benchmark.interfaces import Info, UserError
 from benchmark.leaderboard.record import Run
+from benchmark.leaderboard.statistics.budgets import after_each
 from benchmark.leaderboard.statistics.compare import LEVEL, holm
 from benchmark.leaderboard.statistics.evidence import BOUNDED, NOTHING, TEST, Comparison, Estimate
 
@@ -106,6 +107,33 @@ def check_all(scores: pd.DataFrame, run: Run, chosen: Iterable[type[Claim]] = ()
     """
     classes = list(chosen) or [registry.claims.get(name) for name in registry.claims.names()]
     return [(claim, _check(claim, scores, run)) for claim in classes]
+
+
+def check_after(
+    scores: pd.DataFrame, run: Run, chosen: Iterable[type[Claim]] = ()
+) -> dict[str, list[tuple[float, Verdict]]]:
+    """By claim, the verdict after each budget but the main one, with the crops of that; nothing where there is but one.
+
+    Corrupted test audio is scored after the main budget alone.
+    """
+    found: dict[str, list[tuple[float, Verdict]]] = {}
+    for share, part in after_each(scores, run).items():
+        if share != 1:
+            crops = float(part.loc[part["strategy"].map(run.pretext), "crops"].mean())
+            for claim, verdict in check_all(part, run, chosen):
+                found.setdefault(claim.info.name, []).append((crops, verdict))
+    return found
+
+
+def frame_after(checked: Mapping[str, Sequence[tuple[float, Verdict]]]) -> pd.DataFrame:
+    """The verdicts of `check_after` as a table, for CSV and LaTeX."""
+    return pd.DataFrame(
+        [
+            {"claim": name, "crops": crops, "verdict": verdict.word, **verdict.estimate._asdict()}
+            for name, verdicts in checked.items()
+            for crops, verdict in verdicts
+        ]
+    )
 
 
 def _check(claim: type[Claim], scores: pd.DataFrame, run: Run) -> Verdict:

@@ -53,6 +53,7 @@ def write(folder: Path, report: Report) -> Path:
         *(matrix_table(duel, "pairs") for task in report.tasks for duel in task.duels),
         *(robustness_table(damage) for task in report.tasks for damage in task.robustness),
         claims_table(claim.frame(report.verdicts)),
+        plain("claims_by_budget", "Verdicts after other budgets", claim.frame_after(report.verdicts_after)),
         plain("labels_saved", "Labeled tracks that a reference needs for a row's score", report.saved),
         plain("heard", "What each row heard, over its trainings", heard.frame(report.heard)),
         plain("pretraining", "Pre-trained checkpoints", _checkpoints(report.run)),

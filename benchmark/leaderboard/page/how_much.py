@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from statistics import median
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -15,21 +18,28 @@ from benchmark.leaderboard.statistics.stability import Stability, Tau, stability
 from benchmark.leaderboard.statistics.tables import Entry
 
 
+class Enough(NamedTuple):
+    """The smallest budget that is not told from the largest: crops, and the median seconds of a seed; None: unknown."""
+
+    crops: float
+    seconds: float | None
+
+
 @dataclass(frozen=True)
 class BudgetPart:
     """One level at one label fraction under one probe.
 
     Attributes:
         crops: of each budget, on average over rows.
-        rows: from the best after the main budget down: scores after each budget (None: it has none), the crops that are
-            enough, and the tasks of the level on which its longest training is worse than a shorter one.
+        rows: from the best after the main budget down: scores after each budget (None: it has none), the budget that
+            is enough, and the tasks of the level on which its longest training is worse than a shorter one.
     """
 
     level: str
     fraction: float
     probe: str
     crops: list[float]
-    rows: list[tuple[Entry, list[Step | None], float | None, list[Loss]]]
+    rows: list[tuple[Entry, list[Step | None], Enough | None, list[Loss]]]
     order: Stability
 
     @property
@@ -64,10 +74,21 @@ def _part(order: Stability, steps: list[Step], lost: list[Loss], run: Run) -> Bu
     rows = []
     for entry in sorted(by_entry, key=lambda entry: -by_entry[entry][main].mean if main in by_entry[entry] else 0.0):
         after = by_entry[entry]
-        enough = min((step.crops for step in after.values() if step.enough), default=None) if len(after) > 1 else None
+        enough = _enough(entry, after.values(), run) if len(after) > 1 else None
         losses = [one for one in lost if (one.entry, run.level(one.task), one.fraction, one.probe) == (entry, *where)]
         rows.append((entry, [after.get(share) for share in shares], enough, losses))
     return BudgetPart(*where, crops, rows, order)
+
+
+def _enough(entry: Entry, steps: Iterable[Step], run: Run) -> Enough | None:
+    crops = min((step.crops for step in steps if step.enough), default=None)
+    return None if crops is None else Enough(crops, _seconds(entry, crops, run))
+
+
+def _seconds(entry: Entry, crops: float, run: Run) -> float | None:
+    own = [one for one in run.pretraining if (one.strategy, one.encoder) == (entry.strategy, entry.encoder)]
+    seconds = [cost for one in own for heard, cost in one.lengths.items() if math.isclose(heard, crops, rel_tol=1e-3)]
+    return median(seconds) if seconds else None
 
 
 def in_words(tau: Tau) -> str:
@@ -83,7 +104,8 @@ def verdict(part: BudgetPart) -> str:
     return "still moving: " + "; ".join(f"after {crops:,.0f} crops {', '.join(names)}" for crops, names in named)
 
 
-def frame(parts: list[BudgetPart]) -> pd.DataFrame:
-    """As written to `budgets.csv`."""
+def frame(parts: list[BudgetPart], run: Run) -> pd.DataFrame:
+    """As written to `budgets.csv`; `seconds` of a training so long, the median over seeds."""
     steps = [step for part in parts for _, after, _, _ in part.rows for step in after if step]
-    return pd.DataFrame([step.entry._asdict() | asdict(step) for step in steps]).drop(columns="entry")
+    rows = [step.entry._asdict() | asdict(step) | {"seconds": _seconds(step.entry, step.crops, run)} for step in steps]
+    return pd.DataFrame(rows).drop(columns="entry")

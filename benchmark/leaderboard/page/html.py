@@ -19,6 +19,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from benchmark.files import replacing
+from benchmark.interfaces import human
 from benchmark.leaderboard.claims.claim import EXPLANATION
 from benchmark.leaderboard.drawing import draw
 from benchmark.leaderboard.page import how_much
@@ -51,7 +52,7 @@ def write(folder: Path, report: Report) -> Path:
     page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", render(report))
     found = {"labels.csv": report.saved}
     if report.budgets:
-        found["budgets.csv"] = how_much.frame(report.budgets)
+        found["budgets.csv"] = how_much.frame(report.budgets, report.run)
     if report.pairs is not None:
         found["pairs.csv"] = _all_pairs(report.pairs, report.headline.pairs, report.run)
     for name, table in found.items():
@@ -102,6 +103,7 @@ def _template() -> jinja2.Template:
         "percent": percent,
         "plain": _plain,
         "number": _number,
+        "duration": human,
         "known": _known,
         "share": _share,
         "size": _size,

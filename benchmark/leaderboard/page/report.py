@@ -99,6 +99,7 @@ class Report:
     prices: list[Drawing]
     heard: list[Heard]
     verdicts: list[tuple[type[claim.Claim], claim.Verdict]]
+    verdicts_after: dict[str, list[tuple[float, claim.Verdict]]]
     trust: Trust
     examples: list[Example]
 
@@ -156,6 +157,7 @@ def gather(folder: Path) -> Report:
         prices=price.drawings(raw, table, answer, run, probes[0]),
         heard=heard(raw, entries, run),
         verdicts=claim.check_all(raw, run),
+        verdicts_after=claim.check_after(raw, run),
         trust=trust(scores, run),
         examples=load_examples(folder),
     )

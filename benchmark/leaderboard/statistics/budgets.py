@@ -71,6 +71,11 @@ def runs_by_budget(raw: pd.DataFrame, run: Run) -> dict[float, pd.DataFrame]:
         raw: the result of `stats.read_scores`.
         run: which rows are pre-trained.
     """
+    return {share: stats.prepare(table) for share, table in after_each(raw, run).items()}
+
+
+def after_each(raw: pd.DataFrame, run: Run) -> dict[float, pd.DataFrame]:
+    """The raw tables behind `runs_by_budget`: each as if it were all that has run."""
     if "share" not in raw:
         return {}
     clean = raw[raw["severity"].fillna(0) == 0] if "severity" in raw else raw
@@ -78,7 +83,7 @@ def runs_by_budget(raw: pd.DataFrame, run: Run) -> dict[float, pd.DataFrame]:
     ended = sorted(set(share[trained & clean["draws"].notna()]))
     if len(ended) < 2:
         return {}
-    return {at: stats.prepare(clean[~trained | (share == at)].assign(share=1.0)) for at in ended}
+    return {at: clean[~trained | (share == at)].assign(share=1.0) for at in ended}
 
 
 def of_levels(found: Headline, budgets: Mapping[float, pd.DataFrame], run: Run) -> pd.DataFrame:

@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from helpers.budgeted import RUN, planted, world
+from helpers.budgeted import RUN, SHARES, planted, world
 
+from benchmark.interfaces import Info
+from benchmark.leaderboard.claims.claim import Claim, Verdict, check_after, check_all, frame_after
 from benchmark.leaderboard.page import html
+from benchmark.leaderboard.record import Pretraining, Run
 from benchmark.leaderboard.statistics import stats
 
 
@@ -16,7 +19,15 @@ def built(folder: Path, raw: pd.DataFrame) -> str:
     """The page of scores and draws, as a run leaves them."""
     raw[[*stats.CELL, *stats.RUN, "share", "draws", "groups"]].to_parquet(folder / "draws.parquet")
     raw.drop(columns=["draws", "groups"]).to_parquet(folder / "scores.parquet")
-    (folder / "run.json").write_text(json.dumps(RUN.model_dump(mode="json")))
+    trained = [
+        Pretraining(
+            strategy=f"s{i:02d}", encoder="cnn", seed=seed, lengths={c: c / 250_000 * 1200 for c in SHARES.values()}
+        )
+        for i in range(8)
+        for seed in range(3)
+    ]
+    run = RUN.model_copy(update={"pretraining": trained})
+    (folder / "run.json").write_text(json.dumps(run.model_dump(mode="json")))
     return html.build(folder).read_text(encoding="utf-8")
 
 
@@ -29,10 +40,31 @@ def test_budgets_are_a_question_of_their_own(tmp_path: Path) -> None:
     assert "after 250,000 crops s00, s01, s02, s03, s04" in section
     time = section[section.index("time</bdi>") :]
     row = time[time.index("s07</bdi>") :]
-    assert row.index("250,000</td>") < row.index("</tr>"), "enough"
+    assert row.index('250,000<span class="note">20 min</span></td>') < row.index("</tr>"), "enough, and its price"
     table = pd.read_csv(tmp_path / "budgets.csv")
     assert len(table) == 8 * 2 * 3
-    assert table.query("strategy == 's07' and level == 'time' and share == 0.5")["enough"].item()
+    after = table.query("strategy == 's07' and level == 'time' and share == 0.5")
+    assert (after["enough"].item(), after["seconds"].item()) == (True, 1200)
+
+
+class Ahead(Claim):
+    """Row 7 ahead of row 0 on key."""
+
+    info = Info("ahead", "Ahead", "nobody")
+    statement = measured = needs = "s07 reads key better than s00"
+
+    def check(self, scores: pd.DataFrame, run: Run) -> Verdict:
+        means = scores[(scores["task"] == "key") & (scores["share"] == 1)].groupby("strategy")["value"].mean()
+        return Verdict("supported" if means["s07"] > means["s00"] else "contradicted")
+
+
+def test_claims_are_checked_after_each_budget() -> None:
+    raw = world(planted(at={0.5: {"key": planted()[0.5]["key"][::-1]}}))
+    assert [verdict.word for _, verdict in check_all(raw, RUN, [Ahead])] == ["supported"]
+    found = check_after(raw, RUN, [Ahead])["ahead"]
+    assert [(crops, verdict.word) for crops, verdict in found] == [(125_000, "supported"), (250_000, "contradicted")]
+    assert frame_after({"ahead": found})["verdict"].tolist() == ["supported", "contradicted"]
+    assert check_after(raw[raw["share"] == 1], RUN, [Ahead]) == {}
 
 
 def test_one_budget_is_not_asked_about(tmp_path: Path) -> None:
