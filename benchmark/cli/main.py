@@ -96,6 +96,7 @@ def run(
     deterministic: Deterministic = False,
     no_mlflow: NoMLflow = False,
     by: By = Columns.level,
+    every: Annotated[bool, typer.Option("--all", help="Of a long plan, list every job, not kinds.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and stop, as 'plan' does.")] = False,
 ) -> None:
     """Run what is missing of a grid and write its leaderboard."""
@@ -139,7 +140,7 @@ def run(
         store=store_dir.absolute() if store_dir else None,
     )
     if dry_run:
-        return _print_plan(chosen, settings)
+        return _print_plan(chosen, settings, every)
     from benchmark.cli.progress import Progress
 
     with stoppable(), Progress() as progress:
@@ -157,6 +158,10 @@ def run(
 def plan(**options: Any) -> None:
     """Print a grid's jobs, which are done, and what the others will cost."""
     run(**options, dry_run=True)
+
+
+#: jobs that a plan lists one by one
+_SCREEN = 40
 
 
 # `plan` takes the options of `run`, whatever they are, but for those of what it shows
@@ -351,12 +356,20 @@ def _rows(axis: str) -> list[dict[str, str]]:
     return rows
 
 
-def _print_plan(grid: Any, settings: Any) -> None:
+def _print_plan(grid: Any, settings: Any, every: bool) -> None:
+    """Job by job if they fit on a screen, else a line for each kind."""
     from benchmark.scheduler.outlook import Outlook
 
     outlook = Outlook.of(grid, settings)
-    for state, _, name in outlook.rows():
-        typer.echo(f"{state:<10}  {name}")
+    if every or len(outlook.jobs) <= _SCREEN:
+        for state, _, name in outlook.rows():
+            typer.echo(f"{state:<10}  {name}")
+    else:
+        typer.echo(f"{'kind':<10}  {'to do':>6}  {'done':>6}  {'not needed':>10}  {'one slot':>8}  such as")
+        for kind in outlook.kinds():
+            counts = f"{kind.to_do:>6}  {kind.done:>6}  {kind.not_needed:>10}"
+            typer.echo(f"{kind.name:<10}  {counts}  {kind.cost:>8}  {kind.example}")
+        typer.echo("--all lists every job; --only, --exclude take names as these")
     typer.echo(outlook.summary())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 
 from benchmark.interfaces import UserError, human
@@ -15,6 +16,18 @@ from benchmark.scheduler.settings import Settings
 from benchmark.scheduler.walk import missing
 from benchmark.store.artefacts import human_bytes
 from benchmark.store.job import Job, Stores
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The jobs of a kind: how many there are in which state, what those to do cost in one slot, and the name of one."""
+
+    name: str
+    to_do: int
+    done: int
+    not_needed: int
+    cost: str
+    example: str
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,20 @@ class Outlook:
     def rows(self) -> list[tuple[str, str, str]]:
         """(state, kind, name) of every job: `done`, `to do`, or `not needed`."""
         return [(self._state(job), job.kind, job.name) for job in self.jobs.values()]
+
+    def kinds(self) -> list[Kind]:
+        """All jobs by kind, in the order of the plan."""
+        states = {key: self._state(job) for key, job in self.jobs.items()}
+        found = []
+        for name in dict.fromkeys(job.kind for job in self.jobs.values()):
+            own = [job for job in self.jobs.values() if job.kind == name]
+            count = Counter(states[job.key] for job in own)
+            todo = [job for job in own if job.key in self.todo]
+            cost, unknown = self.timings.total(todo)
+            words = "" if not todo else "?" if unknown == len(todo) else human(cost.seconds)
+            first = (todo or own)[0].name
+            found.append(Kind(name, count["to do"], count["done"], count["not needed"], words, first))
+        return found
 
     def _state(self, job: Job) -> str:
         if job.key in self.todo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -115,4 +116,7 @@ def test_a_run_reads_every_row_after_every_budget(data_dir: Path, tmp_path: Path
     page = (tmp_path / "out" / "leaderboard.html").read_text()
     assert "crops heard in pre-training" in page
     assert "How much pre-training?" in page
+    (trained,) = json.loads((tmp_path / "out" / "run.json").read_text())["pretraining"]
+    assert list(trained["lengths"]) == ["640", "1280"]
+    assert 0 < trained["lengths"]["640"] < trained["lengths"]["1280"]
     assert len(list((tmp_path / "out" / "trunk").rglob("manifest.json"))) == 2

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from trees import write_all
 from trees.tags import write_mtat
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from benchmark import registry
 from benchmark.audio import separate
@@ -606,3 +607,13 @@ def test_leniency_about_missing_files_is_no_part_of_a_result() -> None:
 def test_a_selection_that_leaves_nothing_is_refused() -> None:
     with pytest.raises(UserError, match="nothing is left to run"):
         select(plan(grid()), only=["probe *"], exclude=["pretrain *", "embed *"])
+
+
+def test_a_long_plan_is_a_screen_and_all_of_it_at_will(tmp_path: Path) -> None:
+    args = ["plan", "--grid", "smoke", "--data-dir", str(tmp_path), "--out", str(tmp_path / "out"), "--no-mlflow"]
+    short, whole = (CliRunner().invoke(app, [*args, *more]).output.splitlines() for more in ([], ["--all"]))
+    kinds = [line.split() for line in short[1:-2]]
+    assert len(short) <= 20
+    assert sum(int(words[1]) for words in kinds) == len(whole) - 1 > 40
+    assert {words[0] for words in kinds} >= {"catalog", "shard", "pretrain", "embed", "probe"}
+    assert short[-1] == whole[-1]

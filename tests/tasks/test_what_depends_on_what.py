@@ -67,7 +67,7 @@ class Mine:
 
     def to_do(self) -> set[str]:
         """The jobs that a run would do, by name."""
-        lines = [line.split(maxsplit=2) for line in self.ask("plan").splitlines() if line.startswith("to do")]
+        lines = [line.split(maxsplit=2) for line in self.ask("plan", "--all").splitlines() if line.startswith("to do")]
         return {words[2] for words in lines}
 
 

@@ -60,7 +60,7 @@ def select(jobs: dict[str, Job], only: Sequence[str] = (), exclude: Sequence[str
     names = [job.name for job in jobs.values()]
     for pattern in (*only, *exclude):
         if not fnmatch.filter(names, pattern):
-            raise UserError(f"{pattern!r} matches no job; 'plan' lists them all, and * stands for anything")
+            raise UserError(f"{pattern!r} matches no job; 'plan --all' lists them, and * stands for anything")
     out: set[str] = set()
     for key, job in jobs.items():  # a plan lists a job after all that it needs
         if any(fnmatch.fnmatchcase(job.name, p) for p in exclude) or not out.isdisjoint(job.needs):
