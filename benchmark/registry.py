@@ -6,7 +6,6 @@ import ast
 import difflib
 import hashlib
 import importlib
-import importlib.util
 import os
 import re
 import sys
@@ -19,11 +18,11 @@ from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from benchmark.interfaces import Corpus, Executor, Task, UserError
+from benchmark.plugin_code import PACKAGES, code_hash, spec_of
 
 T = TypeVar("T")
 
 _PLUGINS = "MIR_PRETEXT_PLUGINS"
-_PACKAGES = ("benchmark", "strategies", "tasks")
 
 #: what 'list' lists
 LISTED = ("strategies", "tasks", "encoders", "corpora", "executors", "claims", "grids")
@@ -86,17 +85,11 @@ class Registry(Generic[T]):
         return loaded
 
     def source_hash(self, name: str) -> str:
-        """Hash of an unpackaged plugin file; empty for packaged entries, whose version speaks for them.
+        """Hash of the code that an entry is made of; empty for ours, whose version speaks for them.
 
         Empty for a table's, too: what it says is in its corpus's fingerprint.
         """
-        entry = self._entry(name)
-        if entry.dist is not None or entry.module.startswith("plugin_"):
-            return ""
-        spec = importlib.util.find_spec(entry.module)
-        assert spec is not None
-        assert spec.origin is not None
-        return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
+        return code_hash(self._entry(name))
 
     def describe(self, name: str) -> dict[str, str]:
         """Name, first docstring line and origin, read from the source: nothing is imported, so it takes no time."""
@@ -179,7 +172,7 @@ def check_shadows() -> None:
         UserError: a module or folder of one of their names is found first.
     """
     ours = Path(__file__).resolve().parents[1]
-    for name in _PACKAGES:
+    for name in PACKAGES:
         found = PathFinder.find_spec(name)  # by what is on the path, whatever has been imported by now
         if found and found.origin and not Path(found.origin).resolve().is_relative_to(ours / name):
             raise UserError(
@@ -251,11 +244,8 @@ def _summary(entry: EntryPoint) -> str:
 
 
 def _tree(entry: EntryPoint) -> ast.Module:
-    """The source of an entry's module; empty if there is none to be found."""
-    try:
-        spec = importlib.util.find_spec(entry.module)
-    except (ImportError, ValueError):  # a module made of a table has no spec
-        spec = None
+    """The source of an entry's module; empty if there is none to be found, as of one made of a table."""
+    spec = spec_of(entry.module)
     if spec is None or spec.origin is None:
         return ast.Module([], [])
     return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))

@@ -67,6 +67,6 @@ class Plan:
 
 
 def source(axis: registry.Registry[Any], name: str) -> dict[str, str]:
-    """The hash of a plugin file: it is being edited, and nobody bumps its version."""
+    """The hash of a plugin's code: it is being edited, and nobody bumps its version."""
     source = axis.source_hash(name)
     return {f"{axis.axis}_source": source} if source else {}
