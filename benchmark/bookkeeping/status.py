@@ -23,6 +23,7 @@ from pydantic import TypeAdapter
 
 from benchmark.files import host_name, replacing
 from benchmark.pretraining.budget import PROGRESS
+from benchmark.scheduler.estimate import not_carried
 from benchmark.scheduler.walk import Event
 from benchmark.store.artefacts import Store
 from benchmark.store.job import Job
@@ -160,7 +161,7 @@ class Reporter:
         kinds = {
             kind: [ended.get(kind, 0), active[kind], waiting[kind]] for kind in dict.fromkeys([*self._kinds, *active])
         }
-        expected = {job.key: self._seconds(job) for job in (*left, *running)}
+        expected = {job.key: self._seconds(job) for job in not_carried([*left, *running])}
         rest = [max(0.0, cost - (now - since.get(key, now))) for key, cost in expected.items() if cost is not None]
         seconds_left = sum(rest) / self._slots if len(rest) == len(expected) else None
         told = [{"name": job.name, "seconds": round(now - since[job.key]), **self._training(job)} for job in running]

@@ -25,7 +25,19 @@ from benchmark.store.locks import Locks
 _KIND = re.compile(r"[a-z][a-z0-9_-]*")
 _KEY = re.compile(r"[0-9a-f]{64}")
 #: what tells an artefact from others of its kind, in a line
-_TELLING = ("strategy", "encoder", "corpus", "reads", "task", "corruption", "fraction", "resample", "seed", "start")
+_TELLING = (
+    "strategy",
+    "encoder",
+    "corpus",
+    "reads",
+    "task",
+    "corruption",
+    "fraction",
+    "resample",
+    "seed",
+    "share",
+    "start",
+)
 
 
 class Address(NamedTuple):

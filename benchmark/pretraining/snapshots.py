@@ -1,6 +1,7 @@
 """Encoders on the way: how good is one that has heard a quarter of the crops?
 
 They are of the one training, whose learning rate has not come down yet: a training of that budget alone may end better.
+It leaves them if they are asked for by then; else it is begun again, to the same weights, and ends there (`train_to`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
+import torch.distributed as dist
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from benchmark.files import replacing
@@ -41,6 +45,8 @@ class Snapshots(L.Callback):
     def __init__(self, folder: Path, shares: Sequence[float], steps: int) -> None:
         self.paths = [folder / weights_file(share) for share in shares]
         self._steps = [max(1, round(share * steps)) for share in shares]
+        #: the step after which all are there
+        self.end = max(self._steps, default=0)
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, *_: Any) -> None:
         """Keep the encoder if one of the shares is reached."""
@@ -52,13 +58,25 @@ class Snapshots(L.Callback):
     def settle(self, encoder: Encoder, settle: Callable[[Encoder], None]) -> None:
         """Estimate the statistics of what was kept, as those of the final encoder are.
 
+        A training that goes on from a checkpoint behind a share which it was not asked for before has not kept it.
+
         Args:
             encoder: one of the same architecture, which stays as it is.
             settle: what to do to each.
         """
+        if dist.is_initialized():
+            dist.barrier()  # the last one may be of this very step
         for path in self.paths:
             kept = copy.deepcopy(encoder)
-            kept.load_state_dict(load_file(path))
+            try:
+                kept.load_state_dict(load_file(path))
+            except FileNotFoundError:
+                continue
+            except SafetensorError:  # a power cut leaves some empty
+                if is_first():
+                    path.unlink(missing_ok=True)
+                continue
+            torch.manual_seed(0)  # for dropout: whatever the training drew, and however long it was
             settle(kept)
             if is_first():
                 save_encoder(kept, path)

@@ -109,6 +109,18 @@ class Pretraining(L.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self._rate(self.start + step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def finite_curve(self) -> Tensor:
+        """The loss at each step so far.
+
+        Raises:
+            TrainingDiverged: it is not finite.
+        """
+        curve = torch.stack(self.curve).float().cpu() if self.curve else torch.zeros(0)
+        bad = (~torch.isfinite(curve)).nonzero()
+        if len(bad):
+            raise TrainingDiverged(f"the loss is {float(curve[bad[0, 0]])} at step {int(bad[0, 0])} of {self.steps}")
+        return curve
+
     def _rate(self, step: int) -> float:
         """The learning rate's factor at a step."""
         return self.config.rate(step, self.steps, self.strategy.step_crops)
@@ -134,7 +146,8 @@ def pretrain(
         seed: of crops and views.
         device: `cpu` or `cuda:N`.
         place: for checkpoints; without one there are none.
-        shares: of the training after which the encoder is kept besides, in the place's folder as `weights_file` says.
+        shares: of the training after which the encoder is kept besides, in the place's folder as `weights_file` says;
+            but for those that a checkpoint is behind already from which training goes on.
 
     Returns:
         What the record keeps: crops heard, steps of how many tracks, epochs, learning rate, seconds, how often it was
@@ -145,7 +158,7 @@ def pretrain(
         TrainingDiverged: the loss became NaN or infinite.
         torch.OutOfMemoryError: half a batch does not fit either, or ranks share the batch.
     """
-    training = _Training.of(strategy, waves, config, seed, device, place, shares)
+    training = _Training.of(strategy, waves, config, seed, device, place)
     stream, checkpoints = training.stream, training.checkpoints
     peak_is_ours = forget_peak(device)
     kept = [Snapshots(place.folder, shares, stream.steps)] if place else []
@@ -155,10 +168,7 @@ def pretrain(
     for snapshots in kept:
         snapshots.settle(strategy.encoder, settle)
     seconds = checkpoints.seconds()
-    curve = torch.stack(module.curve).float().cpu()
-    bad = (~torch.isfinite(curve)).nonzero()
-    if len(bad):
-        raise TrainingDiverged(f"the loss is {float(curve[bad[0, 0]])} at step {int(bad[0, 0])} of {stream.steps}")
+    curve = module.finite_curve()
     points = torch.linspace(0, len(curve) - 1, min(100, len(curve))).long()
     return {
         "crops": round(stream.steps * stream.heard),
@@ -193,11 +203,33 @@ def grow(
     training = _Training.of(strategy, waves, config, seed, device, place)
     end = config.branch(training.stream.steps)
     module = training.run(training.tell(end), end)
-    if module.curve and not torch.isfinite(torch.stack(module.curve)).all():
-        raise TrainingDiverged(f"the loss is not finite before step {end} of {training.stream.steps}")
+    module.finite_curve()
     if is_first():
         training.checkpoints.keep(module, end, out)
     return {"steps": end, "seconds": round(training.checkpoints.seconds(), 1)}
+
+
+def train_to(
+    strategy: Strategy,
+    waves: Waveforms,
+    config: PretrainConfig,
+    seed: int,
+    device: str,
+    place: Place,
+    shares: Sequence[float],
+) -> dict[str, Any]:
+    """Train as `pretrain` does, up to the last of some shares of the whole, and keep what it would have kept there.
+
+    Raises:
+        As `pretrain` does.
+    """
+    training = _Training.of(strategy, waves, config, seed, device, place)
+    stream = training.stream
+    kept = Snapshots(place.folder, shares, stream.steps)
+    training.run([*training.tell(kept.end), kept], kept.end).finite_curve()
+    kept.settle(strategy.encoder, partial(settle_statistics, stream=stream, device=device))
+    seconds = round(training.checkpoints.seconds(), 1)
+    return {"crops": round(stream.steps * stream.heard), "steps": kept.end, "seconds": seconds}
 
 
 @dataclass(frozen=True)
@@ -220,7 +252,6 @@ class _Training:
         seed: int,
         device: str,
         place: Place | None,
-        shares: Sequence[float] = (),
     ) -> _Training:
         """Say what is heard, and what tells this training from others."""
         spec = strategy.crops(strategy.config)
@@ -229,7 +260,7 @@ class _Training:
         if config.compile:  # the network alone: views draw from generators, and the loss is small
             strategy.embed = torch.compile(strategy.embed)  # type: ignore[method-assign]
         beginning = {"config": config.model_dump(mode="json", exclude={"crops"}), "seed": seed}
-        length = {"crops": config.crops, "steps": stream.steps, "shares": list(shares)}
+        length = {"crops": config.crops, "steps": stream.steps}
         return cls(strategy, stream, config, device, Checkpoints(strategy, beginning, length, place), place)
 
     def tell(self, end: int) -> list[L.Callback]:

@@ -23,6 +23,7 @@ _ALIKE = {
     "preflight": ("encoder", "task"),
     "pretrain": ("strategy", "encoder"),
     "trunk": ("strategy", "encoder"),
+    "snapshot": ("strategy", "encoder"),
     "embed": ("waveforms", "encoder", "reads"),
     "probe": ("task",),
     "control": ("task",),
@@ -61,7 +62,8 @@ class Timings:
         if seconds is None:
             return
         size = sum(file["bytes"] for file in manifest["files"].values())
-        for name in [*_names(job, device), *_names(job, _ANY)]:
+        alone = _names(job, device) if seconds else []  # what was carried says nothing of what it takes by itself
+        for name in [*alone, *_names(job, _ANY)]:
             more = (1.0, _amount(job), seconds, size)
             # as a whole: the thread that tells the status reads it
             self._sums[name] = [a + b for a, b in zip(self._sums.get(name, [0.0] * 4), more, strict=True)]
@@ -93,13 +95,21 @@ class Timings:
     def total(self, jobs: Iterable[Job]) -> tuple[Cost, int]:
         """The cost of jobs together, and for how many of them the seconds are not known."""
         every = list(jobs)
-        known = [cost for job in every if (cost := self.of(job))]
-        return Cost(sum(c.seconds for c in known), sum(map(self.bytes, every))), len(every) - len(known)
+        working = not_carried(every)
+        known = [cost for job in working if (cost := self.of(job))]
+        return Cost(sum(c.seconds for c in known), sum(map(self.bytes, every))), len(working) - len(known)
 
     def seconds(self, job: Job) -> float | None:
         """Expected seconds; None if nothing is known."""
         cost = self.of(job)
         return cost.seconds if cost else None
+
+
+def not_carried(jobs: Iterable[Job]) -> list[Job]:
+    """Those of some jobs that none of the others makes along with its own."""
+    every = list(jobs)
+    keys = {job.key for job in every}
+    return [job for job in every if keys.isdisjoint(job.rides)]
 
 
 def _sound(said: Any) -> dict[str, list[float]]:
@@ -117,7 +127,7 @@ def _is_sums(said: Any) -> bool:
 def _names(job: Job, device: str | None) -> list[str]:
     """Under what a job's cost is filed, the most special first."""
     alike = [str(job.spec.get(name)) for name in _ALIKE.get(job.kind, ())]
-    kind = _way(job) if job.kind in ("pretrain", "trunk") else job.kind
+    kind = _way(job) if job.kind in ("pretrain", "trunk", "snapshot") else job.kind
     return [" ".join([str(device), kind, *alike]), f"{device} {kind}"]
 
 
@@ -129,4 +139,4 @@ def _way(job: Job) -> str:
 def _amount(job: Job) -> float:
     """What a job's cost grows with."""
     budget = job.spec.get("budget")
-    return float(job.spec.get("hears", budget["crops"])) if budget else 1.0
+    return float(job.spec.get("hears", budget["crops"] * job.spec.get("share", 1))) if budget else 1.0

@@ -68,7 +68,8 @@ class Grid(Config):
         corruptions: severities (1 to 4) by name, at which test audio is scored beside the clean one.
         control: rows whose probes learn shuffled labels besides, once per task: what scores above chance then, leaks.
         shuffle_labels: whether all probes do.
-        snapshots: where on the way trainings are looked at, for curves of score against crops heard.
+        snapshots: where on the way trainings are looked at, for curves of score against crops heard; what is asked for
+            later costs that part of each training once more.
         search: which settings of which rows `tune` tries; a run takes no notice of it.
         variants: by name, fields with other values; `NAME:VARIANT` is read as the grid with these in their place.
     """

@@ -182,9 +182,24 @@ def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
     count = spec["budget"]["devices"] if "budget" in spec else 1
     with tempfile.TemporaryDirectory() as meeting:
         on_ranks(count, device, Path(meeting) / "ranks", _train, job, stores, draft.path)
-    info = draft.path / "info.json"
-    draft.info.update(json.loads(info.read_text()))
-    info.unlink()
+    said = draft.path / "info.json"
+    info = json.loads(said.read_text())
+    said.unlink()
+    draft.info.update(info)
+    _leave_snapshots(job, stores, draft, info)
+
+
+def _leave_snapshots(job: Job, stores: Stores, draft: Draft, info: dict[str, Any]) -> None:
+    """Put what a training has kept on its way where it belongs."""
+    from benchmark.pretraining.snapshots import weights_file
+
+    scratch = stores.results.scratch(job.kind, job.key)
+    kept = [one for one in job.carries if (scratch / weights_file(one.spec["share"])).exists()]
+    with _with_carried(replace(job, carries=tuple(kept)), stores, draft) as drafts:
+        for one, place in drafts:
+            if share := one.spec.get("share"):
+                shutil.copyfile(scratch / weights_file(share), place.path / weights_file())
+                place.info.update(crops=share * info["crops"])
 
 
 def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
@@ -193,13 +208,13 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
     from benchmark.pretraining.snapshots import save_encoder, weights_file
 
     spec = job.spec
-    shares = spec.get("snapshots", [])
+    shares = [one.spec["share"] for one in (job, *job.carries) if "share" in one.spec]
     strategy = _strategy(spec, spec["seed"])
     info: dict[str, Any] = {}
     if strategy.trains:
         from benchmark.pretraining.budget import PretrainConfig
         from benchmark.pretraining.checkpoint import SAVE_EVERY, Place
-        from benchmark.pretraining.train import grow, pretrain
+        from benchmark.pretraining.train import grow, pretrain, train_to
 
         waves = _heard(job, stores)
         budget, scratch = PretrainConfig.model_validate(spec["budget"]), stores.results.scratch(job.kind, job.key)
@@ -208,6 +223,8 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
         place = Place(scratch, every, trunk)
         if job.kind == "trunk":
             info = grow(strategy, waves, budget, spec["seed"], device, place, out)
+        elif job.kind == "snapshot":
+            info = train_to(strategy, waves, budget, spec["seed"], device, place, shares)
         else:
             info = pretrain(strategy, waves, budget, spec["seed"], device, place, shares)
     elif "settled" in spec:
@@ -218,8 +235,6 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
     if is_first():
         if job.kind == "pretrain":
             save_encoder(strategy.encoder, out / weights_file())
-        for share in shares:
-            shutil.copyfile(scratch / weights_file(share), out / weights_file(share))
         (out / "info.json").write_text(json.dumps(info))
 
 
@@ -263,17 +278,17 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     from benchmark.probing.embed import embed
 
     device, spec = _device(), job.spec
-    share = spec.get("share", 1.0)
+    kind = "snapshot" if "share" in spec else "pretrain"
     encoder = registry.encoders.get(spec["encoder"])()
-    encoder.load_state_dict(load_file(stores.results.open("pretrain", job.needs[0]) / weights_file(share)))
+    encoder.load_state_dict(load_file(stores.results.open(kind, job.needs[0]) / weights_file()))
     waves = open_waveforms(stores.data, job.needs[1], spec["corpus"])
     corruption = tuple(spec["corruption"]) if "corruption" in spec else None
     if corruption:  # what probes learn and choose from stays clean
         waves = waves.select(np.flatnonzero(~waves.tracks["split"].isin(("train", "val"))))
     with _with_carried(job, stores, draft) as drafts:
         info = embed(encoder, waves, {j.spec["reads"]: d.path for j, d in drafts}, device, corruption)
-        crops = stores.results.manifest("pretrain", job.needs[0])["info"].get("crops")
-        info |= {"crops": share * crops} if crops else {}
+        crops = stores.results.manifest(kind, job.needs[0])["info"].get("crops")
+        info |= {"crops": float(crops)} if crops else {}
         for _, one in drafts:
             (one.path / "embedding.json").write_text(json.dumps(info))
 
@@ -395,6 +410,7 @@ _RUNNERS = {
     "waveforms": _waveforms,
     "trunk": _pretrain,
     "pretrain": _pretrain,
+    "snapshot": _pretrain,
     "embed": _embed,
     "probe": _probe,
     "control": _probe,

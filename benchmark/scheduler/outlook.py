@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from benchmark.interfaces import UserError, human
-from benchmark.scheduler.estimate import Timings
+from benchmark.scheduler.estimate import Timings, not_carried
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.passing import room
 from benchmark.scheduler.planning.plan import plan, select
@@ -79,7 +79,7 @@ class Outlook:
         todo = [self.jobs[key] for key in self.todo]
         cost, unknown = self.timings.total(todo)
         bytes_ = room(todo, self.timings, self.slots)
-        if unknown == len(self.todo):
+        if unknown == len(not_carried(todo)):
             size = f", but for {human_bytes(bytes_)} on the disk" if bytes_ else ""
             return f"{count}; no earlier runs on such a device to estimate their cost from{size}"
         text = f"{count}: about {human(cost.seconds)} of one slot, {human(cost.seconds / self.slots)} on {self.slots}, "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from benchmark.scheduler.estimate import Timings
+from benchmark.scheduler.estimate import Timings, not_carried
 from benchmark.store.job import Job, Stores
 
 
@@ -45,5 +45,5 @@ def room(jobs: Iterable[Job], timings: Timings, slots: int) -> float:
     every = list(jobs)
     stays = sum(timings.bytes(job) for job in every if not job.passing)
     shards = sum(timings.bytes(job) for job in every if job.kind == "shard")
-    tables = [sum(map(timings.bytes, (job, *job.carries))) for job in every if job.kind == "embed" and not job.rides]
+    tables = [sum(map(timings.bytes, (job, *job.carries))) for job in not_carried(every) if job.kind == "embed"]
     return stays + max(shards, sum(sorted(tables)[-slots - 1 :]))

@@ -242,7 +242,7 @@ class _Walk:
         while ready and len(running) < self._limit():
             rank, key = heapq.heappop(ready)
             job = self._jobs[key]
-            if job.rides in coming:
+            if not coming.isdisjoint(job.rides):
                 left.append((rank, key))
             elif not self._locks.take(job):
                 left.append((rank, key))

@@ -26,7 +26,7 @@ class Job:
         needs: keys of the jobs that have to be done first; it reads the artefacts of those that `spec` names.
         on_cpu: whether it computes nothing on a GPU.
         carries: jobs whose artefacts it leaves as well, if they are not there: it has made what they are made from.
-        rides: key of the job that carries this one, which goes first where it is to run at all.
+        rides: keys of the jobs that carry this one: those of them that are to run at all go first.
     """
 
     key: str
@@ -36,7 +36,7 @@ class Job:
     needs: tuple[str, ...] = ()
     on_cpu: bool = False
     carries: tuple[Job, ...] = ()
-    rides: str = ""
+    rides: tuple[str, ...] = ()
 
     @property
     def passing(self) -> bool:

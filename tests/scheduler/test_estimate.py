@@ -88,5 +88,18 @@ def test_a_file_of_rubbish_tells_nothing_and_is_made_anew(rubbish, tmp_path):
     assert Timings(path, "cpu").seconds(probe) == 2.0
 
 
+def test_what_is_carried_costs_nothing_beside_its_carrier_and_else_what_it_takes_alone(tmp_path):
+    """A snapshot that its training leaves is free; later it costs its share of one, as no carried one has told."""
+    timings = Timings(tmp_path / "timings.json", "cpu")
+    training = Job("t", "pretrain", "", pretraining("byol", 1000).spec)
+    half = Job("h", "snapshot", "", {**training.spec, "share": 0.5}, rides=("t",))
+    fourth = Job("f", "snapshot", "", {**training.spec, "share": 0.25}, rides=("t", "h"))
+    timings.add(training, record(40.0, 300))
+    timings.add(half, record(0.0, 300))
+    assert timings.total([training, half, fourth]) == (Cost(40.0, 900.0), 0)
+    assert timings.total([half, fourth]) == (Cost(20.0, 600.0), 0)
+    assert timings.total([fourth]) == (Cost(10.0, 300.0), 0)
+
+
 def test_durations_read_well():
     assert [human(s) for s in (3.2, 89, 600, 7200)] == ["3 s", "89 s", "10 min", "2.0 h"]

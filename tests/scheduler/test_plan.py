@@ -415,8 +415,9 @@ def test_what_is_made_from_the_same_is_made_by_one_job_and_no_key_knows() -> Non
     assert len(carried) > 1
     assert all(others == [name.replace("tiny", "tiny with stems")] for name, others in carried.items())
     for job in both.values():
-        assert not job.rides or any(one.key == job.key for one in both[job.rides].carries)
-        assert not job.rides or set(job.needs) == set(both[job.rides].needs)
+        for carrier in job.rides:
+            assert any(one.key == job.key for one in both[carrier].carries)
+            assert set(job.needs) == set(both[carrier].needs)
     alone = [plan(grid(tasks=[task], strategies=rows, seeds=[0])) for task in ("instrument", "beat", "chord")]
     assert set(both) == set().union(*alone)
     separated = plan(grid(strategies={"multi_source": {"sources": ["percussive"]}, "simclr": {}}))
@@ -525,15 +526,18 @@ def test_whatever_changes_a_result_changes_its_key(monkeypatch: pytest.MonkeyPat
 
 def test_snapshots_are_read_beside_the_end() -> None:
     """One more embedding and probe per share, task and trained checkpoint; what has no training has no way."""
-    plain, watched = plan(grid()), plan(grid(snapshots={"at": [0.5, 0.25], "tasks": ["key"]}))
-    more = [job for key, job in watched.items() if key not in plain]
-    extra = Counter(job.kind for job in more if "share" in job.spec)
-    trained = [job for job in watched.values() if "snapshots" in job.spec]
-    assert extra == {"embed": 2 * len(trained), "probe": 2 * len(trained)}
-    assert {job.spec["task"] for job in more if job.kind == "probe" and "share" in job.spec} == {"key"}
-    assert all(job.spec["snapshots"] == [0.25, 0.5] for job in trained)
-    assert all(watched[job.needs[0]].spec["snapshots"] for job in more if job.kind == "embed"), "of the same training"
-    assert all("budget" in job.spec for job in trained)
+    rows: dict[str, Any] = {"simclr": {}, "random": {}, "same": {"strategy": "simclr"}}
+    wanted = {"at": [0.5, 0.25], "tasks": ["key"]}
+    plain, watched = plan(grid(strategies=rows)), plan(grid(strategies=rows, snapshots=wanted))
+    more = {key: job for key, job in watched.items() if key not in plain}
+    assert Counter(job.kind for job in more.values()) == {"snapshot": 4, "embed": 4, "probe": 8}, "2 shares, 2 seeds"
+    assert all(job.spec["share"] in (0.25, 0.5) for job in more.values())
+    assert {job.spec["task"] for job in more.values() if job.kind == "probe"} == {"key"}
+    for job in more.values():
+        if job.kind == "embed":
+            assert more[job.needs[0]].spec["share"] == job.spec["share"]
+            training = watched[more[job.needs[0]].spec["training"]]
+            assert (training.kind, training.spec["seed"]) == ("pretrain", job.spec["seed"])
     assert not any(
         "share" in job.spec
         for job in plan(narrow(grid(snapshots={"at": [0.5], "tasks": ["key"]}), tasks=["instrument"])).values()
@@ -544,6 +548,34 @@ def test_snapshots_are_read_beside_the_end() -> None:
         grid(snapshots={"at": [1.0]})
     with pytest.raises(ValidationError, match="need the protocol probe"):
         grid(snapshots={"at": [0.5]}, protocol="finetune")
+
+
+def test_snapshots_asked_for_later_leave_the_training_and_all_else_as_it_is() -> None:
+    """It leaves them if it is to run; once it is done, the largest share that is asked for leaves the smaller ones."""
+    plain = plan(grid(seeds=[0]))
+    later = [plan(grid(seeds=[0], snapshots={"at": shares})) for shares in ([0.5], [0.25, 0.5, 0.75])]
+    assert plain.keys() < later[0].keys() < later[1].keys()
+    (training,) = (job for job in later[1].values() if job.kind == "pretrain")
+    snapshots = [later[1][job.key] for job in training.carries]
+    assert [job.spec["share"] for job in snapshots] == [0.75, 0.5, 0.25]
+    for i, job in enumerate(snapshots):
+        assert [one.key for one in job.carries] == [one.key for one in snapshots[i + 1 :]]
+        assert set(job.rides) == {training.key, *(one.key for one in snapshots[:i])}
+        assert job.spec["needs"] == training.spec["needs"]
+        assert job.spec["budget"] == training.spec["budget"], "its end alone is another"
+        assert training.key in job.needs, "a training that fails is not begun again for each"
+    longer = plan(grid(seeds=[0], snapshots={"at": [0.5]}, pretrain={"crops": 641}))
+    assert not {key for key, job in longer.items() if job.kind == "snapshot"} & later[0].keys()
+
+
+def test_corruptions_asked_for_later_leave_the_training_and_clean_embeddings_as_they_are() -> None:
+    budgets = {"pretrain": {"crops": [640, 1280], "schedule": "wsd", "warmup_crops": 320}}
+    for more in ({}, budgets):
+        clean, corrupted = plan(grid(**more)), plan(grid(**more, **CORRUPTED))
+        assert {clean[key].kind for key in clean.keys() - corrupted.keys()} == {"probe"}, "which reads them, too"
+        new = [corrupted[key] for key in corrupted.keys() - clean.keys()]
+        assert {job.kind for job in new} == {"embed", "probe"}
+        assert all("corruption" in job.spec for job in new if job.kind == "embed")
 
 
 def test_a_control_learns_shuffled_labels_of_all_tracks_once_per_task() -> None:

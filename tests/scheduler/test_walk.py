@@ -453,7 +453,7 @@ def pair(tmp_path):
     line.add("second", "data")
     line.add("end", "second")
     first, second = line.jobs["first"], line.jobs["second"]
-    line.jobs |= {"first": replace(first, carries=(second,)), "second": replace(second, rides=first.key)}
+    line.jobs |= {"first": replace(first, carries=(second,)), "second": replace(second, rides=(first.key,))}
     return line
 
 
@@ -488,6 +488,22 @@ def test_a_carrier_that_finds_its_input_damaged_holds_nobody_up(pair, executor):
     assert pair.ran()["data"] == 1, "remade"
     assert pair.text("first") == "first(data())"
     assert pair.text("end") in ("end(carried)", "end(second(data()))")
+
+
+def test_of_several_the_first_that_is_to_run_carries_those_after_it(pair, executor):
+    pair.add("third", "data")
+    first, second, third = (pair.jobs[name] for name in ("first", "second", "third"))
+    pair.jobs["first"] = replace(first, carries=(second, third))
+    pair.jobs["second"] = replace(second, carries=(third,))
+    pair.jobs["third"] = replace(third, rides=(first.key, second.key))
+    pair.walk(executor, run=carry)
+    assert pair.ran() == Counter(["data", "first", "end"])
+    pair.discard("second", "third", "end")
+    assert names(pair.walk(executor, run=carry).skipped) == ["data", "first", "third"]
+    assert pair.ran() == Counter(["second", "end"])
+    pair.discard("third")
+    pair.walk(executor, run=carry)
+    assert pair.ran() == Counter(["third"])
 
 
 def test_nothing_is_carried_that_is_not_to_be_made(pair, executor):

@@ -70,9 +70,26 @@ class Checkpoints:
         if self._grid.budgets:
             return self._branch(row, label, spec, budget, crops or budget.crops, heard, tried)
         spec["budget"] = budget.model_dump()
-        if self._grid.snapshots.at:
-            spec["snapshots"] = self._grid.snapshots.at
         return self._plan.add("pretrain", f"pretrain {label}", spec, heard, (tried,))
+
+    def on_the_way(self, row: Row, encoder: str, seed: int, checkpoint: str) -> dict[float, str]:
+        """The jobs that write the encoder's weights after shares of a training, which does not depend on them.
+
+        If it is to run, it leaves them all. If it is done, the one of the largest share trains again up to there, and
+        leaves the others.
+        """
+        training = self._plan.jobs[checkpoint]
+        needs = tuple(training.spec["needs"])
+        whole = {name: said for name, said in training.spec.items() if name not in ("kind", "engine", "needs")}
+        from_it = {"kind": "training", "training": checkpoint}
+        self._plan.share(checkpoint, from_it)
+        found = {}
+        for share in sorted(self._grid.snapshots.at, reverse=True):
+            name = f"snapshot {row.label(encoder, seed)} at {share:.3g}"
+            spec = {**whole, "training": checkpoint, "share": share}
+            found[share] = self._plan.add("snapshot", name, spec, needs, (checkpoint,))
+            self._plan.share(found[share], from_it)
+        return found
 
     def _branch(
         self,

@@ -17,6 +17,7 @@ ENGINE = {
     "waveforms": 4,
     "trunk": 1,
     "pretrain": 3,
+    "snapshot": 1,
     "embed": 4,
     "probe": 7,
     "control": 9,
@@ -30,7 +31,7 @@ class Plan:
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
-        self._first: dict[str, str] = {}
+        self._alike: dict[str, list[str]] = {}
 
     def add(
         self,
@@ -55,15 +56,19 @@ class Plan:
         return key
 
     def share(self, key: str, made_from: dict[str, Any]) -> None:
-        """Say what a job makes its artefact from: the first one that is made from the same leaves the others' as well.
+        """Say what a job makes its artefact from: whichever made from the same runs, leaves the later ones' as well.
 
-        They need the same jobs, and no key depends on who carries whom.
+        It needs no other jobs than they do, and no key depends on who carries whom.
         """
-        carrier = self._first.setdefault(content_key(made_from), key)
-        passenger, other = self.jobs[key], self.jobs[carrier]
-        if key != carrier and not passenger.rides:
+        before = self._alike.setdefault(content_key(made_from), [])
+        if key in before:
+            return
+        passenger = self.jobs[key]
+        for carrier in before:
+            other = self.jobs[carrier]
             self.jobs[carrier] = replace(other, carries=(*other.carries, passenger))
-            self.jobs[key] = replace(passenger, rides=carrier)
+        self.jobs[key] = replace(passenger, rides=tuple(before))
+        before.append(key)
 
 
 def source(axis: registry.Registry[Any], name: str) -> dict[str, str]:

@@ -35,9 +35,10 @@ class Probes:
             for name in tasks:
                 self._probe(row, encoder, seed, checkpoint, name, crops=crops)
         watched = [name for name in tasks if name in (grid.snapshots.tasks or tasks)]
-        for share in grid.snapshots.at if row.cls.trains else ():
+        passed = self._checkpoints.on_the_way(row, encoder, seed, checkpoint) if watched and row.cls.trains else {}
+        for share, snapshot in passed.items():
             for name in watched:
-                self._probe(row, encoder, seed, checkpoint, name, {"share": share})
+                self._probe(row, encoder, seed, snapshot, name, {"share": share})
         if row.name in grid.control and seed == row.checkpoints(grid)[0][1]:
             for name in tasks:
                 self._probe(row, encoder, seed, checkpoint, name, control=True)
