@@ -162,3 +162,30 @@ def test_a_training_is_looked_at_on_its_way_and_held_against_shuffled_labels(dat
     assert control["value"] == pytest.approx(shuffles["value"].mean())
     assert run["environment"]["packages"]["torch"].startswith("2.11")
     assert yaml.safe_load(run["grid_file"])["control"] == ["simclr"]
+
+
+def test_snapshots_asked_for_later_are_those_of_the_training_that_stands(data_dir: Path, tmp_path: Path) -> None:
+    """It is not run again; one up to the largest share leaves all, bit for bit as if asked for at the start."""
+    plain = SMALL.replace("[key, beat]", "[key]").replace("[simclr, random]", "[simclr]")
+    watched = plain + "snapshots: {at: [0.25, 0.5]}\n"
+    for name, grid, only in (
+        ("later", plain, "pretrain *"),
+        ("later", watched, "snapshot *"),
+        ("start", watched, "snapshot *"),
+    ):
+        (tmp_path / name).mkdir(exist_ok=True)
+        trained = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("pretrain/*/*/*")}
+        assert train_one(tmp_path / name, grid, data_dir, "--only", only)[1].returncode == 0
+        assert all(path.stat().st_mtime_ns == when for path, when in trained.items())
+    assert len(list(tmp_path.rglob("pretrain/*/*/manifest.json"))) == 2
+    told: dict[str, dict[float, Any]] = {}
+    for name in ("later", "start"):
+        manifests = [json.loads(path.read_text()) for path in (tmp_path / name).rglob("snapshot/*/*/manifest.json")]
+        told[name] = {said["spec"]["share"]: said for said in manifests}
+        assert set(told[name]) == {0.25, 0.5}
+    for share, first in told["start"].items():
+        later = told["later"][share]
+        assert (later["key"], later["files"]) == (first["key"], first["files"]), "by their checksums"
+        assert later["info"]["crops"] == first["info"]["crops"] == share * 640
+    assert [told["later"][share]["info"]["job_seconds"] > 0 for share in (0.25, 0.5)] == [False, True]
+    assert [told["start"][share]["info"]["job_seconds"] > 0 for share in (0.25, 0.5)] == [False, False]
