@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 from benchmark import registry
+from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.jobs import run_job
+from benchmark.scheduler.planning import keys
 from benchmark.scheduler.planning.plan import plan
 
 STRATEGY = """
@@ -28,6 +31,7 @@ class Mine(SimCLR):
         from late import temperature
         import importlib
         importlib.import_module("named")
+        return super().loss(embeddings)
 """
 TASK = """
 import helper
@@ -48,7 +52,7 @@ class Mine(CNNSmall):
 #: modules beside the plugin, and what they import in turn
 BESIDE = {
     "helper.py": "import numpy, package.part",
-    "late.py": "import helper, mine",
+    "late.py": "import helper, mine\ntemperature = 1\n",
     "named.py": "",
     "package/__init__.py": "",
     "package/part.py": "def late():\n    from . import other\n",
@@ -89,6 +93,7 @@ def jobs(strategy: str = "mine", encoder: str = "cnn_small", task: str = "key") 
 def as_before(tmp_path: Path) -> Iterator[None]:
     """Entries are found anew in each test, and modules of plugins imported anew."""
     path = list(sys.path)
+    keys._at_first_use.cache_clear()
     for axis in AXES:
         vars(axis).pop("_entries", None)
     yield
@@ -253,6 +258,20 @@ def test_without_a_note_of_the_installer_it_is_found_by_where_its_modules_are(wa
         write(tree / "made_plugin.egg-info", {**metadata, **points})
     assert changed(append(tree / "made_plugin/second.py"))
     assert changed(append(tree / "beside.py"))
+
+
+def test_what_is_edited_while_a_run_goes_on_leaves_nothing_under_the_old_key(file: Path, tmp_path: Path) -> None:
+    """A worker that begins after the edit would import the new code; one that has begun before holds the old."""
+    names: dict[str, Any] = {"strategies": {"mine": {}}, "tasks": ["key"]}
+    planned = plan(Grid.model_validate({**GRID, **names}))
+    (tried,) = (job for job in planned.values() if job.name.startswith("preflight mine"))
+    run_job(tried, tmp_path / "data", tmp_path / "first")
+    append(file / "helper.py")()
+    run_job(tried, tmp_path / "data", tmp_path / "second")
+    keys._at_first_use.cache_clear()  # as in a new process
+    with pytest.raises(UserError, match="strategies 'mine': its code was edited after this run was planned"):
+        run_job(tried, tmp_path / "data", tmp_path / "third")
+    assert not (tmp_path / "third").exists()
 
 
 def test_ours_have_versions_that_speak_for_them() -> None:

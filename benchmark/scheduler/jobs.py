@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import gc
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +15,9 @@ from benchmark import registry
 from benchmark.corpora.verdicts import FILES, read_verdicts, rows_of, write_verdicts
 from benchmark.files import read_json
 from benchmark.interfaces import Unreadable, UserError
-from benchmark.scheduler.executors.slots import DETERMINISTIC, DEVICE_VARIABLE
+from benchmark.scheduler.making import device_kind, take_device, tidy_up, with_carried
 from benchmark.scheduler.planning.conditions import FONT_CORPORA, SECOND_FONT, labels_hold
+from benchmark.scheduler.planning.keys import check_source
 from benchmark.store.artefacts import Draft, Store
 from benchmark.store.job import Job, Stores
 
@@ -35,37 +31,11 @@ ALLOWED_UNREADABLE = 0.02
 def run_job(job: Job, data: Path, results: Path) -> None:
     """Make the artefact of `job`."""
     stores, started = Stores(data, results), time.perf_counter()
+    check_source(job.spec)
     with stores.of(job.kind).writing(job.kind, job.key, job.spec) as draft:
         _RUNNERS[job.kind](job, stores, draft)
-        _tidy_up()
+        tidy_up()
         draft.info.update(job_seconds=round(time.perf_counter() - started, 2), device=device_kind())
-
-
-def _tidy_up() -> None:
-    """Give back what the job held: its process stays, and on a GPU it may have a neighbor."""
-    gc.collect()  # trainers are circular: without this they and their audio stay mapped for many jobs
-    with contextlib.suppress(OSError, AttributeError):  # not everywhere is glibc
-        ctypes.CDLL(None).malloc_trim(0)
-    if device_kind() == "cuda" and "torch" in sys.modules:
-        import torch
-
-        torch.cuda.empty_cache()
-
-
-def device_kind() -> str:
-    """`cpu` or `cuda`, as this worker's slot says."""
-    return os.environ.get(DEVICE_VARIABLE, "cpu").partition(":")[0]
-
-
-def _device() -> str:
-    import torch
-
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    exact = bool(os.environ.get(DETERMINISTIC))
-    torch.use_deterministic_algorithms(exact)
-    torch.backends.cudnn.benchmark = not exact  # shapes are the same in every step
-    torch.backends.cudnn.allow_tf32 = False  # float32 is float32 on every device
-    return os.environ.get(DEVICE_VARIABLE, "cpu")
 
 
 def _catalog(job: Job, stores: Stores, draft: Draft) -> None:
@@ -115,9 +85,9 @@ def _shard(job: Job, stores: Stores, draft: Draft) -> None:
     if "separator" in job.spec:
         from benchmark.audio.separate import separate
 
-        name, device = job.spec["separator"][0], _device()
+        name, device = job.spec["separator"][0], take_device()
         rendered = [separate(track[MIX], corpus.sample_rate, name, device) | track for track in rendered]
-    with _with_carried(job, stores, draft) as drafts:
+    with with_carried(job, stores, draft) as drafts:
         for one, place in drafts:
             np.save(place.path / "lengths.npy", np.array([len(track[MIX]) for track in rendered]))
             np.save(place.path / "sketches.npy", np.stack([sketch(t[MIX], corpus.sample_rate) for t in rendered]))
@@ -178,7 +148,7 @@ def _labelled(job: Job, stores: Stores, key: str, corpus: str) -> Any:
 def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
     from benchmark.pretraining.ranks import on_ranks
 
-    device, spec = _device(), job.spec
+    device, spec = take_device(), job.spec
     count = spec["budget"]["devices"] if "budget" in spec else 1
     with tempfile.TemporaryDirectory() as meeting:
         on_ranks(count, device, Path(meeting) / "ranks", _train, job, stores, draft.path)
@@ -195,7 +165,7 @@ def _leave_snapshots(job: Job, stores: Stores, draft: Draft, info: dict[str, Any
 
     scratch = stores.results.scratch(job.kind, job.key)
     kept = [one for one in job.carries if (scratch / weights_file(one.spec["share"])).exists()]
-    with _with_carried(replace(job, carries=tuple(kept)), stores, draft) as drafts:
+    with with_carried(replace(job, carries=tuple(kept)), stores, draft) as drafts:
         for one, place in drafts:
             if share := one.spec.get("share"):
                 shutil.copyfile(scratch / weights_file(share), place.path / weights_file())
@@ -244,7 +214,7 @@ def _preflight(job: Job, stores: Stores, draft: Draft) -> None:
     from benchmark.pretraining.labels import check_labels
     from benchmark.scheduler.preflight import try_strategy, try_task
 
-    device, spec = _device(), job.spec
+    device, spec = take_device(), job.spec
     apart = spec.get("labels", {})
     labels = [
         _with_labels(pd.read_parquet(stores.data.open("catalog", key) / "tracks.parquet"), corpus, spec, stores)
@@ -277,33 +247,22 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     from benchmark.pretraining.snapshots import weights_file
     from benchmark.probing.embed import embed
 
-    device, spec = _device(), job.spec
+    device, spec = take_device(), job.spec
     kind = "snapshot" if "share" in spec else "pretrain"
     encoder = registry.encoders.get(spec["encoder"])()
     encoder.load_state_dict(load_file(stores.results.open(kind, job.needs[0]) / weights_file()))
+    made = stores.results.manifest(kind, job.needs[0])
+    check_source(made["spec"])
     waves = open_waveforms(stores.data, job.needs[1], spec["corpus"])
     corruption = tuple(spec["corruption"]) if "corruption" in spec else None
     if corruption:  # what probes learn and choose from stays clean
         waves = waves.select(np.flatnonzero(~waves.tracks["split"].isin(("train", "val"))))
-    with _with_carried(job, stores, draft) as drafts:
+    with with_carried(job, stores, draft) as drafts:
         info = embed(encoder, waves, {j.spec["reads"]: d.path for j, d in drafts}, device, corruption)
-        crops = stores.results.manifest(kind, job.needs[0])["info"].get("crops")
+        crops = made["info"].get("crops")
         info |= {"crops": float(crops)} if crops else {}
         for _, one in drafts:
             (one.path / "embedding.json").write_text(json.dumps(info))
-
-
-@contextlib.contextmanager
-def _with_carried(job: Job, stores: Stores, draft: Draft) -> Iterator[list[tuple[Job, Draft]]]:
-    """A job's draft, and one for each job that it carries and whose artefact is not there."""
-    with contextlib.ExitStack() as stack:
-        drafts = [(job, draft)]
-        for other in job.carries:
-            if not stores.done(other):
-                writing = stores.of(other.kind).writing(other.kind, other.key, other.spec)
-                drafts.append((other, stack.enter_context(writing)))
-                drafts[-1][1].info.update(job_seconds=0.0, device=device_kind())
-        yield drafts
 
 
 def _trial(job: Job, tracks: Any, shuffle: int = 0) -> Any:
@@ -320,7 +279,7 @@ def _probe(job: Job, stores: Stores, draft: Draft) -> None:
     from benchmark.probing.evaluate import Condition, Heard, evaluate, rows_of
     from benchmark.probing.features import Features
 
-    device, spec = _device(), job.spec
+    device, spec = take_device(), job.spec
     embedded = stores.results.open("embed", job.needs[0])
     tracks = pd.read_parquet(stores.data.open("waveforms", job.needs[1]) / "tracks.parquet")
     tracks = _with_labels(tracks, spec["corpus"], spec, stores)
@@ -352,7 +311,7 @@ def _supervised(job: Job, stores: Stores, draft: Draft) -> None:
     from benchmark.probing.evaluate import Condition, rows_of
     from benchmark.probing.supervised import Audible, train_supervised
 
-    device, spec = _device(), job.spec
+    device, spec = take_device(), job.spec
     waves = _labelled(job, stores, job.needs[0], spec["corpus"])
     trial = _trial(job, waves.tracks)
     tuned = "protocol" in spec

@@ -77,14 +77,14 @@ def resident_mb_of_freed_blocks():
     import numpy as np
     import psutil
 
-    from benchmark.scheduler.jobs import _tidy_up
+    from benchmark.scheduler.making import tidy_up
 
     resident = lambda: psutil.Process().memory_info().rss / 2**20  # noqa: E731
     before = resident()
     blocks = [np.ones(2**20) for _ in range(40)]
     del blocks
     kept = resident()
-    _tidy_up()
+    tidy_up()
     return before, kept, resident()
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from benchmark import registry
+from benchmark.interfaces import UserError
 from benchmark.store.artefacts import content_key, key_of
 from benchmark.store.job import DATA_KINDS, Job
 
@@ -24,6 +26,10 @@ ENGINE = {
     "supervised": 9,
     "preflight": 2,
 }
+
+
+#: under which name a specification has the entry of an axis
+_NAMED = {"strategies": "strategy", "encoders": "encoder", "tasks": "task", "corpora": "corpus"}
 
 
 class Plan:
@@ -75,3 +81,26 @@ def source(axis: registry.Registry[Any], name: str) -> dict[str, str]:
     """The hash of a plugin's code: it is being edited, and nobody bumps its version."""
     source = axis.source_hash(name)
     return {f"{axis.axis}_source": source} if source else {}
+
+
+def check_source(spec: dict[str, Any]) -> None:
+    """Make sure that the code of plugins is what a job was planned with, when a process first comes to use it.
+
+    Raises:
+        UserError: it is not; what that code makes must not lie under this key.
+    """
+    for axis, named in _NAMED.items():
+        planned = spec.get(f"{axis}_source")
+        if planned and planned != _at_first_use(axis, spec[named]):
+            raise UserError(
+                f"{axis} {spec[named]!r}: its code was edited after this run was planned, or is another on this "
+                "machine; run again, which makes anew what depends on it"
+            )
+    if "teacher" in spec:
+        check_source(spec["teacher"])
+
+
+@cache
+def _at_first_use(axis: str, name: str) -> str:
+    found: registry.Registry[Any] = getattr(registry, axis)
+    return found.source_hash(name)
