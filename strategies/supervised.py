@@ -19,13 +19,13 @@ class SupervisedConfig(ViewConfig):
     task's labels (pitch shift those of pitch, speed those of tempo and of frames), all is tried without.
 
     Attributes:
-        learning_rates: of an encoder from scratch.
+        learning_rates: of an encoder from scratch; the first, and the batch size, by the equal search (results/tune).
         finetune_rates: of a pre-trained one.
         batch_size: crops per step; fewer where there are fewer labelled tracks.
         plain: whether the first rate is tried without augmentation, too.
     """
 
-    learning_rates: tuple[PositiveFloat, ...] = Field(default=(3e-3, 1e-3), min_length=1)
+    learning_rates: tuple[PositiveFloat, ...] = Field(default=(1e-2, 3e-3), min_length=1)
     finetune_rates: tuple[PositiveFloat, ...] = Field(default=(1e-3, 3e-4), min_length=1)
     batch_size: int = Field(default=16, gt=1)
     plain: bool = True
