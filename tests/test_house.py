@@ -6,6 +6,7 @@ import ast
 import graphlib
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,9 @@ def test_no_file_is_too_long() -> None:
         if (n := len(p.read_text().splitlines())) > 400
     }
     assert not long
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """pytest imports them by their names alone, and leaves the second one out."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert not [name for name, count in names.items() if count > 1]
