@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmark import registry
-from benchmark.cli.describe import describe
+from benchmark.cli.describe.command import describe
 from benchmark.cli.options import (
     AllowMissing,
     Data,
@@ -119,7 +119,7 @@ def _tell_changed(corpus: Any, folder: Path, every: bool) -> int:
 
 def _tell_sound(corpus: Any, data: Path, every: bool, decode: bool, workers: int | None) -> Path | None:
     """The table of verdicts on what is decoded, and what leaks; returns where it is, if it has been."""
-    from benchmark.cli.describe_corpus import decoded
+    from benchmark.cli.describe.corpus import decoded
     from benchmark.corpora.leaks import read_twins, words_of_groups, words_of_twins
     from benchmark.corpora.verdicts import lines, read_verdicts
 

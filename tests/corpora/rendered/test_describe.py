@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers.forked import quick
 
-from benchmark.cli.describe_corpus import effective_groups, told_of_corpus
+from benchmark.cli.describe.corpus import effective_groups, told_of_corpus
 from benchmark.corpora.rendered.notes import PITCHES, ROUNDS, RenderedNotes
 
 

@@ -32,12 +32,12 @@ def describe(
     """
     path = table_at(what)
     if path is None:
-        from benchmark.cli.describe_corpus import lines_of_corpus, told_of_corpus
+        from benchmark.cli.describe.corpus import lines_of_corpus, told_of_corpus
 
         found = told_of_corpus(registry.corpora.get(what), size, data_folder(data_dir))
         typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines_of_corpus(found)))
         return
-    from benchmark.cli.describe_table import lines_of, told_of
+    from benchmark.cli.describe.table import lines_of, told_of
     from benchmark.corpora.tables.table import read_table
 
     told = told_of(read_table(path), headers)

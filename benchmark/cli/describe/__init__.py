@@ -1,0 +1,1 @@
+"""`data describe`: what was understood of tables and corpora, before anything runs."""
