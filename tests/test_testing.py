@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -299,17 +298,6 @@ def test_every_registered_strategy_keeps_the_contract(name: str) -> None:
 @pytest.mark.parametrize("name", registry.encoders.names())
 def test_every_registered_encoder_keeps_the_contract(name: str) -> None:
     check_encoder(registry.encoders.get(name))
-
-
-def test_a_plugin_keeps_the_contract() -> None:
-    spec = importlib.util.spec_from_file_location(
-        "pretext_example", Path(__file__).parent / "plugin/pretext_example.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    plugin = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(plugin)
-    check_strategy(plugin.Alignment)
 
 
 def test_what_is_sound_passes_and_the_caller_keeps_its_random_state() -> None:

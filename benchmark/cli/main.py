@@ -14,6 +14,7 @@ import typer
 
 from benchmark import registry
 from benchmark.cli.data import data
+from benchmark.cli.new import new
 from benchmark.cli.options import (
     AllowMissing,
     Budget,
@@ -170,6 +171,7 @@ setattr(plan, "__signature__", inspect.Signature(_OPTIONS))  # noqa: B010
 plan.__annotations__ = run.__annotations__
 app.command()(plan)
 app.command()(tune)
+app.command()(new)
 
 
 @app.command("list")

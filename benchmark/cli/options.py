@@ -46,7 +46,13 @@ AllowMissing = Annotated[
 Executor = Annotated[str, typer.Option(help="Where jobs run.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=4096, help="Jobs at once; by default one per GPU or core.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads per job.")]
-Names = Annotated[str, typer.Option(help="Comma-separated names; by default the grid's.")]
+Names = Annotated[
+    str,
+    typer.Option(
+        help="Comma-separated names; by default the grid's. What it does not list is added, with default options."
+    ),
+]
+Rows = Annotated[str, typer.Option(help="Comma-separated names; by default all that the grid's search has spaces for.")]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="A Python file that defines a strategy, task or claim, or a CSV of your audio."),

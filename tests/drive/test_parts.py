@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT, TINY_GRID, command
+from conftest import TINY_GRID, command
 from helpers.forked import quick
 from helpers.runs import FEW, SMALL, one, scores_of, train_one
 from trees.tags import mtat
@@ -124,27 +123,16 @@ def test_finetuning_trains_on_from_the_checkpoint(data_dir: Path, tmp_path: Path
     assert one(out, "simclr", "beat", "f_measure") > 0.3
 
 
-def test_an_installed_plugin_appears_and_runs(data_dir: Path, tiny_run: Path, tmp_path: Path) -> None:
-    site = tmp_path / "site"
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--no-deps",
-            "--no-build-isolation",
-            "--target",
-            str(site),
-            str(shutil.copytree(ROOT / "tests/plugin", tmp_path / "plugin")),
-        ],
-        check=True,
-        capture_output=True,
-    )
+@pytest.mark.long
+def test_a_package_begun_with_new_is_installed_and_runs(data_dir: Path, tmp_path: Path) -> None:
+    """As tests/new/test_generated.py does without pip, on the corpus that somebody would take."""
+    begun, site = tmp_path / "my_idea", tmp_path / "site"
+    assert command("new", "strategy", "my_idea", "--to", str(begun)).returncode == 0
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", str(site)]
+    subprocess.run([*pip, str(begun)], check=True, capture_output=True)
     env = {"PYTHONPATH": str(site)}
-    assert "alignment" in command("list", "strategies", env=env).stdout
-    assert "alignment" not in command("list", "strategies").stdout
+    assert "my_idea" in command("list", "strategies", env=env).stdout
+    assert "my_idea" not in command("list", "strategies").stdout
     path = tmp_path / "grid.yaml"
     path.write_text(SMALL)
     done = command(
@@ -152,7 +140,7 @@ def test_an_installed_plugin_appears_and_runs(data_dir: Path, tiny_run: Path, tm
         "--grid",
         str(path),
         "--strategies",
-        "alignment,random",
+        "my_idea,random",
         "--tasks",
         "key",
         "--workers",
@@ -164,4 +152,4 @@ def test_an_installed_plugin_appears_and_runs(data_dir: Path, tiny_run: Path, tm
         env=env,
     )
     assert done.returncode == 0, done.stderr
-    assert set(scores_of(tmp_path / "out")["strategy"]) == {"alignment", "random"}
+    assert set(scores_of(tmp_path / "out")["strategy"]) == {"my_idea", "random"}

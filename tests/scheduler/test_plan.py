@@ -129,6 +129,19 @@ def test_variants_are_rows_and_equal_ones_share_a_checkpoint() -> None:
     }
 
 
+def test_what_a_grid_does_not_list_is_added_with_default_options() -> None:
+    """Beside what it lists, which keeps its own; a plugin's strategy needs no grid of its own."""
+    chosen = narrow(grid(strategies={"simclr": {"temperature": 0.2}}), strategies=["byol", "simclr"], tasks=["mode"])
+    assert chosen.strategies == {"byol": {}, "simclr": {"temperature": 0.2}}
+    assert chosen.tasks == ["mode"]
+    assert {row.name for row in rows(chosen)} == {"byol", "simclr"}
+    with pytest.raises(UserError, match="unknown name 'my_idea' among the strategies"):
+        plan(narrow(grid(), strategies=["my_idea"]))
+    for options in ("run", "plan"):
+        told = " ".join(CliRunner().invoke(app, [options, "--help"], env={"COLUMNS": "200"}).output.split())
+        assert told.count("What it does not list is added, with default options.") == 2
+
+
 def test_a_row_may_name_its_own_encoders() -> None:
     """Keys are those of a grid whose encoder that is; rows without any stay what they were."""
     tokens, both = {"strategy": "mae", "encoders": ["vit"]}, {"strategy": "mae", "encoders": ["vit", "resnet"]}

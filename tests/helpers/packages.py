@@ -1,0 +1,37 @@
+"""Distributions as installers leave them: metadata beside their modules, made without any installer."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmark.new import package
+
+
+def distribution(site: Path, name: str, entries: Mapping[str, Mapping[str, str]], **modules: str) -> Path:
+    """A distribution in the folder `site`.
+
+    Args:
+        site: to be put on Python's path.
+        name: its own.
+        entries: what it declares: by axis, `module:Class` by name.
+        modules: their texts by name.
+    """
+    about = site / f"{name.replace('-', '_')}-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    groups = (f"[benchmark.{axis}]\n" + "".join(f"{k} = {v}\n" for k, v in of.items()) for axis, of in entries.items())
+    (about / "entry_points.txt").write_text("\n".join(groups))
+    for module, text in modules.items():
+        (site / f"{module}.py").write_text(text)
+    return site
+
+
+def begun(kind: str, name: str, folder: Path, site: Path) -> Path:
+    """A package begun with `new`, and in `site` what installing it, editable, would leave there."""
+    package.write(kind, name, folder)
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    entries = {axis.removeprefix("benchmark."): found for axis, found in project["entry-points"].items()}
+    distribution(site, project["name"], entries)
+    return folder
