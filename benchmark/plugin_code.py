@@ -2,9 +2,9 @@
 
 A file's is its own and that of all it imports, directly or by way of one another, which is no library: modules and
 whole packages beside it, most of all. An installed distribution's is whatever it lists, an editable one's all modules
-of its source tree. All is read as it lies on the disk now. What a distribution merely requires is not its own: if a
-class of it derives from one of another distribution, an edit there goes unnoticed. So does one of data beside modules,
-unless an installed distribution lists them.
+of its source tree, but for its tests. All is read as it lies on the disk now. What a distribution merely requires is
+not its own: if a class of it derives from one of another distribution, an edit there goes unnoticed. So does one of
+data beside modules, unless an installed distribution lists them.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _tree(root: Path) -> Files:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """Files of a source tree, but for what is hidden, built, or an environment; each folder once, links or not."""
+    """Files of a source tree, but for what is hidden, built, its tests, or an environment; each folder once."""
     seen = set[str]()
     for folder, inner, names in os.walk(root, followlinks=True):
         here = Path(folder)
@@ -135,8 +135,8 @@ def _is_source(folder: Path, at_root: bool) -> bool:
     """Whether a folder of a source tree holds source."""
     hidden = folder.name.startswith(".") or folder.name == "__pycache__" or folder.name.endswith(".egg-info")
     # deeper, or as packages, they are names like others
-    built = at_root and folder.name in ("build", "dist") and not (folder / "__init__.py").exists()
-    return not (hidden or built or (folder / "pyvenv.cfg").exists())
+    aside = at_root and folder.name in ("build", "dist", "tests") and not (folder / "__init__.py").exists()
+    return not (hidden or aside or (folder / "pyvenv.cfg").exists())
 
 
 def _state(path: Path) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar
 
-from benchmark.interfaces import Corpus, Executor, Task, UserError
+from benchmark.interfaces import Corpus, Executor, Task, UserError, one_line
 from benchmark.plugin_code import PACKAGES, code_hash, spec_of
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ LISTED = ("strategies", "tasks", "encoders", "corpora", "executors", "claims", "
 #: so many names an answer can hold
 _FEW = 8
 _RULE = "a name is 1 to 64 letters, digits, _ and -"
+_CLASS = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(\[.*\])?")
 
 
 class Registry(Generic[T]):
@@ -48,8 +49,13 @@ class Registry(Generic[T]):
         for entry in sorted(entry_points(group=f"benchmark.{self.axis}"), key=lambda e: (e.name, e.value)):
             if not is_name(entry.name):
                 raise UserError(f"{_origin(entry)} declares {self.axis} {entry.name!r}: {_RULE}")
+            if not _CLASS.fullmatch(entry.value):
+                raise UserError(
+                    f"{_origin(entry)} declares {self.axis} {entry.name!r} as {entry.value!r}; write module:Class"
+                )
             known = found.get(entry.name)
-            if known is not None and known.value != entry.value:
+            # also where both say the same: two modules of one name, of which Python finds only one
+            if known is not None and (known.value, _origin(known)) != (entry.value, _origin(entry)):
                 raise UserError(
                     f"{self.axis} {entry.name!r} is declared twice: {known.value} by {_origin(known)} and "
                     f"{entry.value} by {_origin(entry)}; uninstall or rename one"
@@ -73,15 +79,20 @@ class Registry(Generic[T]):
         """Import and return the class called `name`.
 
         Raises:
-            UserError: no such name (the nearest one is suggested), or its import failed (the distribution is named).
+            UserError: no such name (the nearest one is suggested), its import failed, or it is something else than it
+                is declared as (the distribution is named).
         """
         entry = self._entry(name)
+        what = f"{self.axis} {name!r} ({entry.value}, from {_origin(entry)})"
         try:
             loaded: type[T] = entry.load()
-        except Exception as error:
-            raise UserError(
-                f"{self.axis} {name!r} ({entry.value}, from {_origin(entry)}) cannot be loaded: {error}"
-            ) from error
+        except (Exception, SystemExit) as error:
+            raise UserError(f"{what} cannot be loaded: {one_line(error)}") from error
+        if not isinstance(loaded, type):
+            raise UserError(f"{what} is no class, but {loaded!r}")
+        called = getattr(getattr(loaded, "info", None), "name", name)  # executors have no info
+        if called != name:
+            raise UserError(f"{what} calls itself {called!r}; its info and its entry point are to say the same name")
         return loaded
 
     def source_hash(self, name: str) -> str:
@@ -240,15 +251,21 @@ def _summary(entry: EntryPoint) -> str:
     if entry.module.startswith("plugin_"):
         return (entry.load().__doc__ or "").partition("\n")[0]
     tree = _tree(entry)
-    return (ast.get_docstring(tree) or "").partition("\n")[0] if tree.body else "(not importable)"
+    if not tree.body:
+        return f"(not importable, from {_origin(entry)})"
+    return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
 def _tree(entry: EntryPoint) -> ast.Module:
-    """The source of an entry's module; empty if there is none to be found, as of one made of a table."""
-    spec = spec_of(entry.module)
-    if spec is None or spec.origin is None:
+    """The source of an entry's module; empty if there is none that can be read, as of one made of a table.
+
+    Who uses the entry is told what is wrong: a listing goes on.
+    """
+    try:
+        spec = spec_of(entry.module)
+        return ast.parse(Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else "")
+    except Exception:  # of a package, its __init__ is run
         return ast.Module([], [])
-    return ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
 
 
 #: strategies and encoders subclass torch modules, claims read tables: their classes are named in their own packages

@@ -233,7 +233,7 @@ def test_an_installed_distribution_is_made_of_what_it_lists(tmp_path: Path) -> N
 def test_an_editable_distribution_is_made_of_its_source_tree(tmp_path: Path) -> None:
     tree = write(tmp_path / "tree", {f"src/made_plugin/{name}": text for name, text in PARTS.items()})
     write(tree, {"src/made_plugin/dist/late.py": "", "build/lib/old.py": "", "env/pyvenv.cfg": "", "env/lib.py": ""})
-    write(tree, {".tox/hidden.py": "", "README.md": ""})
+    write(tree, {".tox/hidden.py": "", "README.md": "", "tests/test_mine.py": ""})
     told = json.dumps({"url": tree.as_uri(), "dir_info": {"editable": True}})
     installed(tmp_path / "site", "made_plugin", ["__editable__.pth"], **{"direct_url.json": told})
     sys.path.insert(0, str(tree / "src"))
@@ -241,7 +241,7 @@ def test_an_editable_distribution_is_made_of_its_source_tree(tmp_path: Path) -> 
         found = changed(append(tree / "src/made_plugin" / name))
         assert {kind for kind, _ in found} == BEHIND
         assert all("mine" in name for _, name in found), "simclr's keys stand"
-    for name in ("build/lib/old.py", "env/lib.py", ".tox/hidden.py", "README.md"):
+    for name in ("build/lib/old.py", "env/lib.py", ".tox/hidden.py", "README.md", "tests/test_mine.py"):
         assert not changed(append(tree / name)), name
 
 
