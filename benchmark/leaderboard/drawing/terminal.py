@@ -31,6 +31,7 @@ LEGEND = (
     "Δ the difference that one comparison finds in 80%; ▲ better, ▼ worse, ≈ not told apart"
 )
 OF_LEVELS = "Levels: 0 is the constant predictor, 1 perfect, tasks weighted by reliability; all tasks: --by task"
+NO_LEVEL = "Tasks, since no level has a score: that takes constant among the strategies, or a grid's control"
 
 
 def printable(text: str) -> str:
@@ -50,7 +51,7 @@ def terminal(scores: pd.DataFrame, run: Run | Mapping[str, Any] | None = None, b
     Args:
         scores: the scores table.
         run: the run record, or its JSON; None without one.
-        by_task: a column for each task, not for each level.
+        by_task: a column for each task, not for each level; so it is where no level has a score.
     """
     from rich.console import Group
     from rich.text import Text
@@ -59,11 +60,14 @@ def terminal(scores: pd.DataFrame, run: Run | Mapping[str, Any] | None = None, b
     table = cells(scores, record)
     parts: list[Table | Text] = []
     found = None if by_task else headline(stats.prepare(scores), table, record)
-    everything = of_levels(found, record, settings(table)) if found else standings(table, record)
+    everything = of_levels(found, record, settings(table)) if found else []
+    more = f"\n{OF_LEVELS}"
+    if not any(shown.columns for shown in everything):
+        found, everything, more = None, standings(table, record), "" if by_task else f"\n{NO_LEVEL}"
     for shown in [s for s in everything if s.probe == record.first_probe(table["probe"])]:
         parts += [_terminal_table(shown, start) for start in range(0, len(shown.columns), WIDE)]
         parts += [_said(answer) for answer in answers(shown, found, record)] if found else []
-    return Group(*parts, Text(f"{LEGEND}\n{OF_LEVELS}" if found else LEGEND, style="dim"))
+    return Group(*parts, Text(LEGEND + more, style="dim"))
 
 
 def _said(answer: Answer) -> Text:

@@ -140,6 +140,17 @@ def test_twelve_tasks_are_split_over_tables():
     assert text.count("linear probe, 1% of the labels") == 3
 
 
+def test_where_no_level_has_a_score_the_terminal_shows_the_tasks_and_says_why():
+    """Without the constant predictor nothing says where a task's scale begins; somebody's own few rows are shown."""
+    levels = {name: level for name, level in planted.LEVELS.items() if name != "constant"}
+    text = shown(planted.scores(levels), planted.run(list(levels)))
+    assert all(any(line.split()[:1] == [name] for line in text.splitlines()) for name in levels)
+    assert all(task in text for task in planted.TASKS)
+    assert "since no level has a score: that takes constant among the strategies" in " ".join(text.split())
+    assert "no level has a score" not in shown(planted.scores(levels), planted.run(list(levels)), by_task=True)
+    assert "no level has a score" not in shown(planted.scores(), planted.run(list(planted.LEVELS)))
+
+
 def test_one_run_is_marked_in_the_terminal():
     assert "†" in next(line for line in shown(planted.scores(seeds=1)).splitlines() if "simclr" in line and "†" in line)
 
