@@ -46,14 +46,14 @@ KINDS = {
         "A pretext task",
         (("strategies", "", ""),),
         "benchmark.modules.Strategy",
-        "--strategies {name},simclr,random",
+        "--strategies {name},simclr,random,constant",
     ),
     "task": Kind("A downstream task", (("tasks", "", ""),), "benchmark.interfaces.Task", "--tasks {name}"),
     "encoder": Kind(
         "An encoder",
         (("encoders", "", ""),),
         "benchmark.modules.Encoder",
-        "--set 'encoders=[{name}, cnn_small]' --strategies simclr,random",
+        "--set 'encoders=[{name}, cnn_small]' --strategies simclr,random,constant",
     ),
     "corpus": Kind(
         "A corpus, and a task on it,",
