@@ -1,3 +1,27 @@
 """Pretext: which self-supervised pretext task to pre-train with, for which music task, at how many labels."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmark.pretrained.encoder import PretrainedEncoder
+
 __version__ = "0.1.0"
+
+
+def load_encoder(source: str | Path, device: str = "cpu") -> PretrainedEncoder:
+    """Load an encoder that `python -m benchmark export` wrote, frozen; its `embed` takes arrays, files and folders.
+
+    Args:
+        source: the folder of an export; or the name of features that nobody trained (`mfcc_chroma`, `informed`).
+        device: where it is to compute.
+
+    Raises:
+        UserError: there is no such thing, or it is not what an export wrote.
+    """
+    from benchmark.pretrained.package import load  # torch, pandas: only who loads an encoder waits for them
+
+    return load(source, device)

@@ -31,6 +31,8 @@ FLOORS = [
     {"bookkeeping"},
     {"drive"},
     {"tuning"},
+    {"pretrained"},
+    {"hear"},
     {"cli"},
 ]
 #: and within the leaderboard

@@ -87,9 +87,27 @@ def decode(
         return Unreadable("holds NaN or infinity")
     if read.seconds < REACHED * reach:
         return Unreadable(f"lasts {read.seconds:.1f} s, and is annotated up to {reach:.1f} s", "truncated")
-    mono, odd = _mixed_down(read.sound)
-    samples, level = _quantized(soxr.resample(mono, read.rate, rate), float(np.abs(read.sound).max()), read.lossy)
-    return Odd.unless_fine({MIX: samples}, [*read.odd, *odd, *level])
+    samples, odd = mixed(read.sound, read.rate, rate, read.lossy)
+    return Odd.unless_fine({MIX: samples}, [*read.odd, *odd])
+
+
+def mixed(
+    sound: NDArray[np.float32], native: float, rate: int, lossy: bool = False
+) -> tuple[NDArray[np.int16], list[Verdict]]:
+    """Mix down, resample and quantize what has been read.
+
+    Args:
+        sound: (T, channels), finite.
+        native: its rate, in Hz.
+        rate: of the result.
+        lossy: whether it was coded so, and may overshoot a little.
+
+    Returns:
+        (T,) samples, and what is odd about them.
+    """
+    mono, odd = _mixed_down(sound)
+    samples, level = _quantized(soxr.resample(mono, native, rate), float(np.abs(sound).max(initial=0)), lossy)
+    return samples, [*odd, *level]
 
 
 def _read_surely(path: Path, start: float, seconds: float | None) -> _Read:

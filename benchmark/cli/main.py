@@ -14,6 +14,7 @@ import typer
 
 from benchmark import registry
 from benchmark.cli.data import data
+from benchmark.cli.export import export
 from benchmark.cli.new import new
 from benchmark.cli.options import (
     AllowMissing,
@@ -172,6 +173,7 @@ plan.__annotations__ = run.__annotations__
 app.command()(plan)
 app.command()(tune)
 app.command()(new)
+app.command()(export)
 
 
 @app.command("list")

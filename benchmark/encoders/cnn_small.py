@@ -29,8 +29,9 @@ class LogMel(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Float32 inside, whatever autocast says: power spans many decades."""
-        # on a CPU, a few examples at a time stay in its cache: four times as fast as the whole batch
-        parts = torch.split(waveform, 8) if waveform.device.type == "cpu" else (waveform,)
+        # on a CPU, a few examples at a time stay in its cache: four times as fast as the whole batch; fewer are not
+        # split, so that a trace of two does not fix how many there are
+        parts = torch.split(waveform, 8) if waveform.device.type == "cpu" and waveform.shape[0] > 8 else (waveform,)
         with torch.autocast(waveform.device.type, enabled=False):
             return torch.cat([self._log_mel(part.float()) for part in parts]).transpose(1, 2)
 

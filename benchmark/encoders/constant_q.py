@@ -77,8 +77,8 @@ class ConstantQ(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Float32 inside, whatever autocast says: power spans many decades."""
-        # on a CPU, a few examples at a time stay in its cache
-        parts = torch.split(waveform, 8) if waveform.device.type == "cpu" else (waveform,)
+        # on a CPU, a few examples at a time stay in its cache; a trace of fewer does not fix how many there are
+        parts = torch.split(waveform, 8) if waveform.device.type == "cpu" and waveform.shape[0] > 8 else (waveform,)
         with torch.autocast(waveform.device.type, enabled=False):
             power = torch.cat([self._power(part.float()) for part in parts])
             return (torch.log(power + 1e-9) + 16.0) / 3.5

@@ -68,7 +68,7 @@ class _AttentionPool(nn.Module):
         tokens = torch.cat([mean, tokens], dim=1) + self.positions
         mask = F.pad(heard, (1, 0), value=1.0) > 0  # past either end of the clip there is nothing to attend to
         query, key, value = (
-            t.view(len(t), -1, HEADS, width // HEADS).transpose(1, 2)
+            t.view(t.shape[0], -1, HEADS, width // HEADS).transpose(1, 2)
             for t in (self.query(tokens[:, :1]), self.key(tokens), self.value(tokens))
         )
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)

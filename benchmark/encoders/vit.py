@@ -95,7 +95,7 @@ class ViT(TokenEncoder):
         M2D concatenates them, 5 D per step, which would compare encoders of unequal width.
         """
         rows, columns = self.grid(features)
-        return self.encode(self.tokens(features)).view(len(features), columns, rows, -1).mean(dim=2)
+        return self.encode(self.tokens(features)).view(features.shape[0], columns, rows, -1).mean(dim=2)
 
 
 def positions(rows: int, columns: int, width: int, device: torch.device | None = None) -> Tensor:

@@ -106,6 +106,7 @@ def read(
     device: str,
     corruption: tuple[str, int] | None = None,
     shortest: int = 1,
+    tail: int = 0,
 ) -> Features:
     """What `network` makes of all tracks, window by window.
 
@@ -117,9 +118,10 @@ def read(
         device: where audio goes.
         corruption: name and severity of what is done to the audio first; a window's draw follows from its track's id.
         shortest: samples that `network` needs; shorter tracks are padded with silence.
+        tail: frames of each track beyond those that it fills.
     """
     wanted = {"": (lambda given: given, frame_rate, new_table)}
-    return read_all(network, wanted, waves, device, corruption, shortest)[""]
+    return read_all(network, wanted, waves, device, corruption, shortest, tail)[""]
 
 
 @torch.no_grad()
@@ -130,6 +132,7 @@ def read_all(
     device: str,
     corruption: tuple[str, int] | None = None,
     shortest: int = 1,
+    tail: int = 0,
 ) -> dict[Name, Features]:
     """What is made of all tracks for several tables at once, by one forward of `network`.
 
@@ -138,7 +141,7 @@ def read_all(
         wanted: by name, what a table takes of that, at which rate its frames come, and the table; as in `read`.
     """
     windows = resident(waves, device).windows(WINDOW_SECONDS)
-    places = {name: _offsets(waves, windows, rate) for name, (_, rate, _) in wanted.items()}
+    places = {name: _offsets(waves, windows, rate, tail) for name, (_, rate, _) in wanted.items()}
     tables = {name: new_table(int(places[name][-1])) for name, (_, _, new_table) in wanted.items()}
     for rows in _batches(windows, GPU_BATCH if device.startswith("cuda") else BATCH):
         length = max(shortest, int(windows.tracks["length"].iloc[rows[0]]))
@@ -155,12 +158,12 @@ def read_all(
     return {name: Features(tables[name], places[name], rate is not None) for name, (_, rate, _) in wanted.items()}
 
 
-def _offsets(waves: Waveforms, windows: Waveforms, rate: float | None) -> NDArray[np.int64]:
+def _offsets(waves: Waveforms, windows: Waveforms, rate: float | None, tail: int) -> NDArray[np.int64]:
     """Where each track's rows begin: its windows, or its frames."""
     per_track = np.bincount(windows.tracks["track"], minlength=len(waves.tracks))
     if rate is not None:
         seconds = waves.tracks["length"].to_numpy() / waves.sample_rate
-        per_track = np.maximum(1, np.floor(seconds * rate)).astype(np.int64)
+        per_track = np.maximum(1, np.floor(seconds * rate)).astype(np.int64) + tail
     return np.concatenate([[0], np.cumsum(per_track)]).astype(np.int64)
 
 

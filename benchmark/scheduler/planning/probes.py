@@ -11,8 +11,9 @@ from benchmark.scheduler.planning import conditions
 from benchmark.scheduler.planning.checkpoints import Checkpoints
 from benchmark.scheduler.planning.conditions import FONT_CORPORA, SECOND_FONT
 from benchmark.scheduler.planning.exams import Exams
-from benchmark.scheduler.planning.keys import Plan
+from benchmark.scheduler.planning.keys import ENGINE, Plan
 from benchmark.scheduler.planning.rows import Row
+from benchmark.store.artefacts import key_of
 
 #: permutations of the labels in the control: a probe makes use of what a single one agrees with the truth by luck
 SHUFFLES = 10
@@ -63,8 +64,7 @@ class Probes:
         label += "".join(f" at {share:.3g}" for share in on_the_way.values())
         label += f", {crops:,} crops" if self._grid.budgets and row.cls.trains and crops else ""
         reads, tracks = "frames" if task.output.startswith("frame") else "clips", self._exams.waveforms(name)
-        heard = {"waveforms": tracks, "corpus": task.corpus}
-        spec = {"strategy": row.strategy, "encoder": encoder, "seed": seed, **heard, **on_the_way}
+        spec = {**_read(row.strategy, encoder, seed, tracks, task.corpus), **on_the_way}
         what = f"embed {reads} of {task.corpus} by {label}"
         embedded = self._embed(what, {**spec, "reads": reads}, checkpoint, tracks)
         others: list[str] = []
@@ -97,3 +97,24 @@ class Probes:
         made_from = {k: v for k, v in spec.items() if k != "reads"}
         self._plan.share(key, {"kind": "embed", "needs": [checkpoint, tracks], **made_from})
         return key
+
+
+def embedding_keys(checkpoint: str, strategy: str, probe: dict[str, Any]) -> set[str]:
+    """Keys of the embeddings that a probe would have read, had it been of this checkpoint, in any version.
+
+    Embeddings are not kept, so that nothing else says which checkpoint a score is of.
+
+    Args:
+        checkpoint: key of a finished pre-training.
+        strategy: the registered one that made it.
+        probe: the specification of the probe.
+    """
+    spec = _read(strategy, *(probe[name] for name in ("encoder", "seed", "waveforms", "corpus")))
+    needs = {"kind": "embed", "needs": [checkpoint, probe["waveforms"]]}
+    engines = range(1, ENGINE["embed"] + 1)
+    return {key_of({**needs, **spec, "engine": n, "reads": reads}) for n in engines for reads in ("clips", "frames")}
+
+
+def _read(strategy: str, encoder: str, seed: int, tracks: str, corpus: str) -> dict[str, Any]:
+    """What embeddings are of, but for whether clips or frames are wanted."""
+    return {"strategy": strategy, "encoder": encoder, "seed": seed, "waveforms": tracks, "corpus": corpus}

@@ -1,0 +1,47 @@
+"""`export`: what a row of a leaderboard has trained, as a folder that `benchmark.load_encoder` reads."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmark import registry
+from benchmark.cli.options import Plugins
+
+
+class Format(StrEnum):
+    """What to write beside configuration and model card."""
+
+    safetensors = "safetensors"
+    torchscript = "torchscript"
+
+
+def export(
+    results: Annotated[Path, typer.Argument(help="A results folder; its weights may be in another store.")],
+    row: Annotated[str, typer.Argument(help="A row of its leaderboard, by name.")],
+    to: Annotated[Path, typer.Option("--to", help="A new folder, or that of an earlier export, which is replaced.")],
+    encoder: Annotated[str, typer.Option(help="Which, where the row has several.")] = "",
+    seed: Annotated[int | None, typer.Option(help="By default the first.")] = None,
+    crops: Annotated[float | None, typer.Option(help="Which budget; by default the leaderboard's.")] = None,
+    half: Annotated[
+        bool, typer.Option("--half", help="Float16: half the size, no longer the very numbers that were scored.")
+    ] = False,
+    format_: Annotated[
+        Format, typer.Option("--format", help="torchscript: also the network, for use without this package.")
+    ] = Format.safetensors,
+    plugin: Plugins = None,
+) -> None:
+    """Write a row's encoder: weights, configuration, model card; 'benchmark.load_encoder(DIR)' loads it."""
+    registry.load_plugins(plugin or [])
+    from benchmark.pretrained.choose import choose
+    from benchmark.pretrained.export import export as write
+
+    chosen = choose(results, row, encoder, seed, crops)
+    files = write(chosen, to, half, format_.value)
+    heard = f"{chosen.crops:,.0f} crops of {chosen.corpus}" if chosen.crops else "no crops"
+    typer.echo(f"{row} on {chosen.encoder}, seed {chosen.seed} of {', '.join(map(str, chosen.seeds))}, heard {heard}")
+    for path in files:
+        typer.echo(str(path))

@@ -1,0 +1,126 @@
+"""Write a row's encoder to a folder of its own: weights, configuration, model card, and TorchScript if asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from benchmark import __version__, registry
+from benchmark.files import replacing
+from benchmark.interfaces import UserError
+from benchmark.modules import Encoder
+from benchmark.pretrained.card import card
+from benchmark.pretrained.choose import Chosen
+from benchmark.pretrained.package import CARD, CONFIG, SCRIPT, WEIGHTS, About, read_about
+from benchmark.pretrained.script import script
+from benchmark.pretraining.snapshots import weights_file
+from benchmark.scheduler.planning.keys import check_source
+
+Format = Literal["safetensors", "torchscript"]
+
+
+def export(chosen: Chosen, folder: Path, half: bool = False, format: Format = "safetensors") -> list[Path]:
+    """Write it.
+
+    Args:
+        chosen: which weights.
+        folder: a new one, an empty one, or that of an earlier export, which is replaced.
+        half: round weights to float16: half the size, and numbers a little unlike those that were scored.
+        format: `torchscript` writes the network as well.
+
+    Returns:
+        The files.
+
+    Raises:
+        UserError: there is something else in the folder, the artefact is damaged, or the encoder cannot be scripted.
+    """
+    _check_room(folder)
+    encoder = _encoder(chosen)
+    if half:
+        encoder.load_state_dict({name: _halved(x) for name, x in encoder.state_dict().items()})
+    traced = script(encoder) if format == "torchscript" else None
+    weights = save({name: (_halved(x) if half else x).contiguous() for name, x in encoder.state_dict().items()})
+    about = _about(chosen, encoder, hashlib.sha256(weights).hexdigest(), half)
+    told = card(chosen, about, traced is not None)
+    _clear(folder)
+    (folder / WEIGHTS).write_bytes(weights)
+    (folder / CARD).write_text(told, encoding="utf-8")
+    if traced is not None:
+        traced.save(folder / SCRIPT)
+    with replacing(folder / CONFIG) as draft:  # the last: without it there is no export
+        draft.write_text(about.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return [path for name in (WEIGHTS, CONFIG, CARD, SCRIPT) if (path := folder / name).is_file()]
+
+
+def _encoder(chosen: Chosen) -> Encoder:
+    problems = chosen.store.verify("pretrain", chosen.key)
+    if problems:
+        raise UserError(
+            f"pretrain {chosen.key[:12]} is damaged: {'; '.join(problems)}; run the grid again to rebuild it"
+        )
+    check_source(chosen.manifest["spec"])
+    encoder: Encoder = registry.encoders.get(chosen.encoder)()
+    trained = chosen.manifest["spec"].get("encoder_version")
+    if trained != encoder.info.version:
+        raise UserError(
+            f"{chosen.row}: its weights are for version {trained} of {chosen.encoder}, and this is version "
+            f"{encoder.info.version}; run the grid again, or export with the version that made them"
+        )
+    encoder.load_state_dict(load_file(chosen.store.folder("pretrain", chosen.key) / weights_file()))
+    return encoder.eval()
+
+
+def _check_room(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--to {folder}: is a file; name a folder")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    with contextlib.suppress(UserError):
+        if read_about(folder) is not None:
+            return
+    raise UserError(f"--to {folder}: there is something else in it, which is not overwritten; name a new folder")
+
+
+def _clear(folder: Path) -> None:
+    """Take away an earlier export, the configuration first, so that no half of it looks whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (CONFIG, CARD, WEIGHTS, SCRIPT):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _halved(x: Tensor) -> Tensor:
+    """Float16, where all numbers have a place in it."""
+    fits = x.is_floating_point() and bool((x.abs() <= torch.finfo(torch.float16).max).all())
+    return x.half() if fits else x
+
+
+def _about(chosen: Chosen, encoder: Encoder, sha256: str, half: bool) -> About:
+    spec, heard = chosen.manifest["spec"], chosen.manifest["info"].get("crops")
+    names = [part.split("/")[0] for part in chosen.corpus.split(" + ")]
+    known = {name: registry.corpora.get(name).licence for name in names if name in registry.corpora.names()}
+    return About(
+        encoder=chosen.encoder,
+        encoder_version=encoder.info.version,
+        encoder_source=registry.encoders.source_hash(chosen.encoder),
+        sha256=sha256,
+        half=half,
+        sample_rate=encoder.sample_rate,
+        embedding_dim=encoder.embedding_dim,
+        frame_rate=encoder.frame_rate,
+        row=chosen.row,
+        strategy=spec["strategy"],
+        options=spec["options"],
+        seed=chosen.seed,
+        crops=heard,
+        corpus=chosen.corpus,
+        licences=known,
+        labels=chosen.run.labels_of(chosen.row),
+        key=chosen.key,
+        made_with=f"mir-pretext {chosen.run.version or __version__}",
+    )
