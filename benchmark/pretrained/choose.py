@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,13 +163,13 @@ def _scored(store: Store, keys: Any) -> Iterator[dict[str, Any]]:
 
 
 def _checkpoint(store: Store, scored: dict[str, Any], candidates: list[str]) -> str | None:
-    """The pre-training that a probe, or fine-tuning, started from: of the embeddings between, the key alone is left."""
-    needs = scored["spec"]["needs"]
+    """The pre-training that fine-tuning started from, or a probe: of the embeddings between, the key alone is left."""
+    spec = scored["spec"]
+    if scored["kind"] == "supervised":
+        return next((key for key in candidates if key in spec["needs"]), None)
     for key in candidates:
-        try:
-            made = store.manifest("pretrain", key)["spec"]
-        except CorruptArtefact:
-            continue
-        if key in needs or needs[0] in embedding_keys(key, made["strategy"], scored["spec"]):
-            return key
+        with contextlib.suppress(CorruptArtefact):
+            strategy = store.manifest("pretrain", key)["spec"]["strategy"]
+            if spec["needs"][0] in embedding_keys(key, strategy, spec):
+                return key
     return None

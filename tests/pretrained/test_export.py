@@ -93,7 +93,7 @@ def test_embeddings_are_bit_by_bit_those_that_probes_read(
             frames.embeddings.astype(np.float16), np.load(folders["frames"] / "embeddings.npy")
         )
         assert clip.std() > 0.01
-    assert mine.embed(torch.from_numpy(samples), 16_000).tobytes() == clip.tobytes()
+    assert mine.embed(torch.tensor(samples), 16_000).tobytes() == clip.tobytes()
 
 
 def test_a_results_folder_may_keep_its_artefacts_elsewhere(tiny_run: Path, exported: Path, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_the_card_tells_the_leaderboards_scores(exported: Path, tiny_run: Path) 
     own = told[(told["strategy"] == "simclr") & (told["fraction"] == 1)]
     levels, tasks = own[own["metric"] == "level score"], own[own["metric"] != "level score"]
     assert len(levels) >= 3
-    for task, mean in zip(levels["task"], levels["mean"], strict=True):
+    for task, mean in zip(levels["level"], levels["mean"], strict=True):
         line = next(line for line in card.splitlines() if line.startswith(f"| {task} | **simclr** |"))
         shown, half = map(float, line.split("|")[4].split("±"))
         assert shown == pytest.approx(mean, abs=0.006)
@@ -232,7 +232,8 @@ def test_names_without_weights_load_and_others_say_what_to_do() -> None:
 
 
 def test_torchscript_gives_the_frames_and_needs_none_of_our_code(exported: Path) -> None:
-    traced = torch.jit.load(exported / "encoder.torchscript.pt")
+    with pytest.warns(DeprecationWarning, match="torch.jit.load"):
+        traced = torch.jit.load(exported / "encoder.torchscript.pt")
     mine = benchmark.load_encoder(exported).encoder
     for count, samples in ((1, 16_000), (3, 70_001), (20, 40_000)):
         audio = 0.1 * torch.randn(count, samples, generator=torch.Generator().manual_seed(1))
@@ -246,7 +247,7 @@ def test_every_encoder_that_can_be_trained_can_be_scripted(name: str) -> None:
     torch.manual_seed(0)
     encoder: Encoder = registry.encoders.get(name)().eval()
     traced = script(encoder)
-    for count, seconds in ((1, 4.3), (9, 2.5)):
+    for count, seconds in ((1, 4.3), (9, 1.3)):
         audio = 0.1 * torch.randn(count, int(seconds * encoder.sample_rate))
         with torch.no_grad():
             torch.testing.assert_close(traced(audio), encoder(audio), rtol=0, atol=1e-4)
