@@ -10,6 +10,7 @@ import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -106,7 +107,9 @@ def mixed(
         (T,) samples, and what is odd about them.
     """
     mono, odd = _mixed_down(sound)
-    samples, level = _quantized(soxr.resample(mono, native, rate), float(np.abs(sound).max(initial=0)), lossy)
+    samples, level = _quantized(
+        soxr.resample(mono, native, rate), float(max(sound.max(initial=0), -sound.min(initial=0))), lossy
+    )
     return samples, [*odd, *level]
 
 
@@ -222,12 +225,18 @@ def _has_end(path: Path) -> bool:
 def _mixed_down(sound: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[Verdict]]:
     """The mean of the channels; the loudest one where they cancel."""
     mono: NDArray[np.float32] = sound.mean(axis=1)
-    power = np.square(sound, dtype=np.float64).mean(axis=0)
+    power = _power(sound)
     loudest = int(power.argmax())
-    if np.square(mono, dtype=np.float64).mean() >= CANCELED**2 * power[loudest] or not power[loudest]:
+    if _power(mono) >= CANCELED**2 * power[loudest] or not power[loudest]:
         return mono, []
     what = f"its {sound.shape[1]} channels cancel each other; channel {loudest + 1} is heard alone"
     return np.ascontiguousarray(sound[:, loudest]), [Verdict("canceled", what)]
+
+
+def _power(sound: NDArray[np.float32]) -> Any:
+    """The mean square over time, of (T, channels) or (T,); of an hour, no copy is made in double precision."""
+    blocks = (sound[i : i + _BLOCK] for i in range(0, len(sound), _BLOCK))
+    return sum(np.square(block, dtype=np.float64).sum(axis=0) for block in blocks) / len(sound)
 
 
 def _quantized(mono: NDArray[np.float32], peak: float, lossy: bool) -> tuple[NDArray[np.int16], list[Verdict]]:

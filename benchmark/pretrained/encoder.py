@@ -175,7 +175,10 @@ def heard(audio: Any, sr: float | None, rate: int) -> tuple[NDArray[np.int16], l
         raise UserError(f"audio of {sound.dtype}: give floats within ±1, or int16")
     if not np.isfinite(sound).all():
         raise UserError("the audio holds NaN or infinity")
-    return mixed(np.atleast_2d(sound).T.astype(np.float32), sr, rate)
+    samples, odd = mixed(np.atleast_2d(sound).T.astype(np.float32), sr, rate)
+    if not len(samples):
+        raise UserError(f"audio of shape {sound.shape}: is shorter than a sample at {rate} Hz")
+    return samples, odd
 
 
 def _warn(what: str, odd: Sequence[Verdict]) -> None:

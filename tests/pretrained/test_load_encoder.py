@@ -130,6 +130,7 @@ def test_what_is_odd_is_said_once_and_heard(mfcc: PretrainedEncoder) -> None:
         (np.zeros((RATE, 2)), RATE, "transpose it"),
         (np.zeros((1, 1, RATE)), RATE, "give samples"),
         (np.zeros(0), RATE, "at least one"),
+        (np.zeros(1), 96_000, "shorter than a sample"),
         (np.zeros(RATE), None, "say the sample rate"),
         (np.zeros(RATE), 16, "say the sample rate"),
         (np.full(RATE, np.nan), RATE, "NaN"),
