@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from benchmark.interfaces import Info
@@ -15,7 +15,7 @@ class SupervisedConfig(ViewConfig):
     """How labels are learned, also where a pre-trained encoder is fine-tuned: what is tried, validation decides.
 
     Each learning rate is tried with augmented crops, the first one also without; for how long is no option, but what
-    training tracks and validation say, up to the crops that a pretext task hears. Where augmentation would change a
+    training tracks and validation say, up to `crops`. Where augmentation would change a
     task's labels (pitch shift those of pitch, speed those of tempo and of frames), all is tried without.
 
     Attributes:
@@ -23,12 +23,14 @@ class SupervisedConfig(ViewConfig):
         finetune_rates: of a pre-trained one.
         batch_size: crops per step; fewer where there are fewer labelled tracks.
         plain: whether the first rate is tried without augmentation, too.
+        crops: heard at most, and never more than a pretext task hears.
     """
 
     learning_rates: tuple[PositiveFloat, ...] = Field(default=(1e-2, 3e-3), min_length=1)
     finetune_rates: tuple[PositiveFloat, ...] = Field(default=(1e-3, 3e-4), min_length=1)
     batch_size: int = Field(default=16, gt=1)
     plain: bool = True
+    crops: PositiveInt | None = None
 
     @property
     def augments(self) -> bool:

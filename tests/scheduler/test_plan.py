@@ -249,6 +249,11 @@ def test_labels_are_learned_as_the_supervised_row_says() -> None:
     assert {(spec["teacher"]["strategy"], spec["crops"]) for spec in plain.values()} == {("supervised", 640)}
     assert not plain.keys() & trainings(**row, pretrain={"crops": 641}).keys()
     assert not plain.keys() & trainings(strategies={"supervised": {"learning_rates": [0.01]}}).keys()
+    few, many = ({"supervised": {"crops": crops}} for crops in (64, 6400))
+    assert {spec["crops"] for spec in trainings(strategies=few).values()} == {64}
+    assert {spec["crops"] for spec in trainings(strategies=many).values()} == {640}
+    longer = [trainings(strategies=few, pretrain={"crops": crops}).keys() for crops in (640, 641)]
+    assert longer[0] == longer[1], "it is not trained again where pretext tasks hear more"
     tuned = trainings(protocol="finetune")
     asked = trainings(protocol="finetune", strategies={"simclr": {}, "mine": {"strategy": "supervised", "noise_p": 0}})
     assert {spec["teacher"]["options"]["noise_p"] for spec in tuned.values()} == {0.5}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ class EndToEnd:
 
     def add(self, row: Row, encoder: str, seed: int, checkpoint: str | None = None) -> None:
         """Train on every task, from scratch or from a checkpoint."""
+        teacher = self._teacher(row)
         spec = {
             "strategy": row.name,
             "strategy_version": row.cls.info.version,
@@ -35,8 +37,8 @@ class EndToEnd:
             **source(registry.encoders, encoder),
             "seed": seed,
             "pretrain_corpus": self._checkpoints.heard_by(row) if checkpoint else "none",
-            "teacher": self._teacher(row),
-            "crops": self._grid.pretrain.crops,
+            "teacher": teacher,
+            "crops": min(self._grid.pretrain.crops, teacher["options"]["crops"] or math.inf),
             "precision": row.budget(self._grid).precision,
         }
         if checkpoint:
