@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
@@ -278,7 +278,8 @@ def test_mlp_results_are_bit_identical_in_any_batch(monkeypatch: pytest.MonkeyPa
 
 
 def test_frames_beyond_the_cap_are_sampled_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "TRAIN_ROWS", 500)
+    monkeypatch.setattr(probe, "TRAIN_ROWS", 400)
+    monkeypatch.setattr(probe, "FINAL_ROWS", 500)
     x, labels = embeddings(100 * 30, 8, 2)
     y = labels.reshape(100, 30).astype(np.float32)
     subset, test = whole(100)
@@ -291,6 +292,29 @@ def test_frames_beyond_the_cap_are_sampled_by_seed(monkeypatch: pytest.MonkeyPat
     assert not np.allclose(fit(0), fit(1), atol=1e-3)
     monkeypatch.setattr(probe, "TRAIN_ROWS", 10_000)
     np.testing.assert_array_equal(fit(0), fit(1))
+
+
+def test_what_is_chosen_on_some_frames_then_learns_from_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result is scikit-learn's on all rows, whichever part of them decided."""
+    x, labels = embeddings(100 * 30, 8, 2)
+    frames, subset, test = x.reshape(100, 30, 8), *whole(100)
+
+    def fit(rows: int) -> Floats:
+        monkeypatch.setattr(probe, "TRAIN_ROWS", rows)
+        targets = Targets(labels[:, None].astype(np.float32), 1, "squares")
+        candidates = iter(range(10_000))
+        (found,) = probe.run_probe(
+            "linear", Features.of(frames), targets, [subset], test, lambda *_: float(next(candidates) == 3)
+        )
+        return np.stack(found.outputs)
+
+    few, every = fit(200), fit(10_000)
+    rows = frames[subset.train].reshape(-1, 8)
+    scaler = StandardScaler().fit(rows)
+    oracle = Ridge(alpha=len(rows) * L2S[3]).fit(scaler.transform(rows), labels.reshape(100, 30)[subset.train].ravel())
+    expected = oracle.predict(scaler.transform(frames[test].reshape(-1, 8))).reshape(len(test), 30)
+    np.testing.assert_allclose(few, expected, atol=1e-3)
+    np.testing.assert_allclose(few, every, atol=1e-5)
 
 
 def test_a_memory_map_is_read_like_an_array(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ ENGINE = {
     "pretrain": 3,
     "snapshot": 1,
     "embed": 4,
-    "probe": 7,
-    "control": 9,
+    "probe": 8,
+    "control": 10,
     "supervised": 9,
     "preflight": 2,
 }
