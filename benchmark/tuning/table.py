@@ -44,16 +44,13 @@ def read(path: Path) -> pd.DataFrame:
 
 def page(grid: Grid, trials: pd.DataFrame) -> str:
     """The trials as Markdown, row by row; the chosen setting is set in bold."""
-    search = grid.search
-    assert search is not None
-    rungs = ", then ".join(f"{kept} settings on {crops:,} crops" for crops, kept in search.rungs.items())
     lines = [
         "# An equal search",
         "",
         f"Written by `python -m benchmark tune` (grid `{grid.name}`) on {heard_by_all(grid)}; `trials.csv` has the "
         "same, and the commit.",
         "",
-        f"Of every row {rungs}. Scores are of probes on *validation* tracks ({', '.join(map(str, grid.probes))}, "
+        f"Scores are of probes on *validation* tracks ({', '.join(map(str, grid.probes))}, "
         f"{', '.join(f'{fraction:.0%}' for fraction in grid.fractions)} of the labels, seeds "
         f"{', '.join(map(str, grid.seeds))}); the mean over the tasks decides. Setting 0 is the row as it stood. "
         "Of each option every value got its turn about equally often (a Latin hypercube).",
@@ -62,7 +59,17 @@ def page(grid: Grid, trials: pd.DataFrame) -> str:
         tasks = [task for task in own if task not in _FACTS and own[task].notna().any()]
         options = list(dict.fromkeys(option for text in own["options"] for option in json.loads(text)))
         heads = ["setting", "crops", *options, *tasks, "mean"]
-        lines += ["", f"## {row}", "", f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+        rungs = own.groupby("crops").size().items()
+        told = ", then ".join(f"{count} setting{'s' * (count > 1)} on {crops:,} crops" for crops, count in rungs)
+        lines += [
+            "",
+            f"## {row}",
+            "",
+            f"{told}.".capitalize(),
+            "",
+            f"| {' | '.join(heads)} |",
+            f"|{'---|' * len(heads)}",
+        ]
         for trial in own.to_dict("records"):
             setting = json.loads(trial["options"])
             cells = [str(trial["setting"]), f"{trial['crops']:,}", *(_plain(setting.get(option)) for option in options)]
