@@ -15,16 +15,19 @@ SETTING = {"temperature": 0.1}
 
 def test_a_later_search_keeps_the_rows_of_an_earlier_one_also_what_failed(tmp_path: Path) -> None:
     grid = load("tune")
-    lost = Trial("cola", 1, SETTING, 125_000, error="1 of 4 jobs failed, the first: None")
-    kept = Trial("cola", 0, SETTING, 125_000, {"key": 0.5, "tempo": 0.25}, goes_on=True)
-    table.write(tmp_path, narrow(grid, ["cola"]), [kept, lost])
+    assert grid.search is not None
+    rungs = grid.search.model_copy(update={"rungs": {125_000: 6, 250_000: 3}})
+    grid = grid.model_copy(update={"search": rungs})
+    lost = Trial("vicreg", 1, SETTING, 125_000, error="1 of 4 jobs failed, the first: None")
+    kept = Trial("vicreg", 0, SETTING, 125_000, {"key": 0.5, "tempo": 0.25}, goes_on=True)
+    table.write(tmp_path, narrow(grid, ["vicreg"]), [kept, lost])
     for mean in (0.3, 0.6):  # the second takes the place of the first
         table.write(tmp_path, narrow(grid, ["byol"]), [Trial("byol", 0, SETTING, 250_000, {"key": mean}, goes_on=True)])
     read = pd.read_csv(tmp_path / table.TRIALS, keep_default_na=False)
     assert read[["row", "setting", "mean", "chosen"]].to_numpy().tolist() == [
         ["byol", 0, "0.6", True],
-        ["cola", 0, "0.375", False],
-        ["cola", 1, "", False],
+        ["vicreg", 0, "0.375", False],
+        ["vicreg", 1, "", False],
     ]
     shown = (tmp_path / table.PAGE).read_text()
     assert "| **0** | **250,000** | **0.1** | **0.600** | **0.600** |" in shown
