@@ -1,0 +1,87 @@
+"""Tables of the documentation, from what is registered: `<!-- table: NAME -->` in a page becomes one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from benchmark import registry
+from benchmark.corpora.datasets.dataset import DataSet
+
+_MARK = re.compile(r"<!-- table: ([\w ]+) -->")
+_PLACES = {
+    "random": "anywhere in a track",
+    "same": "at one place",
+    "adjacent": "one after the other",
+    "disjoint": "anywhere, without overlap",
+}
+_NEEDS = {
+    "mel": "of an encoder whose spectrogram can be masked",
+    "tokens": "of an encoder of tokens",
+    "log_frequency": "of an encoder with a pitch axis",
+}
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put the tables in (mkdocs calls this for every page)."""
+    return _MARK.sub(lambda found: TABLES[found[1]](), markdown)
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def _summary(name: str) -> str:
+    """What a strategy's module says first, less its name and its paper."""
+    text = registry.strategies.describe(name)["summary"]
+    return re.sub(r"\s*\([^()]*\d{4}[^()]*\)\.?$", "", text.partition(": ")[2] or text).rstrip(".")
+
+
+def _strategies(trained: bool) -> str:
+    lines = []
+    for name in registry.strategies.names():
+        cls = registry.strategies.get(name)
+        if cls.trains is trained:
+            about = [f"`{name}`", cls.info.title, _summary(name)]
+            lines.append([*about, *([_hears(cls), cls.family] if trained else []), cls.info.citation])
+    return _table(["name", "", "what it does", *(["hears", "family"] if trained else []), "source"], lines)
+
+
+def _hears(cls: Any) -> str:
+    crops = cls.crops(cls.Config())
+    words = [f"{crops.count} of {crops.seconds:g} s" if crops.count > 1 else f"one of {crops.seconds:g} s"]
+    words += [_PLACES[crops.placement]] if crops.count > 1 else []
+    words += [f"the last a stem ({', '.join(crops.sources)})"] if crops.sources else []
+    words += [f"labels ({', '.join(crops.tags)})"] if crops.tags else []
+    words += [_NEEDS[need] for need in sorted(cls.needs)]
+    return ", ".join(words)
+
+
+def _tasks(here: bool) -> str:
+    lines = []
+    for name in registry.tasks.names():
+        task = registry.tasks.get(name)
+        if issubclass(registry.corpora.get(task.corpus), DataSet) is not here:
+            what = registry.tasks.describe(name)["summary"]
+            lines.append([f"`{name}`", task.level, what, f"`{task.corpus}`", f"`{task.metric}`"])
+    lines.sort(key=lambda line: (line[1], line[0]))
+    return _table(["task", "level", "what is measured", "corpus", "main metric"], lines)
+
+
+def _corpora() -> str:
+    lines = []
+    for name in registry.corpora.names():
+        corpus = registry.corpora.get(name)
+        lines.append([f"`{name}`", corpus.info.title, corpus.licence, corpus.info.citation])
+    return _table(["corpus", "", "licence", "source"], lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "strategies": lambda: _strategies(True),
+    "baselines": lambda: _strategies(False),
+    "tasks here": lambda: _tasks(True),
+    "tasks there": lambda: _tasks(False),
+    "corpora": _corpora,
+}
