@@ -99,7 +99,7 @@ def test_grids_and_tables_are_read(tmp_path: Path) -> None:
     (table,) = blocks(ROOT / "docs/tutorial.md", "csv")
     (tmp_path / "tracks.csv").write_text(table)
     rng = np.random.default_rng(0)
-    for name in ("one.wav", "two.flac", "three.mp3", "four.wav", "five.wav"):
+    for name in ("one.wav", "two.flac", "three.mp3", "four.wav", "five.wav", "six.wav", "seven.wav"):
         soundfile.write(tmp_path / name, 0.1 * rng.normal(size=8 * 22_050), 22_050)
     done = quick("data", "describe", str(tmp_path / "tracks.csv"))
     assert done.returncode == 0, done.stdout + done.stderr
