@@ -44,9 +44,9 @@ def _strategies(trained: bool) -> str:
     for name in registry.strategies.names():
         cls = registry.strategies.get(name)
         if cls.trains is trained:
-            about = [f"`{name}`", cls.info.title, _summary(name)]
+            about = [f"{cls.info.title}<br>`{name}`", _summary(name)]
             lines.append([*about, *([_hears(cls), cls.family] if trained else []), cls.info.citation])
-    return _table(["name", "", "what it does", *(["hears", "family"] if trained else []), "source"], lines)
+    return _table(["", "what it does", *(["hears", "family"] if trained else []), "source"], lines)
 
 
 def _hears(cls: Any) -> str:

@@ -112,5 +112,5 @@ def test_every_entry_stands_in_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
     pages = "\n".join(tables.on_page_markdown(page.read_text()) for page in sorted((ROOT / "docs").glob("*.md")))
     for axis in ("strategies", "tasks", "corpora"):
-        assert not [name for name in getattr(registry, axis).names() if f"| `{name}` |" not in pages]
+        assert not [name for name in getattr(registry, axis).names() if not re.search(rf"(\| |<br>)`{name}` \|", pages)]
     assert "<!-- table" not in pages
