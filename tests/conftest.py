@@ -38,6 +38,16 @@ pretrain: {crops: 640, batch_size: 32}
 """
 
 
+#: what makes the data that all share, by one worker; files without these fixtures need none of it
+FIRST, SHARED = "test_every_embedded_task.py", {"data_dir", "tiny_run", "works"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker makes the shared data, for a minute; the other has what needs none of it; then comes all else."""
+    waits = {item.path for item in items if SHARED & set(getattr(item, "fixturenames", ()))}
+    items.sort(key=lambda item: (item.path.name != FIRST, item.path in waits))
+
+
 def in_itself(args: tuple[str, ...]) -> tuple[str, ...]:
     """A run whose results folder holds all that it made: tests share a data folder, and want to see things made."""
     alone = args[0] in ("run", "plan", "tune") and "--out" in args and "--store" not in args

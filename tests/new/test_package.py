@@ -92,7 +92,7 @@ def test_types_are_told_and_right(tmp_path: Path) -> None:
         ("corpus", "gtzan", "corpora 'gtzan' is taken, by mir-pretext"),
         ("strategy", "json", "a module 'json' would hide Python's own"),
         ("strategy", "numpy", r"a module 'numpy' would hide .*numpy.__init__\.py"),
-        ("task", "tasks", r"a module 'tasks' would hide .*tasks.__init__\.py"),
+        ("task", "tasks", r"a module 'tasks' would hide .*tasks"),
         ("strategy", "scikit_learn", "would hide the installed distribution scikit-learn"),
         ("encoder", "encoder", "its class would be called Encoder, as one that it is made of is"),
         ("strategy", "crops", "its class would be called Crops"),
