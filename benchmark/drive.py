@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchmark import registry
+from benchmark.bookkeeping.against import Against
 from benchmark.bookkeeping.collect import collect
 from benchmark.bookkeeping.mirror.tracking import Mirror
 from benchmark.bookkeeping.outputs import link
@@ -43,6 +44,9 @@ class Show(Protocol):
 def drive(grid: Grid, settings: Settings, progress: Show) -> Report:
     """Run what is missing of `grid` and refresh the tables and the page."""
     stores, jobs = settings.stores(), plan(grid)
+    against = Against.read(settings.against) if settings.against else None
+    if against:
+        against.check(grid, jobs)
     mirror = Mirror(settings.out, grid.name, command_line()) if settings.mlflow else None
     with contextlib.suppress(UserError):  # read-only: that matters where there is something to do
         link(settings.out, stores.results.root, jobs)
@@ -52,7 +56,7 @@ def drive(grid: Grid, settings: Settings, progress: Show) -> Report:
         if mirror:
             mirror.complete(jobs.values(), stores.results)
     _tidy_up(passing, stores, settings.out)
-    collect(grid, jobs, stores, report, settings.out)
+    collect(grid, jobs, stores, report, settings.out, against)
     return report
 
 

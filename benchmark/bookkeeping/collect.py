@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
+from benchmark.bookkeeping.against import Against
 from benchmark.bookkeeping.budgets import with_shares
 from benchmark.bookkeeping.record import SCORED, record
 from benchmark.bookkeeping.tables import NAMES, RECORD, sha256, write_record, write_tables
 from benchmark.files import read_json, replacing
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.planning.rows import rows
 from benchmark.scheduler.walk import Report
 from benchmark.store.artefacts import MANIFEST, Store
 from benchmark.store.job import Job, Stores
@@ -35,12 +39,24 @@ FIRST = (
 )
 
 
-def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report, out: Path) -> None:
-    """Write `scores.parquet`, `run.json` and the page into the results folder, if anything changed."""
+def collect(
+    grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report, out: Path, against: Against | None = None
+) -> None:
+    """Write `scores.parquet`, `run.json` and the page into the results folder, if anything changed.
+
+    Args:
+        grid: what was asked for.
+        jobs: all of it.
+        stores: where the artefacts are.
+        report: how it went.
+        out: the results folder.
+        against: whose rows stand beside those of this run.
+    """
     there = {job.key for job in report.skipped}  # nothing needs a scored job: it was skipped since it stands
     probes = [job for job in jobs.values() if job.kind in SCORED and (job.key in there or stores.done(job))]
-    stamp = {"grid": grid.model_dump(mode="json"), "keys": sorted(job.key for job in probes)}
+    stamp: dict[str, Any] = {"grid": grid.model_dump(mode="json"), "keys": sorted(job.key for job in probes)}
     stamp["failed"] = sorted(f.job.key for f in report.failed)
+    stamp["against"] = against.record if against else None
     state = out / COLLECTED
     if _complete(out) and read_json(state) == json.loads(json.dumps({**stamp, "tables": _sums(out)})):
         return
@@ -48,7 +64,10 @@ def collect(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report, ou
     if not probes:
         write_record(told, out)
         return
-    write_tables(_tables(stores.results, [(job.kind, job.key) for job in probes]), out, told)
+    others = against.tables(grid, {row.name for row in rows(grid)}) if against else {}
+    if against:
+        told = against.told(told, set(others[NAMES[0]]["strategy"]))
+    write_tables(_tables(stores.results, [(job.kind, job.key) for job in probes], others), out, told)
     stamp["tables"] = _sums(out)
     if _page(out):
         _write(state, json.dumps(stamp))
@@ -90,8 +109,15 @@ def _complete(out: Path) -> bool:
     return all((out / name).is_file() for name in names)
 
 
-def _tables(store: Store, scored: list[tuple[str, str]]) -> dict[str, pd.DataFrame]:
+def _tables(
+    store: Store, scored: list[tuple[str, str]], others: Mapping[str, pd.DataFrame] = MappingProxyType({})
+) -> dict[str, pd.DataFrame]:
     """The scores, and the main metrics on resampled test sets, of all artefacts together: of what their manifests list.
+
+    Args:
+        store: where they are.
+        scored: kind and key of each.
+        others: rows of such tables from elsewhere, by table.
 
     Raises:
         CorruptArtefact: one is damaged.
@@ -102,7 +128,8 @@ def _tables(store: Store, scored: list[tuple[str, str]]) -> dict[str, pd.DataFra
     found = {}
     for name, order in zip(NAMES, (_ordered, _in_short), strict=True):
         paths = [folder / name for folder, files in folders if name in files]  # snapshots on the way have no draws
-        found[name] = order(with_shares(pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)))
+        tables = [*map(pd.read_parquet, paths), *([others[name]] if name in others else [])]
+        found[name] = order(with_shares(pd.concat(tables, ignore_index=True)))
     return found
 
 

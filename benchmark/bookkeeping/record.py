@@ -14,6 +14,7 @@ from benchmark.bookkeeping import provenance
 from benchmark.bookkeeping.sound import Sound
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.checkpoints import heard_by_all
+from benchmark.scheduler.planning.keys import ENGINE
 from benchmark.scheduler.planning.rows import Row, rows
 from benchmark.scheduler.walk import Report
 from benchmark.store.job import Job, Stores
@@ -32,6 +33,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "grid": grid.name,
         "command": command_line(),
         "version": __version__,
+        "engine": ENGINE,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": {
             "corpus": heard_by_all(grid),

@@ -17,6 +17,7 @@ from benchmark.cli.data import data
 from benchmark.cli.export import export
 from benchmark.cli.new import new
 from benchmark.cli.options import (
+    Against,
     AllowMissing,
     Budget,
     By,
@@ -47,6 +48,7 @@ from benchmark.cli.options import (
     numbers,
     print_failures,
     print_warnings,
+    published,
     set_home,
     split_names,
     stoppable,
@@ -85,6 +87,7 @@ def run(
     exclude: Exclude = None,
     plugin: Plugins = None,
     budget: Budget = 1.0,
+    against: Against = None,
     executor: Executor = "local",
     workers: Workers = None,
     threads: Threads = 1,
@@ -140,6 +143,7 @@ def run(
         keep_embeddings=keep_embeddings,
         mlflow=not (no_mlflow or dry_run),
         store=store_dir.absolute() if store_dir else None,
+        against=published(against) if against else None,
     )
     if dry_run:
         return _print_plan(chosen, settings, every)

@@ -43,6 +43,10 @@ Home = Annotated[
 AllowMissing = Annotated[
     bool, typer.Option("--allow-missing", help="Use a data set although over 2 % of its files cannot be read.")
 ]
+Against = Annotated[
+    Path | None,
+    typer.Option(help="Another results folder, or 'reference': its rows are shown, too, if made alike."),
+]
 Executor = Annotated[str, typer.Option(help="Where jobs run.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=4096, help="Jobs at once; by default one per GPU or core.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads per job.")]
@@ -137,6 +141,13 @@ def data_folder(data_dir: Path | None) -> Path:
     folder = (data_dir or user_cache_path("mir-pretext")).absolute()
     os.environ[DATA_FOLDER] = str(folder)  # packed scores are found there
     return folder
+
+
+def published(folder: Path) -> Path:
+    """A results folder, or by its name one that comes along with the package."""
+    package = Path(__file__).parents[1]
+    places = (folder, package / "published" / folder.name, package.parent / "results" / folder.name)
+    return next((place for place in places if (place / "run.json").is_file()), folder).absolute()
 
 
 def set_home(home: Path | None) -> None:

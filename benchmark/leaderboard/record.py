@@ -28,6 +28,8 @@ class StrategyNote(BaseModel):
     #: labels that it heard, as `corpus/column`, and for which share of the training tracks (None: the fraction)
     heard: list[str] = []
     heard_share: float | None = None
+    #: the run that computed it, where that is another one
+    origin: str = ""
     #: which registered strategy it is, whatever the grid calls the row, and the options that differ from its defaults
     method: str = ""
     options: dict[str, Any] = {}
@@ -189,8 +191,9 @@ class Run(BaseModel):
         return self.strategies.get(name, StrategyNote())
 
     def variant(self, strategy: str, encoder: str) -> str:
-        """What a strategy is called on an encoder, where that is not its paper's method; empty where it is."""
-        return self.strategy(strategy).variants.get(encoder, "")
+        """What a strategy is called on an encoder that is not its paper's, and whose it is if not this run's."""
+        note = self.strategy(strategy)
+        return ", ".join(filter(None, (note.variants.get(encoder), note.origin and f"of {note.origin}")))
 
     def pretext(self, name: str) -> bool:
         """Whether a row is a pretext task: baselines, and what learns a task's labels end to end, are none."""

@@ -24,6 +24,7 @@ class Settings:
         keep_embeddings: whether they stay when all that reads them is done.
         mlflow: whether results are mirrored there.
         store: where trainings, embeddings and scores are kept, for all runs; by default in the data folder.
+        against: another results folder, whose rows are to stand beside those of this run.
     """
 
     out: Path
@@ -38,6 +39,7 @@ class Settings:
     keep_embeddings: bool = False
     mlflow: bool = False
     store: Path | None = None
+    against: Path | None = None
 
     def stores(self) -> Stores:
         """Where artefacts are kept."""
