@@ -75,7 +75,7 @@ def test_what_would_be_made_otherwise_is_refused(asked: Callable[..., None], tin
     asked({}, corpora={**old, one: {**old[one], "numpy": "0.1"}})  # rounds otherwise, at most
     for grid, told, why in (
         ({}, {"engine": {**record["engine"], "probe": 1}}, "its probe jobs are of version 1, here they are"),
-        ({}, {"engine": {}}, r"of version \?"),
+        ({}, {"engine": {}}, "of version unknown"),
         ({"pretrain": {"crops": 1280}}, {}, "its rows heard 640 crops; ask for as many"),
         ({"corpus": "rendered_chorales"}, {}, "its rows heard rendered_scores/tiny, not rendered_chorales/tiny"),
         ({"tasks": ["tempo"]}, {}, "it has none of the tasks tempo"),
