@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from benchmark.encoders.exported import WEIGHTS
 from benchmark.interfaces import UserError
 from benchmark.pretrained.encoder import heard
-from benchmark.pretrained.package import WEIGHTS, load
+from benchmark.pretrained.package import load
 
 #: what is loaded where no path is given
 DEFAULT = "mfcc_chroma"

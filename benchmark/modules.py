@@ -170,6 +170,7 @@ class Strategy(nn.Module):
         trains: False for baselines that leave the encoder's weights as they are.
         settled: True for those of them whose encoder is read out like a trained one all the same, with BatchNorm
             statistics of the pre-training corpus; otherwise it normalizes nothing, as it was initialized.
+        imported: True for the row that is nothing but weights from elsewhere: its grid says which (`weights`).
         supervised: True for the baseline that has no pretext task, and learns each downstream task's own labels.
         learning_rate: AdamW's, after warm-up.
         batch_size: tracks per step, where the grid does not say.
@@ -191,6 +192,7 @@ class Strategy(nn.Module):
     encoder_name: ClassVar[str | None] = None
     trains: ClassVar[bool] = True
     settled: ClassVar[bool] = False
+    imported: ClassVar[bool] = False
     supervised: ClassVar[bool] = False
     learning_rate: ClassVar[float] = 1e-3
     batch_size: ClassVar[int] = 64

@@ -50,14 +50,15 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
                 "title": row.cls.info.title,
                 "citation": row.cls.info.citation,
                 "family": row.cls.family,
-                "trains": row.cls.trains,
+                "trains": row.pretext,
                 "method": row.cls.info.name,
                 "variants": row.variants(grid),
                 "seeds": len({seed for _, seed in row.checkpoints(grid)}),
-                "seeded": row.cls.encoder_name is None,
+                "seeded": row.brings is None,
                 "draws": grid.draws_of(name),
                 "options": row.config.model_dump(mode="json", exclude_defaults=True)
-                | ({"pretrain": row.pretrain} if row.pretrain else {}),
+                | ({"pretrain": row.pretrain} if row.pretrain else {})
+                | ({"weights": row.start[1].named} if row.start else {}),
                 **_heard(grid, row, tasks),
             }
             for name, row in strategies.items()

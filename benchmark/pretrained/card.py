@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from benchmark import registry
+from benchmark.encoders.exported import CONFIG, SCRIPT, WEIGHTS, About
 from benchmark.leaderboard.statistics import budgets, headline, stats, tables
 from benchmark.leaderboard.statistics.tables import Score, Standing
 from benchmark.pretrained.choose import Chosen
-from benchmark.pretrained.package import CONFIG, SCRIPT, WEIGHTS, About
 
 _MISSING = "-"
 #: rows that a pretext task is held against

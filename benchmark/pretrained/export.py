@@ -12,12 +12,12 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from benchmark import __version__, registry
+from benchmark.encoders.exported import CARD, CONFIG, SCRIPT, WEIGHTS, About, read_about
 from benchmark.files import replacing
 from benchmark.interfaces import UserError
 from benchmark.modules import Encoder
 from benchmark.pretrained.card import card
 from benchmark.pretrained.choose import Chosen
-from benchmark.pretrained.package import CARD, CONFIG, SCRIPT, WEIGHTS, About, read_about
 from benchmark.pretrained.script import script
 from benchmark.pretraining.snapshots import weights_file
 from benchmark.scheduler.planning.keys import check_source

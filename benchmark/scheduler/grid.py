@@ -48,9 +48,9 @@ class Snapshots(Config):
 
 
 #: what a row says of itself, beside its strategy's options: which one it is, if not its name; its own encoders; in what
-#: its pre-training differs from the grid's; how many of the grid's seeds it has; and of a row that is trained on each
-#: draw of labels, how many of a fraction's
-OF_ROWS = ("strategy", "encoders", "pretrain", "seeds", "draws")
+#: its pre-training differs from the grid's; how many of the grid's seeds it has; of a row that is trained on each draw
+#: of labels, how many of a fraction's; and whose exported weights its encoder starts from
+OF_ROWS = ("strategy", "encoders", "pretrain", "seeds", "draws", "weights")
 
 
 class Grid(Config):

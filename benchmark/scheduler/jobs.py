@@ -232,12 +232,28 @@ def _preflight(job: Job, stores: Stores, draft: Draft) -> None:
 
 
 def _strategy(spec: dict[str, Any], seed: int) -> Any:
-    """A strategy with a new encoder; initialized on the CPU, so that weights are the same on every device."""
+    """A strategy with a new encoder, or one that starts from an export's weights.
+
+    Initialized on the CPU, so that weights are the same on every device.
+    """
     import torch
 
     torch.manual_seed(seed)
     cls = registry.strategies.get(spec["strategy"])
-    return cls(registry.encoders.get(spec["encoder"])(), cls.Config.model_validate(spec["options"]))
+    encoder = registry.encoders.get(spec["encoder"])()
+    if "weights" in spec:
+        encoder.load_state_dict(_imported(spec).state_dict())
+    return cls(encoder, cls.Config.model_validate(spec["options"]))
+
+
+def _imported(spec: dict[str, Any]) -> Any:
+    """The encoder of the export that a row starts from."""
+    from benchmark.encoders.exported import exported
+
+    encoder, about = exported(spec["export"])
+    if about.sha256 != spec["weights"]:
+        raise UserError(f"{spec['export']}: holds other weights than when this run was planned; run again")
+    return encoder
 
 
 def _embed(job: Job, stores: Stores, draft: Draft) -> None:

@@ -32,7 +32,7 @@ MANIFEST = "manifest.json"
 #: files up to this size are checksummed whenever a job opens their artefact; larger ones only by `check`
 HASHED_AT_OPEN = 64 * 2**20
 #: what a specification tells the job that makes the artefact, on which its key does not depend
-ASIDE = ("allow_missing", "continues", "hears")
+ASIDE = ("allow_missing", "continues", "export", "hears")
 
 _DIGESTS: dict[tuple[str, int, int], str] = {}
 

@@ -51,8 +51,11 @@ class Checkpoints:
             **source(registry.strategies, row.strategy),
             **source(registry.encoders, encoder),
         }
+        if row.start:  # wherever the export lies: the key knows the weights alone
+            module |= {"weights": row.start[1].sha256, "export": str(row.start[0])}
         if not row.hears:
-            return self._plan.add("pretrain", f"export {row.label(encoder, seed)}", {**module, "seed": seed})
+            name = f"{'import' if row.start else 'export'} {row.label(encoder, seed)}"
+            return self._plan.add("pretrain", name, {**module, "seed": seed})
         self._check_length(row)
         heard = self._heard_with_stems if row.cls.crops(row.config).sources else self._heard
         spec = {**module, "seed": seed, "corpus": self._grid.corpus}
@@ -122,8 +125,9 @@ class Checkpoints:
         return self._plan.add("pretrain", f"pretrain {label}, {crops:,} crops", piece, (*heard, trunk), (tried,), aside)
 
     def heard_by(self, row: Row) -> str:
-        """The corpora and sizes that a row's encoder has heard, or `none`."""
-        return heard_by_all(self._grid) if row.hears else "none"
+        """The corpora and sizes that a row's encoder has heard, those of its export first, or `none`."""
+        found = [row.start[1].corpus] if row.start else []
+        return " + ".join([*found, *([heard_by_all(self._grid)] if row.hears else [])]) or "none"
 
     def _check_labels(self, row: Row) -> None:
         """Refuse labels that a row cannot learn from, where the corpus knows them by now; elsewhere its trial does."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from benchmark import registry
+from benchmark.encoders.exported import About, about_of, check_version
 from benchmark.interfaces import UserError
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.scheduler.grid import OF_ROWS, Grid
@@ -19,6 +21,7 @@ class Row:
 
     Attributes:
         pretrain: in what its pre-training differs from the grid's.
+        start: the export whose weights its encoder starts from, and what that says of itself; None: from new ones.
     """
 
     name: str
@@ -26,6 +29,7 @@ class Row:
     cls: Any
     config: Any
     pretrain: dict[str, Any]
+    start: tuple[Path, About] | None = None
 
     @classmethod
     def of(cls, name: str, options: dict[str, Any]) -> Row:
@@ -33,7 +37,7 @@ class Row:
 
         Raises:
             UserError: no such strategy, a wrong option (each is named), encoders for one that brings its own, or draws
-                for one that probes read.
+                for one that probes read; no weights for one that is nothing else, or none that can be used.
         """
         strategy = str(options.get("strategy", name))
         found = registry.strategies.get(strategy)
@@ -46,7 +50,7 @@ class Row:
             raise UserError(f"strategies.{name}.draws: probes read all draws of a fraction at once; leave it out")
         if "encoders" in options and found.encoder_name is not None:
             raise UserError(f"strategies.{name}.encoders: {strategy} brings its own, {found.encoder_name}")
-        return cls(name, strategy, found, config, options.get("pretrain", {}))
+        return cls(name, strategy, found, config, options.get("pretrain", {}), _start(name, found, options))
 
     @property
     def hears(self) -> bool:
@@ -54,10 +58,21 @@ class Row:
         return bool(self.cls.trains or self.cls.settled)
 
     def checkpoints(self, grid: Grid) -> list[tuple[str, int]]:
-        """(encoder, seed) pairs; a strategy with its own handcrafted encoder has nothing to seed."""
-        own = self.cls.encoder_name
+        """(encoder, seed) pairs; a strategy with its own handcrafted encoder, or frozen weights, has nothing to seed."""
+        own = self.brings
         crossed = [(encoder, seed) for encoder in grid.encoders_of(self.name) for seed in grid.seeds_of(self.name)]
         return crossed if own is None else [(own, 0)]
+
+    @property
+    def brings(self) -> str | None:
+        """The encoder that it brings, whatever the grid's are: handcrafted features, or whatever an export is of."""
+        found: str | None = self.start[1].encoder if self.cls.imported and self.start else self.cls.encoder_name
+        return found
+
+    @property
+    def pretext(self) -> bool:
+        """Whether it stands for a pretext task, here or in an earlier run; all others are baselines."""
+        return bool(self.cls.trains or self.cls.imported)
 
     def budget(self, grid: Grid) -> PretrainConfig:
         """How it is pre-trained: as the row says, else as the grid does, else as its strategy does best.
@@ -96,6 +111,22 @@ def rows(grid: Grid) -> list[Row]:
     return [Row.of(name, options) for name, options in grid.strategies.items()]
 
 
+def _start(name: str, strategy: Any, options: dict[str, Any]) -> tuple[Path, About] | None:
+    """Whose weights a row starts from."""
+    source = options.get("weights")
+    if source is None:
+        if strategy.imported:
+            raise UserError(f"strategies.{name}: has no weights of its own; say whose: weights: FOLDER of an export")
+        return None
+    if not (strategy.imported or strategy.trains):
+        raise UserError(f"strategies.{name}.weights: {strategy.info.name} trains nothing; leave them out")
+    if not isinstance(source, str):
+        raise UserError(f"strategies.{name}.weights: {source!r} is no folder of an export")
+    folder, about = about_of(source)
+    check_version(folder, about)
+    return folder.absolute(), about
+
+
 def compatible(row: Row, encoder: str) -> Any:
     """The encoder's class.
 
@@ -105,6 +136,8 @@ def compatible(row: Row, encoder: str) -> Any:
     loaded = registry.encoders.get(encoder)
     if row.cls.trains and not loaded.offers:
         raise UserError(f"{row.name} cannot train {encoder}: there is nothing to train in it")
+    if row.start and row.start[1].encoder != encoder:
+        raise UserError(f"{row.name} starts from weights of {row.start[1].encoder}: it cannot train {encoder}")
     lacking = row.cls.needs - loaded.offers
     if lacking:
         raise UserError(f"{row.name} cannot train {encoder}: it needs an encoder that offers {', '.join(lacking)}")
