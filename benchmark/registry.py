@@ -152,13 +152,13 @@ def load_plugins(paths: list[Path]) -> None:
 
     Of a Python file, each class of its own with an `info` becomes an entry of its axis, under `info.name`. Files with
     another suffix (a table of audio files, `.csv`) are read by the loader of that suffix, an entry point of group
-    `benchmark.loaders` that turns a path into such classes.
+    `benchmark.loaders` that turns a path into such classes; folders, by the one that is called `folder`.
 
     Raises:
         UserError: no such file, it cannot be imported or read, or it defines nothing.
     """
     for path in paths:
-        if not path.is_file():
+        if not path.exists():
             raise UserError(f"--plugin {path}: no such file")
         plugin = str(path.absolute())
         if os.pathsep in plugin:
@@ -209,17 +209,19 @@ def _axis_of(cls: type) -> Registry[Any]:
 
 
 def _classes_of(plugin: str) -> list[Any]:
-    suffix = Path(plugin).suffix
+    path = Path(plugin)
+    kind = "folder" if path.is_dir() else path.suffix[1:]
     try:
-        if not suffix:
+        if not path.is_absolute():
             loaded = importlib.import_module(plugin)
             _check_origin(plugin, loaded)
             own = [c for c in vars(loaded).values() if isinstance(c, type) and c.__module__ == plugin]
             return [c for c in own if "info" in vars(c)]
         loaders = {entry.name: entry for entry in entry_points(group="benchmark.loaders")}
-        if suffix[1:] not in loaders:
-            raise UserError(f"--plugin {plugin}: nobody reads {suffix}; known: .py, .{', .'.join(sorted(loaders))}")
-        classes: list[Any] = loaders[suffix[1:]].load()(Path(plugin))
+        if kind not in loaders:
+            known = ", .".join(sorted(set(loaders) - {"folder"}))
+            raise UserError(f"--plugin {plugin}: nobody reads {path.suffix}; known: .py, .{known}, and folders")
+        classes: list[Any] = loaders[kind].load()(path)
     except UserError:
         raise
     except Exception as error:

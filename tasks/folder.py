@@ -1,5 +1,7 @@
 """Anybody's own audio: a CSV of files and labels becomes a corpus and a task per label (`--plugin tracks.csv`).
 
+So does a folder whose sub-folders are classes: its label is called `class`.
+
 Conventions
 -----------
 The table is in UTF-8 and has a row per track: `path`, relative to the table; perhaps `split` (train, val or test;
@@ -67,7 +69,7 @@ class _Folder(DataSet):
     @classmethod
     def home(cls) -> Path:
         """The table's folder."""
-        return cls.table.path.absolute().parent
+        return cls.table.home
 
     def index(self, home: Path) -> pd.DataFrame:
         """The table."""

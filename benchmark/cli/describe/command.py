@@ -16,7 +16,7 @@ from benchmark.interfaces import UserError
 
 def describe(
     what: Annotated[
-        str, typer.Argument(help="A table of your audio (CSV), the folder that holds it, or a corpus ('data list').")
+        str, typer.Argument(help="A table of your audio (CSV), the folder that holds it, a folder of classes, or a corpus.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     size: Annotated[str, typer.Option(help="Of a corpus: its size; by default the largest.")] = "",
@@ -46,16 +46,22 @@ def describe(
 
 
 def table_at(what: str) -> Path | None:
-    """The table that is meant by a path, or by its folder; None if it is a corpus's name.
+    """The table that is meant by a path, or by its folder; or that folder, of classes; None if it is a corpus's name.
 
     Raises:
-        UserError: the folder holds none, or several.
+        UserError: the folder holds several tables.
     """
     path = Path(what)
     if path.is_dir() and what not in registry.corpora.names():
-        found = sorted(one for one in path.glob("*.csv") if not one.name.startswith("."))
-        if len(found) != 1:
-            names = ", ".join(one.name for one in found) or "none"
-            raise UserError(f"{what}: say which table is meant; there is {names}")
-        return found[0]
+        found = sorted(one for one in path.glob("*.csv") if not one.name.startswith(".") and _lists_paths(one))
+        if len(found) > 1:
+            raise UserError(f"{what}: say which table is meant; there is {', '.join(one.name for one in found)}")
+        return found[0] if found else path
     return path if path.is_file() or path.suffix or os.sep in what else None
+
+
+def _lists_paths(table: Path) -> bool:
+    """Whether a CSV has a column `path`, as far as its first line tells: data sets come with others."""
+    with table.open("rb") as file:
+        header = file.readline().decode("utf-8-sig", errors="replace")
+    return "path" in (cell.strip().strip('"').casefold() for cell in header.split(","))

@@ -41,7 +41,7 @@ class Files:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._named: dict[str, list[str]] = {}
-        paths = sorted(_shown(home), key=lambda path: (path.count("/"), path))
+        paths = sorted(shown(home), key=lambda path: (path.count("/"), path))
         if not paths:
             raise FileNotFoundError(f"{home} holds no files")
         for path in paths:
@@ -95,7 +95,7 @@ class Files:
         return {stem: path for path, stem, ending in parts if ending.lower() in endings}
 
 
-def _shown(home: Path) -> Iterator[str]:
+def shown(home: Path) -> Iterator[str]:
     """Paths of the files that are not hidden; macOS's zip leaves a shadow tree of the same names."""
     for folder, inner, names in os.walk(home, followlinks=True):
         below = Path(folder).relative_to(home)

@@ -14,7 +14,7 @@ from benchmark.interfaces import Finding, UserError
 
 @dataclass(frozen=True)
 class Row:
-    """A row: the line that it starts in, its cells as they are understood, and as they are written."""
+    """A row: the line that it starts in (0: nobody wrote it), its cells as they are understood, and as they are written."""
 
     line: int
     cells: list[str]
@@ -45,12 +45,12 @@ class Findings:
     @property
     def warnings(self) -> list[Finding]:
         """What is odd."""
-        return [Finding(what, tuple(sorted(lines))) for what, lines in self.odd.items()]
+        return [Finding(what, tuple(sorted(filter(None, lines)))) for what, lines in self.odd.items()]
 
     @property
     def errors(self) -> list[Finding]:
         """What is wrong."""
-        return [Finding(what, tuple(sorted(lines))) for what, lines in self.wrong.items()]
+        return [Finding(what, tuple(sorted(filter(None, lines)))) for what, lines in self.wrong.items()]
 
 
 def composed(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmark.audio.decode import decode
 from benchmark.audio.sketch import SIZE, sketch
 from benchmark.audio.waveforms import MIX
-from benchmark.corpora.leaks import twins, words_of_twins
+from benchmark.corpora.leaks import Twins, twins, words_of_twins
 from benchmark.corpora.tables.cells import Findings
 from benchmark.corpora.tables.files import on_disk
 from benchmark.corpora.verdicts import kinds, rows_of
@@ -33,7 +33,7 @@ def listen(table: Table, rate: int) -> list[Finding]:
         table: with its files.
         rate: what they are resampled to, in Hz.
     """
-    tracks, home = table.tracks.to_dict("records"), table.path.absolute().parent
+    tracks, home = table.tracks.to_dict("records"), table.home
     told = [math.isnan(length) for length in table.sound.seconds]
 
     @lru_cache(maxsize=2 * (os.cpu_count() or 1))
@@ -49,12 +49,18 @@ def listen(table: Table, rate: int) -> list[Finding]:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         verdicts, sketches, lengths = zip(*pool.map(heard, range(len(tracks))), strict=True) if tracks else ((), (), ())
-    found, line = Findings(), dict(zip(table.tracks["id"], table.lines, strict=True))
-    for sentence, rows in kinds([row for some in verdicts for row in some]):
-        found.warn(sentence, *(line[row["id"]] for row in rows))
+    rows = [row for some in verdicts for row in some]
     if not tracks:
-        return found.warnings
+        return told_of_sound(table, rows, [])
     pairs = twins(table.tracks, np.stack(sketches), np.array(lengths), rate, lambda at: sound(at)[MIX])
+    return told_of_sound(table, rows, pairs)
+
+
+def told_of_sound(table: Table, verdicts: Sequence[dict[str, Any]], pairs: Sequence[Twins]) -> list[Finding]:
+    """What was found in sound that has been decoded, with lines."""
+    found, line = Findings(), dict(zip(table.tracks["id"], table.lines, strict=True))
+    for sentence, rows in kinds(verdicts):
+        found.warn(sentence, *(line[row["id"]] for row in rows))
     for sentence in words_of_twins(pairs):
         found.warn(sentence, *sorted({line[name] for pair in pairs for name in (pair.track, pair.other)}))
     return found.warnings

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.corpora.datasets.dataset import SPLITS, drawn
 from benchmark.corpora.leaks import cut, words_of_groups
 from benchmark.corpora.tables.cells import Findings, read_cells
+from benchmark.corpora.tables.classes import read_classes
 from benchmark.corpora.tables.columns import name_of, read_columns
 from benchmark.corpora.tables.files import Lengths
 from benchmark.corpora.tables.labels import Label, read_label
@@ -33,9 +34,10 @@ _SHOWN = 10
 
 @dataclass(frozen=True)
 class Table:
-    """A table, and what is known of it without a look at the audio.
+    """A table, or a folder of classes as one, and what is known of it without a look at the audio.
 
     Attributes:
+        path: of the table, or of the folder of classes.
         corpus: what its corpus is called: like its folder.
         tracks: `id`, `path`, `group`, `split`, perhaps `start` and `seconds`, and a column `NAME:KIND` of each label.
         lines: of the tracks.
@@ -53,10 +55,15 @@ class Table:
     warnings: list[Finding]
     errors: list[Finding]
 
+    @property
+    def home(self) -> Path:
+        """The folder that paths are relative to."""
+        return _home(self.path)
+
     @cached_property
     def sound(self) -> Lengths:
         """How long its files last: reads their headers, once."""
-        return Lengths.of(self.path.absolute().parent, self.tracks, self.lines)
+        return Lengths.of(self.home, self.tracks, self.lines)
 
     def counts(self, label: Label) -> dict[str, dict[str, int]]:
         """Labeled tracks by class and split."""
@@ -95,16 +102,16 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Read a table, whatever is wrong in it.
+    """Read a table, or a folder whose sub-folders are classes, whatever is wrong in it.
 
     Raises:
-        UserError: it is no table in UTF-8 with a column `path`.
+        UserError: it is no table in UTF-8 with a column `path`, nor such a folder.
     """
     found = Findings()
-    corpus = name_of(path.absolute().parent.name)
+    corpus = name_of(_home(path).name)
     if not corpus:
-        found.fail(f"the folder {path.absolute().parent.name!r} holds no letter or digit to call a corpus by")
-    header, rows = read_cells(path, found)
+        found.fail(f"the folder {_home(path).name!r} holds no letter or digit to call a corpus by")
+    header, rows = read_classes(path, found) if path.is_dir() else read_cells(path, found)
     own, columns = read_columns(corpus, header, found)
     if "path" not in own:
         listed = ", ".join(map(repr, header.cells))
@@ -117,6 +124,10 @@ def read_table(path: Path) -> Table:
         shared = tracks["group"].isin(cut(tracks))
         found.warn(sentence, *(row.line for row, both in zip(kept, shared, strict=True) if both))
     return Table(path, corpus, tracks, [r.line for r in kept], labels, drawn, found.warnings, found.errors)
+
+
+def _home(path: Path) -> Path:
+    return path.absolute() if path.is_dir() else path.absolute().parent
 
 
 def _frame(records: list[dict[str, Any]], excerpts: set[str], labels: list[Label]) -> pd.DataFrame:

@@ -1,0 +1,60 @@
+"""A folder whose sub-folders are classes, as a table: a row per sound below them, of the class that it lies in.
+
+Grouped so that no recording is on both sides of a split: files of one content are one group, and so is what lies in a
+folder of its own within a class (an album, an artist), where a class has three or more of those.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from benchmark.corpora.datasets.layout import SOUND, shown
+from benchmark.corpora.datasets.signatures import sign
+from benchmark.corpora.tables.cells import Findings, Row, composed
+from benchmark.interfaces import UserError
+
+#: folders within a class that are more than a detour to its files
+_FOLDERS = 3
+#: a row of no line: nobody wrote it
+_NO_LINE = 0
+
+
+def read_classes(folder: Path, found: Findings) -> tuple[Row, list[Row]]:
+    """Header and rows, as of a table with the columns path, group and class.
+
+    Raises:
+        UserError: there are no two sub-folders with sound in them.
+    """
+    paths = sorted(path for path in shown(folder) if PurePosixPath(path).suffix.lower() in SOUND)
+    beside = [path for path in paths if "/" not in path]
+    paths = [path for path in paths if "/" in path]
+    classes = Counter(path.split("/")[0] for path in paths)
+    if len(classes) < 2:
+        there = f"there is sound in {len(classes)} of them" if classes else "there is none in any"
+        raise UserError(
+            f"{folder}: neither a table (a CSV with a column 'path') nor a folder of classes: that has a sub-folder "
+            f"of sound for each, and {there}; files are known by their endings: {' '.join(sorted(SOUND))}"
+        )
+    if beside:
+        found.warn(f"{len(beside)} files lie beside the classes, in none of them, and are skipped: {beside[0]}, ...")
+    groups = _groups(folder, paths)
+    rows = [[path, group, path.split("/")[0]] for path, group in zip(paths, groups, strict=True)]
+    return _row(["path", "group", "class"]), [_row(cells) for cells in rows]
+
+
+def _row(cells: list[str]) -> Row:
+    return Row(_NO_LINE, list(map(composed, cells)), cells)
+
+
+def _groups(folder: Path, paths: Sequence[str]) -> list[str]:
+    """Of each file: the folder that it lies in within its class, the first of its content, or itself."""
+    above = {path: "/".join(path.split("/")[:2]) for path in paths if path.count("/") > 1}
+    several = Counter(inner.split("/")[0] for inner in set(above.values()))
+    first: dict[str, str] = {}
+    found = []
+    for path, signature in zip(paths, sign([f"{folder}/{path}" for path in paths], f"{folder}"), strict=True):
+        own = above[path] if path in above and several[path.split("/")[0]] >= _FOLDERS else path
+        found.append(first.setdefault(signature, own) if signature else own)
+    return found
