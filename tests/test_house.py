@@ -30,7 +30,7 @@ FLOORS = [
     {"scheduler"},
     {"bookkeeping"},
     {"drive"},
-    {"tuning"},
+    {"tuning", "recommend"},
     {"pretrained"},
     {"hear"},
     {"cli"},

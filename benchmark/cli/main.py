@@ -54,6 +54,7 @@ from benchmark.cli.options import (
     stoppable,
     warn_of,
 )
+from benchmark.cli.recommend import recommend
 from benchmark.cli.store import store
 from benchmark.cli.track import track
 from benchmark.cli.tune import tune
@@ -175,6 +176,7 @@ _OPTIONS = [p for p in inspect.signature(run, eval_str=True).parameters.values()
 setattr(plan, "__signature__", inspect.Signature(_OPTIONS))  # noqa: B010
 plan.__annotations__ = run.__annotations__
 app.command()(plan)
+app.command()(recommend)
 app.command()(tune)
 app.command()(new)
 app.command()(export)

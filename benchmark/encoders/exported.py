@@ -88,9 +88,7 @@ def about_of(source: str | Path) -> tuple[Path, About]:
         raise UserError(f"{source}: there is no such folder; give one that 'python -m benchmark export' wrote{known}")
     about = read_about(folder)
     if about is None or not (folder / WEIGHTS).is_file():
-        raise UserError(
-            f"{folder}: lacks {WEIGHTS if about else CONFIG}: it is no export, or not whole; export again"
-        )
+        raise UserError(f"{folder}: lacks {WEIGHTS if about else CONFIG}: it is no export, or not whole; export again")
     return folder, about
 
 

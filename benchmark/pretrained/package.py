@@ -38,9 +38,9 @@ def weightless(encoder: Encoder) -> bool:
 def _without_weights(name: str) -> PretrainedEncoder:
     if name not in registry.encoders.names():
         plain = [known for known in registry.encoders.names() if not registry.encoders.get(known).offers]
-        known = f", and none that comes with the package ({', '.join(shipped())})" if shipped() else ""
+        known = f", or weights that ship: {', '.join(shipped())}" if shipped() else ""
         raise UserError(
-            f"{name}: there is no such folder, and no encoder without weights of that name ({', '.join(plain)}){known}; "
+            f"{name}: there is no such folder, and no weightless encoder of that name ({', '.join(plain)}{known}); "
             "give the folder that 'python -m benchmark export' wrote"
         )
     encoder = registry.encoders.get(name)()

@@ -16,7 +16,8 @@ from benchmark.interfaces import UserError
 
 def describe(
     what: Annotated[
-        str, typer.Argument(help="A table of your audio (CSV), the folder that holds it, a folder of classes, or a corpus.")
+        str,
+        typer.Argument(help="A table of your audio (CSV), the folder that holds it, a folder of classes, or a corpus."),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     size: Annotated[str, typer.Option(help="Of a corpus: its size; by default the largest.")] = "",

@@ -42,13 +42,17 @@ def told_of(table: Table, headers: bool = False) -> dict[str, Any]:
 
 def _too_few(table: Table) -> list[Finding]:
     """What leaves a run without tracks: labels, or files that can be read."""
+    return [finding for label in table.labels for finding in table.unusable(label)] + unreadable(table)
+
+
+def unreadable(table: Table) -> list[Finding]:
+    """Whether too many files cannot be read, as far as their headers tell."""
     from benchmark.scheduler.jobs import ALLOWED_UNREADABLE
 
-    found = [finding for label in table.labels for finding in table.unusable(label)]
-    if table.sound.unreadable > ALLOWED_UNREADABLE * len(table.tracks):
-        share = f"{table.sound.unreadable} of {len(table.tracks)} tracks have no audio that can be read"
-        found.append(Finding(f"{share}, more than a run takes without --allow-missing"))
-    return found
+    if table.sound.unreadable <= ALLOWED_UNREADABLE * len(table.tracks):
+        return []
+    share = f"{table.sound.unreadable} of {len(table.tracks)} tracks have no audio that can be read"
+    return [Finding(f"{share}, more than a run takes without --allow-missing")]
 
 
 def _label(table: Table, label: Label) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from benchmark.interfaces import Finding, UserError
 
 @dataclass(frozen=True)
 class Row:
-    """A row: the line that it starts in (0: nobody wrote it), its cells as they are understood, and as they are written."""
+    """A row: the line that it starts in (0: nobody wrote it), its cells as understood, and as they are written."""
 
     line: int
     cells: list[str]

@@ -58,7 +58,7 @@ class Row:
         return bool(self.cls.trains or self.cls.settled)
 
     def checkpoints(self, grid: Grid) -> list[tuple[str, int]]:
-        """(encoder, seed) pairs; a strategy with its own handcrafted encoder, or frozen weights, has nothing to seed."""
+        """(encoder, seed) pairs; a strategy with its own handcrafted encoder has nothing to seed, nor have weights."""
         own = self.brings
         crossed = [(encoder, seed) for encoder in grid.encoders_of(self.name) for seed in grid.seeds_of(self.name)]
         return crossed if own is None else [(own, 0)]

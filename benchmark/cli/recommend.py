@@ -1,0 +1,198 @@
+"""`recommend`: an answer for somebody's own audio, without training anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from benchmark import registry
+from benchmark.cli.describe.command import table_at
+from benchmark.cli.options import (
+    AllowMissing,
+    Data,
+    Out,
+    StoreFolder,
+    Threads,
+    Workers,
+    data_folder,
+    print_failures,
+    split_names,
+    stoppable,
+)
+from benchmark.interfaces import Finding, UserError
+
+if TYPE_CHECKING:
+    from benchmark.corpora.tables.labels import Label
+    from benchmark.corpora.tables.table import Table
+    from benchmark.scheduler.settings import Settings
+
+
+def recommend(
+    what: Annotated[
+        str, typer.Argument(help="A table of your audio (CSV), or a folder whose sub-folders are classes.")
+    ],
+    labels: Annotated[str, typer.Option(help="Comma-separated label columns; by default all.")] = "",
+    encoders: Annotated[
+        str, typer.Option(help="Comma-separated folders that 'export' wrote, beside the encoders that ship.")
+    ] = "",
+    goal: Annotated[
+        float | None, typer.Option(help="A score to say the number of labels for; by default the next round one.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    out: Out = None,
+    data_dir: Data = None,
+    store_dir: StoreFolder = None,
+    workers: Workers = None,
+    threads: Threads = 1,
+    allow_missing: AllowMissing = False,
+) -> None:
+    """Say which encoder to take for your own audio, and how many labels it takes; nothing is trained."""
+    table = _table(what)
+    registry.load_plugins([table.path])
+    chosen = _chosen(table, split_names(labels))
+    from benchmark.cli.describe.table import lines_of, told_of
+
+    told = told_of(table, headers=True)
+    told["errors"] = []  # what no run can take was refused; columns that are left out were told of
+    for line in lines_of(table.path, told):
+        typer.echo(line, err=as_json)
+    _check_readable(table, allow_missing)
+    from benchmark.scheduler.settings import Settings
+
+    place = (out or Path("results") / f"recommend-{table.corpus}").absolute()
+    store = store_dir.absolute() if store_dir else None
+    settings = Settings(place, data_folder(data_dir), workers=workers, threads=threads, store=store)
+    told["warnings"] += _hear(table, allow_missing, settings, as_json)
+    answers = _ask(table, chosen, split_names(encoders), goal, settings, allow_missing)
+    page = settings.out / "leaderboard.html"
+    if as_json:
+        typer.echo(json.dumps({**told, "answers": answers["told"], "page": str(page)}, indent=1, ensure_ascii=False))
+        return
+    for line in answers["lines"]:
+        typer.echo(line)
+    typer.echo(f"\n{page}")
+
+
+def _table(what: str) -> Table:
+    """The table, without anything in it that no run can take.
+
+    Raises:
+        UserError: there is none, or something in it is wrong.
+    """
+    from benchmark.corpora.tables.table import read_table
+
+    path = table_at(what)
+    if path is None or not path.exists():
+        raise UserError(f"{what}: no such table or folder")
+    table = read_table(path)
+    table.refuse(table.errors)
+    table.refuse(table.sound.errors)
+    return table
+
+
+def _chosen(table: Table, names: Sequence[str]) -> list[Label]:
+    """The labels that a task can be made of; what is left out is told.
+
+    Raises:
+        UserError: there is none, or one that is asked for is not there.
+    """
+    known = {label.column.name: label for label in table.labels}
+    for name in names:
+        if name not in known:
+            raise registry.unknown(f"label columns of {table.path}", name, list(known))
+    wanted = [known[name] for name in names] or table.labels
+    why = {label.column.header: [*table.unusable(label), *_alone(table, label)] for label in wanted}
+    if all(why.values()):
+        table.refuse([finding for findings in why.values() for finding in findings])
+    for finding in (finding for findings in why.values() for finding in findings):
+        typer.echo(f"left out: {finding.what}", err=True)
+    return [label for label in wanted if not why[label.column.header]]
+
+
+def _alone(table: Table, label: Label) -> list[Finding]:
+    """Whether hardly a class is met again: titles and names are no labels."""
+    if label.column.kind == "number":
+        return []
+    counts = table.counts(label)
+    again = sum(bool(found["train"] and found["test"]) for found in counts.values())
+    if again >= 2 or (label.column.kind == "tags" and again):
+        return []
+    what = f"{again} of {len(counts)} classes are both in train and in test, where two would be something to learn"
+    return [Finding(f"column {label.column.header!r}: {what}")]
+
+
+def _check_readable(table: Table, allow_missing: bool) -> None:
+    from benchmark.cli.describe.table import unreadable
+
+    if not allow_missing:
+        table.refuse(unreadable(table))
+
+
+def _hear(table: Table, allow_missing: bool, settings: Settings, as_json: bool) -> list[dict[str, Any]]:
+    """Decode the files, once, and tell what is odd about their sound."""
+    from benchmark.cli.progress import Progress
+    from benchmark.corpora.leaks import read_twins
+    from benchmark.corpora.tables.listen import told_of_sound
+    from benchmark.corpora.verdicts import read_verdicts
+    from benchmark.drive import store_audio
+    from benchmark.scheduler.grid import Audio
+
+    audio = Audio(corpus=table.corpus, size="all", allow_missing=allow_missing)
+    typer.echo(f"reading {len(table.tracks)} tracks", err=True)
+    with stoppable(), Progress() as progress:
+        report, folder = store_audio(audio, [], settings, progress)
+    _stop_if_failed(report, settings)
+    silent = {name for name, length in zip(table.tracks["id"], table.sound.seconds, strict=True) if length != length}
+    verdicts = [row for row in read_verdicts(folder) if row["id"] not in silent]
+    found = told_of_sound(table, verdicts, read_twins(folder))
+    for finding in found:
+        typer.echo(f"warning{finding.where}: {finding.what}", err=as_json)
+    return [{"what": finding.what, "rows": list(finding.rows)} for finding in found]
+
+
+def _ask(
+    table: Table,
+    chosen: Sequence[Label],
+    exports: Sequence[str],
+    goal: float | None,
+    settings: Settings,
+    allow_missing: bool,
+) -> dict[str, Any]:
+    """Run the question, and put its answer into words and numbers, by label column."""
+    from benchmark.cli.progress import Progress
+    from benchmark.drive import drive
+    from benchmark.leaderboard.record import load_run
+    from benchmark.leaderboard.statistics.stats import read_scores
+    from benchmark.recommend.advice import advise
+    from benchmark.recommend.question import question
+    from benchmark.recommend.words import lines, told
+
+    train = (table.tracks["split"] == "train").to_numpy()
+    most = max(
+        sum(value is not None for value, own in zip(label.values, train, strict=True) if own) for label in chosen
+    )
+    seconds = [length for length, own in zip(table.sound.seconds, train, strict=True) if own]
+    tasks = {label.column.task: label.column.header for label in chosen}
+    grid = question(table.corpus, list(tasks), most, exports, seconds, allow_missing)
+    with stoppable(), Progress() as progress:
+        report = drive(grid, settings, progress)
+    _stop_if_failed(report, settings)
+    advices = advise(read_scores(settings.out), load_run(settings.out), goal)
+    own = (
+        f"python -m benchmark run --grid first --plugin {table.path} --set corpus={table.corpus} --set size=all "
+        f"--tasks {','.join(tasks)}"
+    )
+    return {
+        "told": {tasks[advice.task]: told(advice, own) for advice in advices},
+        "lines": [line for advice in advices for line in ("", *lines(advice, own))],
+    }
+
+
+def _stop_if_failed(report: Any, settings: Settings) -> None:
+    if report.failed:
+        print_failures(report, settings.out)
+        raise typer.Exit(1)
