@@ -14,6 +14,7 @@ from benchmark.cli.describe.command import table_at
 from benchmark.cli.options import (
     AllowMissing,
     Data,
+    Executor,
     Out,
     StoreFolder,
     Threads,
@@ -40,17 +41,20 @@ def recommend(
         str, typer.Option(help="Comma-separated folders that 'export' wrote, beside the encoders that ship.")
     ] = "",
     goal: Annotated[
-        float | None, typer.Option(help="A score to say the number of labels for; by default the next round one.")
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="A score to say the number of labels for; by default the next round one."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     out: Out = None,
     data_dir: Data = None,
     store_dir: StoreFolder = None,
+    executor: Executor = "local",
     workers: Workers = None,
     threads: Threads = 1,
     allow_missing: AllowMissing = False,
 ) -> None:
     """Say which encoder to take for your own audio, and how many labels it takes; nothing is trained."""
+    registry.executors.describe(executor)
     table = _table(what)
     registry.load_plugins([table.path])
     chosen = _chosen(table, split_names(labels))
@@ -65,7 +69,7 @@ def recommend(
 
     place = (out or Path("results") / f"recommend-{table.corpus}").absolute()
     store = store_dir.absolute() if store_dir else None
-    settings = Settings(place, data_folder(data_dir), workers=workers, threads=threads, store=store)
+    settings = Settings(place, data_folder(data_dir), executor, workers, threads, store=store)
     told["warnings"] += _hear(table, allow_missing, settings, as_json)
     answers = _ask(table, chosen, split_names(encoders), goal, settings, allow_missing)
     page = settings.out / "leaderboard.html"

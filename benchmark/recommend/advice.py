@@ -62,8 +62,9 @@ class Advice:
     Attributes:
         labels: labeled training tracks.
         rows: from the best down; the last one is the floor.
-        pairs: of the best with every other row, and of the best encoder that is pre-trained with every handcrafted one.
-        forecast: of the best row; None where its curve follows no law, or nothing is left to gain.
+        pairs: of every two rows, by name, in both orders.
+        forecast: of the best row; None where it is not told from the floor, its curve follows no law, or nothing is
+            left to gain.
     """
 
     task: str
@@ -133,7 +134,8 @@ def _of(task: str, cells: pd.DataFrame, runs: pd.DataFrame, told: pd.DataFrame, 
     first = at_all.iloc[0]
     if goal is None:
         goal = next_goal(rows[0].mean)
-    points = curve.points(runs[runs["strategy"] == rows[0].name])
+    heard = (rows[0].name, FLOOR) not in pairs or pairs[rows[0].name, FLOOR].wins == "first"
+    points = curve.points(runs[runs["strategy"] == rows[0].name]) if heard else None
     return Advice(
         task,
         str(first["metric"]),

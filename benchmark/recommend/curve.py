@@ -21,7 +21,7 @@ SLACK = 0.02
 #: by how much a curve may be drawn on
 FARTHEST = 10.0
 #: decay exponents that are tried; of published learning curves most lie within .07 and 1
-EXPONENTS = np.geomspace(0.03, 3.0, 100)
+EXPONENTS = np.geomspace(0.03, 3.0, 500)
 CEILING = 1.0
 _LEVEL = (2.5, 97.5)
 
@@ -101,7 +101,8 @@ def forecast(curve: Points, score: float) -> Forecast | None:
         return None
     laws = fit(curve.labels, np.vstack([curve.scores, curve.draws]))
     n = laws.labels(score)
-    n = np.where(n > FARTHEST * curve.labels[-1], np.inf, n)
+    most = float(curve.labels[-1])
+    n = np.where(n > FARTHEST * most, np.inf, np.maximum(n, most))  # it is known not to take fewer
     low, high = np.percentile(n[1:], _LEVEL, method="inverted_cdf")  # between a number and infinity lies nothing
     return Forecast(score, float(n[0]), float(min(low, n[0])), float(max(high, n[0])))
 

@@ -16,7 +16,7 @@ from benchmark.scheduler.grid import Grid
 #: points of a learning curve, and the labels at its first
 POINTS, FEWEST = 6, 10
 #: label draws of every point but the last, and untrained encoders, so that intervals are honest
-DRAWS, UNTRAINED = 8, 3
+DRAWS, UNTRAINED = 5, 3
 #: what no learning buys; the order is that of the page
 HANDCRAFTED = ("informed", "mfcc")
 FLOOR = "constant"

@@ -76,10 +76,10 @@ def outlook(advice: Advice) -> str:
     if found is None:
         return ""
     if math.isinf(found.labels):
-        least = f"; at least {_count(found.low)}" if math.isfinite(found.low) else ""
+        least = f"; perhaps from {_count(found.low)} on" if math.isfinite(found.low) else ""
         return f"{_size(found.score)} is not within {FARTHEST:.0f} times the labels that you have{least}"
-    high = _count(found.high) if math.isfinite(found.high) else "no end in sight"
-    return f"about {_count(found.labels)} labels for {_size(found.score)} ({_count(found.low)}-{high})"
+    among = f"{_count(found.low)}-{_count(found.high)}" if math.isfinite(found.high) else f"{_count(found.low)} or more"
+    return f"about {_count(found.labels)} labels for {_size(found.score)} ({among})"
 
 
 def lines(advice: Advice, own: str) -> list[str]:

@@ -37,7 +37,7 @@ def quick(*args: str, env: dict[str, str] | None = None, timeout: float = 500) -
     args = in_itself(args)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(IMPORTS)
-    if args[0] in ("run", "tune") and "--executor" not in args:
+    if args[0] in ("run", "tune", "recommend") and "--executor" not in args:
         args = (*args, "--executor", "inline")
     with tempfile.TemporaryDirectory() as folder:
         said = [Path(folder) / name for name in ("stdout", "stderr")]

@@ -48,9 +48,10 @@ class Row:
             raise UserError("; ".join(lines)) from error
         if "draws" in options and not found.supervised:
             raise UserError(f"strategies.{name}.draws: probes read all draws of a fraction at once; leave it out")
-        if "encoders" in options and found.encoder_name is not None:
-            raise UserError(f"strategies.{name}.encoders: {strategy} brings its own, {found.encoder_name}")
-        return cls(name, strategy, found, config, options.get("pretrain", {}), _start(name, found, options))
+        row = cls(name, strategy, found, config, options.get("pretrain", {}), _start(name, found, options))
+        if "encoders" in options and row.brings is not None:
+            raise UserError(f"strategies.{name}.encoders: {strategy} brings its own, {row.brings}")
+        return row
 
     @property
     def hears(self) -> bool:

@@ -1,0 +1,86 @@
+"""A folder whose sub-folders are classes is a table that nobody wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from clips import write_clip, write_table
+from typer.testing import CliRunner
+
+from benchmark.cli.describe.command import table_at
+from benchmark.cli.main import app
+from benchmark.corpora.tables.table import read_table
+from benchmark.interfaces import UserError
+from tasks.folder import load
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Files of names of all lengths: their noise follows from those."""
+    for i in range(40):
+        name = ("jazz", "rock")[i % 2]
+        write_clip(tmp_path / "mine" / name / f"{name}{'x' * i}.wav")
+    return tmp_path / "mine"
+
+
+def test_classes_are_sub_folders_and_files_their_own_groups(folder: Path) -> None:
+    (folder / "jazz" / "._jazz.wav").write_bytes(b"hidden")
+    (folder / "jazz" / "cover.jpg").write_bytes(b"no sound")
+    table = read_table(folder)
+    (label,) = table.labels
+    assert (table.corpus, label.column.task, label.classes) == ("mine", "mine-class", ("jazz", "rock"))
+    assert len(table.tracks) == table.tracks["group"].nunique() == 40
+    assert not table.warnings + table.errors
+    assert table.sound.unreadable == 0
+    corpus, task = load(folder)
+    assert corpus.home() == folder
+    assert sum(task().targets(corpus().tracks())) == 20
+
+
+def test_one_content_is_one_group_under_any_name_and_class(folder: Path) -> None:
+    for copy in ("jazz/copy.wav", "rock/other.wav"):
+        (folder / copy).write_bytes((folder / "jazz" / "jazz.wav").read_bytes())
+    groups = read_table(folder).tracks.set_index("path")["group"]
+    assert groups["jazz/copy.wav"] == groups["rock/other.wav"] == groups["jazz/jazz.wav"]
+    assert groups.nunique() == 40
+
+
+def test_folders_within_a_class_are_groups_where_there_are_some(folder: Path) -> None:
+    for i, album in enumerate(["a", "a", "b", "c"]):
+        write_clip(folder / "jazz" / album / f"{i}.wav", seconds=1 + i)
+    for i in range(3):
+        write_clip(folder / "rock" / "all" / f"{i}.wav", seconds=1.5 + i)
+    groups = read_table(folder).tracks.set_index("path")["group"]
+    assert groups["jazz/a/0.wav"] == groups["jazz/a/1.wav"] == "jazz/a"
+    assert groups["jazz/b/2.wav"] == "jazz/b"
+    assert groups["rock/all/0.wav"] == "rock/all/0.wav"
+
+
+def test_what_lies_beside_the_classes_is_told(folder: Path) -> None:
+    write_clip(folder / "stray.wav")
+    (finding,) = read_table(folder).warnings
+    assert (finding.what[:40], finding.rows) == ("1 files lie beside the classes, in none ", ())
+
+
+def test_a_table_in_a_folder_is_meant_if_it_lists_paths(folder: Path) -> None:
+    assert table_at(str(folder)) == folder
+    (folder / "features.csv").write_text("filename,mfcc\n")
+    assert table_at(str(folder)) == folder
+    written = write_table(folder, "path,genre", "jazz/jazz.wav,jazz")
+    assert table_at(str(folder)) == written
+
+
+def test_no_class_or_one_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is none in any"):
+        read_table(tmp_path)
+    write_clip(tmp_path / "jazz" / "a.wav")
+    with pytest.raises(UserError, match="there is sound in 1 of them"):
+        read_table(tmp_path)
+
+
+def test_data_describe_takes_it(folder: Path) -> None:
+    said = CliRunner().invoke(app, ["data", "describe", str(folder)])
+    assert said.exit_code == 0, said.output
+    assert "40 tracks" in said.output
+    assert "line" not in said.output
