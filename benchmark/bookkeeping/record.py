@@ -12,6 +12,7 @@ import yaml
 from benchmark import __version__, registry
 from benchmark.bookkeeping import provenance
 from benchmark.bookkeeping.sound import Sound
+from benchmark.encoders.exported import called
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.checkpoints import heard_by_all
 from benchmark.scheduler.planning.keys import ENGINE
@@ -58,7 +59,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
                 "draws": grid.draws_of(name),
                 "options": row.config.model_dump(mode="json", exclude_defaults=True)
                 | ({"pretrain": row.pretrain} if row.pretrain else {})
-                | ({"weights": row.start[1].named} if row.start else {}),
+                | ({"weights": called(row.start[0])} if row.start else {}),
                 **_heard(grid, row, tasks),
             }
             for name, row in strategies.items()

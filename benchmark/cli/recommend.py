@@ -126,7 +126,8 @@ def _alone(table: Table, label: Label) -> list[Finding]:
     if again >= 2 or (label.column.kind == "tags" and again):
         return []
     what = f"{again} of {len(counts)} classes are both in train and in test, where two would be something to learn"
-    return [Finding(f"column {label.column.header!r}: {what}")]
+    drawn = "; the split was drawn by chance: a column 'split' says which is which" if table.drawn else ""
+    return [Finding(f"column {label.column.header!r}: {what}{drawn}")]
 
 
 def _check_readable(table: Table, allow_missing: bool) -> None:

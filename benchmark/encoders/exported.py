@@ -57,12 +57,6 @@ class About(BaseModel):
     key: str = ""
     made_with: str = ""
 
-    @property
-    def named(self) -> str:
-        """Whose weights they are, in a line."""
-        heard = f"{self.crops:,.0f} crops of {self.corpus}" if self.crops else self.corpus or "nothing"
-        return f"{self.row or self.encoder} (heard {heard})"
-
 
 def shipped() -> dict[str, Path]:
     """The exports that come with the package, by name; there may be none."""
@@ -74,6 +68,11 @@ def find(source: str | Path) -> Path | None:
     """The folder that is meant by a path, or by the name of what comes with the package; None if there is neither."""
     folder = Path(source)
     return folder if folder.is_dir() else shipped().get(str(source))
+
+
+def called(folder: Path) -> str:
+    """What finds an export again: its name, if it comes with the package, or else its path."""
+    return next((name for name, own in shipped().items() if own == folder), str(folder))
 
 
 def about_of(source: str | Path) -> tuple[Path, About]:

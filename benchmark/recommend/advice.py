@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from benchmark.leaderboard.statistics import compare, stats, tables
 from benchmark.leaderboard.statistics.levels import POWER
 from benchmark.recommend import curve
 from benchmark.recommend.curve import Forecast, Points
-from benchmark.recommend.question import FLOOR, HANDCRAFTED
+from benchmark.recommend.question import FLOOR
 
 #: scores that people ask for are multiples of this, and so much better than what they have
 _STEP, _BETTER = 0.05, 0.02
@@ -27,10 +26,12 @@ class Row:
     Attributes:
         leads: whether it is the best, or not told apart from it.
         heard: what its weights heard; `none` without any.
+        weights: the export that they are from; empty without any.
     """
 
     name: str
     heard: str
+    weights: str
     mean: float
     low: float
     high: float
@@ -91,20 +92,15 @@ class Advice:
         """The best, and all that are not told apart from it."""
         return [row for row in self.contestants if row.leads]
 
-    def of(self, names: Iterable[str]) -> list[Row]:
-        """Some of the contestants, from the best down."""
-        wanted = set(names)
-        return [row for row in self.contestants if row.name in wanted]
-
     @property
-    def handcrafted(self) -> list[Row]:
-        """Those that nothing was learned for."""
-        return self.of(HANDCRAFTED)
+    def untrained(self) -> list[Row]:
+        """Those that nobody trained."""
+        return [row for row in self.contestants if not row.weights]
 
     @property
     def pretrained(self) -> list[Row]:
         """Those whose weights come from a pre-training."""
-        return [row for row in self.contestants if row.name not in (*HANDCRAFTED, "random")]
+        return [row for row in self.contestants if row.weights]
 
 
 def advise(scores: pd.DataFrame, run: Run, goal: float | None = None) -> list[Advice]:
@@ -121,14 +117,12 @@ def advise(scores: pd.DataFrame, run: Run, goal: float | None = None) -> list[Ad
     cells = cells[cells["main"]]
     cells = cells.assign(contends=cells["strategy"] != FLOOR)
     cells["mark"] = compare.marks(cells, told, run.up)
-    return [_of(str(task), part, runs[runs["task"] == task], told, goal) for task, part in cells.groupby("task")]
+    return [_of(str(task), part, runs[runs["task"] == task], told, run, goal) for task, part in cells.groupby("task")]
 
 
-def _of(task: str, cells: pd.DataFrame, runs: pd.DataFrame, told: pd.DataFrame, goal: float | None) -> Advice:
+def _of(task: str, cells: pd.DataFrame, runs: pd.DataFrame, told: pd.DataFrame, run: Run, goal: float | None) -> Advice:
     at_all = cells[cells["fraction"] == cells["fraction"].max()].dropna(subset="mean").sort_values("mean")[::-1]
-    rows = [
-        _row(name, cells, str(heard)) for name, heard in zip(at_all["strategy"], at_all["pretrain_corpus"], strict=True)
-    ]
+    rows = [_row(name, cells, run) for name in at_all["strategy"]]
     rows.sort(key=lambda row: (row.name == FLOOR, -row.mean))
     pairs = _pairs(told[(told["task"] == task) & (told["fraction"] == cells["fraction"].max())])
     first = at_all.iloc[0]
@@ -158,13 +152,14 @@ def next_goal(score: float) -> float | None:
     return goal if goal < 1 else None
 
 
-def _row(name: str, cells: pd.DataFrame, heard: str) -> Row:
+def _row(name: str, cells: pd.DataFrame, run: Run) -> Row:
     own = cells[cells["strategy"] == name].dropna(subset="mean").sort_values("fraction")
     last = own.iloc[-1]
     points = own[["n_train", "mean", "low", "high"]].itertuples(index=False, name=None)
     return Row(
         name,
-        heard,
+        str(last["pretrain_corpus"]),
+        str(run.strategy(name).options.get("weights", "")),
         float(last["mean"]),
         float(last["low"]),
         float(last["high"]),

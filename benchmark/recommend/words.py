@@ -28,27 +28,25 @@ def sentence(advice: Advice, own: str) -> str:
             f"{_size(floor.detectable)} would have been seen. Perhaps the label cannot be heard; else it takes more of "
             "them."
         )
-    ours, plain = advice.pretrained, advice.handcrafted
+    ours, plain = advice.pretrained, advice.untrained
     if not ours:
         return f"{_lead(advice)} No pre-trained encoder was compared: --encoders DIR adds what 'export' wrote."
-    if not plain:
-        return _lead(advice)
-    if all(advice.pairs[plain[0].name, row.name].wins == "first" for row in ours):
+    if not any(row.leads for row in ours):
         return (
-            f"{_capital(plain[0])} {_is(plain[0])} not beaten on your data: pre-training on {_heard(ours)} does not "
-            f"help here. Take {_called(plain[0])}; or pre-train on your own recordings: {own}"
+            f"{_capital(best)} {_is(best)} not beaten on your data: pre-training on {_heard(ours)} does not help here. "
+            f"Take {_called(best)}; or pre-train on your own recordings: {own}"
         )
     between = advice.pairs[ours[0].name, plain[0].name]
-    if between.wins == "first":
+    if not any(row.leads for row in plain):
         by = f"{_size(between.mean)} (± {_size(between.half)})"
         return (
-            f"{ours[0].name} beats {_called(plain[0])} by {by}: pre-training on "
-            f"{_heard(ours[:1])} helps here. Use it: benchmark.load_encoder.{_also(advice, best)}"
+            f"{best.name} beats {_called(plain[0])} by {by}: pre-training on {_heard(ours[:1])} helps here. "
+            f"benchmark.load_encoder({best.weights!r}) is what to use.{_also(advice)}"
         )
     return (
         f"{ours[0].name} ({_size(ours[0].mean)}) and {_called(plain[0])} ({_size(plain[0].mean)}) could not be told "
         f"apart: with {advice.tested} test tracks, a difference of {_size(between.detectable)} would have been seen. "
-        f"{_capital(plain[0])} {'cost' if plain[0].name == 'informed' else 'costs'} less."
+        f"{_capital(plain[0])} {'need' if plain[0].name == 'informed' else 'needs'} no pre-training."
     )
 
 
@@ -65,8 +63,8 @@ def _lead(advice: Advice) -> str:
     return f"{told}, not told apart from {names}: a difference of {_size(worst)} would have been seen."
 
 
-def _also(advice: Advice, best: Row) -> str:
-    tied = [row.name for row in advice.leading if row is not best]
+def _also(advice: Advice) -> str:
+    tied = [row.name for row in advice.leading if row is not advice.best]
     return f" Not told apart from it: {', '.join(tied)}." if tied else ""
 
 
@@ -120,6 +118,7 @@ def _row(row: Row) -> dict[str, Any]:
     names = ("labels", "mean", "low", "high")
     return {
         "heard": row.heard,
+        "weights": row.weights or None,
         **{name: _finite(getattr(row, name)) for name in names[1:]},
         "curve": [dict(zip(names, map(_finite, point), strict=True)) for point in row.curve],
     }

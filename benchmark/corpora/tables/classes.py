@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from benchmark.corpora.datasets.dataset import drawn
 from benchmark.corpora.datasets.layout import SOUND, shown
 from benchmark.corpora.datasets.signatures import sign
 from benchmark.corpora.tables.cells import Findings, Row, composed
@@ -21,8 +22,13 @@ _FOLDERS = 3
 _NO_LINE = 0
 
 
-def read_classes(folder: Path, found: Findings) -> tuple[Row, list[Row]]:
-    """Header and rows, as of a table with the columns path, group and class.
+def read_classes(folder: Path, shares: dict[str, float], found: Findings) -> tuple[Row, list[Row]]:
+    """Header and rows, as of a table with the columns path, group, split and class.
+
+    Args:
+        folder: with a sub-folder for each class.
+        shares: of each class's groups that are drawn for val and test.
+        found: takes what is odd about it.
 
     Raises:
         UserError: there are no two sub-folders with sound in them.
@@ -40,8 +46,20 @@ def read_classes(folder: Path, found: Findings) -> tuple[Row, list[Row]]:
     if beside:
         found.warn(f"{len(beside)} files lie beside the classes, in none of them, and are skipped: {beside[0]}, ...")
     groups = _groups(folder, paths)
-    rows = [[path, group, path.split("/")[0]] for path, group in zip(paths, groups, strict=True)]
-    return _row(["path", "group", "class"]), [_row(cells) for cells in rows]
+    splits = _splits([path.split("/")[0] for path in paths], groups, shares)
+    rows = [[path, group, splits[group], path.split("/")[0]] for path, group in zip(paths, groups, strict=True)]
+    return _row(["path", "group", "split", "class"]), [_row(cells) for cells in rows]
+
+
+def _splits(classes: Sequence[str], groups: Sequence[str], shares: dict[str, float]) -> dict[str, str]:
+    """By group: drawn class by class, so that each is in all parts if it can be; of two classes, with the first."""
+    import pandas as pd
+
+    found: dict[str, str] = {}
+    for _, part in pd.Series(groups).groupby(pd.Series(classes)):
+        new = part[~part.isin(list(found))]
+        found |= dict(zip(new, drawn(new, shares, "classes"), strict=True))
+    return found
 
 
 def _row(cells: list[str]) -> Row:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: shares of the groups that are drawn where the table has no splits; and how few groups cannot be shared out, two each
-VAL, TEST, FEW = 0.15, 0.15, 6
+SHARES, FEW = {"test": 0.15, "val": 0.15}, 6
 #: errors that a message lists
 _SHOWN = 10
 
@@ -111,7 +111,7 @@ def read_table(path: Path) -> Table:
     corpus = name_of(_home(path).name)
     if not corpus:
         found.fail(f"the folder {_home(path).name!r} holds no letter or digit to call a corpus by")
-    header, rows = read_classes(path, found) if path.is_dir() else read_cells(path, found)
+    header, rows = read_classes(path, SHARES, found) if path.is_dir() else read_cells(path, found)
     own, columns = read_columns(corpus, header, found)
     if "path" not in own:
         listed = ", ".join(map(repr, header.cells))
@@ -119,7 +119,7 @@ def read_table(path: Path) -> Table:
     records, kept = read_tracks(own, rows, found)
     labels = [read_label(column, kept, found) for column in columns]
     tracks = _frame(records, {"start", "seconds"} & own.keys(), labels)
-    drawn = "split" not in own
+    drawn = path.is_dir() or "split" not in own
     for sentence in words_of_groups(tracks):
         shared = tracks["group"].isin(cut(tracks))
         found.warn(sentence, *(row.line for row, both in zip(kept, shared, strict=True) if both))
@@ -138,7 +138,7 @@ def _frame(records: list[dict[str, Any]], excerpts: set[str], labels: list[Label
     frame = pd.DataFrame(records, columns=columns).astype(types)
     undecided = frame["split"].isna()
     if undecided.any():
-        frame["split"] = drawn(frame["group"], {"test": TEST, "val": VAL}, "table")
+        frame["split"] = drawn(frame["group"], SHARES, "table")
     held = {label.column.key: (label.values, label.column.kind) for label in labels}
     return frame.assign(
         **{key: pd.Series(values, dtype=float if kind == "number" else object) for key, (values, kind) in held.items()}

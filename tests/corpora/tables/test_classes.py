@@ -38,6 +38,13 @@ def test_classes_are_sub_folders_and_files_their_own_groups(folder: Path) -> Non
     assert sum(task().targets(corpus().tracks())) == 20
 
 
+def test_every_class_is_in_every_part(folder: Path) -> None:
+    table = read_table(folder)
+    assert table.drawn
+    parts = {"train": 14, "val": 3, "test": 3}
+    assert table.counts(table.labels[0]) == {"jazz": parts, "rock": parts}
+
+
 def test_one_content_is_one_group_under_any_name_and_class(folder: Path) -> None:
     for copy in ("jazz/copy.wav", "rock/other.wav"):
         (folder / copy).write_bytes((folder / "jazz" / "jazz.wav").read_bytes())
