@@ -23,6 +23,8 @@ from benchmark.plugin_code import PACKAGES, code_hash, spec_of
 T = TypeVar("T")
 
 _PLUGINS = "MIR_PRETEXT_PLUGINS"
+#: below a folder: all sound that lies there
+EVERYTHING = "*"
 
 #: what 'list' lists
 LISTED = ("strategies", "tasks", "encoders", "corpora", "executors", "claims", "grids")
@@ -152,13 +154,14 @@ def load_plugins(paths: list[Path]) -> None:
 
     Of a Python file, each class of its own with an `info` becomes an entry of its axis, under `info.name`. Files with
     another suffix (a table of audio files, `.csv`) are read by the loader of that suffix, an entry point of group
-    `benchmark.loaders` that turns a path into such classes; folders, by the one that is called `folder`.
+    `benchmark.loaders` that turns a path into such classes; folders, by the one that is called `folder`; and
+    `FOLDER/*`, all sound below one, by `sound`.
 
     Raises:
         UserError: no such file, it cannot be imported or read, or it defines nothing.
     """
     for path in paths:
-        if not path.exists():
+        if not (path.parent if path.name == EVERYTHING else path).exists():
             raise UserError(f"--plugin {path}: no such file")
         plugin = str(path.absolute())
         if os.pathsep in plugin:
@@ -210,7 +213,7 @@ def _axis_of(cls: type) -> Registry[Any]:
 
 def _classes_of(plugin: str) -> list[Any]:
     path = Path(plugin)
-    kind = "folder" if path.is_dir() else path.suffix[1:]
+    kind = "sound" if path.name == EVERYTHING else "folder" if path.is_dir() else path.suffix[1:]
     try:
         if not path.is_absolute():
             loaded = importlib.import_module(plugin)
@@ -219,9 +222,9 @@ def _classes_of(plugin: str) -> list[Any]:
             return [c for c in own if "info" in vars(c)]
         loaders = {entry.name: entry for entry in entry_points(group="benchmark.loaders")}
         if kind not in loaders:
-            known = ", .".join(sorted(set(loaders) - {"folder"}))
+            known = ", .".join(sorted(set(loaders) - {"folder", "sound"}))
             raise UserError(f"--plugin {plugin}: nobody reads {path.suffix}; known: .py, .{known}, and folders")
-        classes: list[Any] = loaders[kind].load()(path)
+        classes: list[Any] = loaders[kind].load()(path.parent if kind == "sound" else path)
     except UserError:
         raise
     except Exception as error:

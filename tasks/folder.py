@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.corpora.datasets.dataset import DataSet
 from benchmark.corpora.tables.files import on_disk
-from benchmark.corpora.tables.table import Table, read_table
+from benchmark.corpora.tables.table import Table, read_table, sound_below
 from benchmark.interfaces import Finding, Info, Task
 from tasks.kinds.classification import Classification
 from tasks.kinds.regression import Regression
@@ -46,19 +46,33 @@ def load(path: Path) -> list[type]:
     """
     table = read_table(path)
     table.refuse(table.errors)
-    corpus = type(
+    return [_corpus(table), *(_task(table, label, number) for number, label in enumerate(table.labels))]
+
+
+def load_sound(folder: Path) -> list[type]:
+    """The corpus of all sound below a folder, to pre-train on.
+
+    Raises:
+        UserError: there is too little.
+    """
+    table = sound_below(folder)
+    table.refuse(table.errors)
+    return [_corpus(table)]
+
+
+def _corpus(table: Table) -> type[_Folder]:
+    return type(
         "Corpus",
         (_Folder,),
         {
-            "__doc__": f"{len(table.tracks)} tracks of {path}.",
-            "info": Info(table.corpus, table.corpus, str(path), version=2),
+            "__doc__": f"{len(table.tracks)} tracks of {table.path}.",
+            "info": Info(table.corpus, table.corpus, str(table.path), version=2),
             "licence": "yours",
-            "get": f"Put the files where {path} says",
+            "get": f"Put the files where {table.path} says",
             "disk": "yours",
             "table": table,
         },
     )
-    return [corpus, *(_task(table, label, number) for number, label in enumerate(table.labels))]
 
 
 class _Folder(DataSet):

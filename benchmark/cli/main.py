@@ -22,6 +22,7 @@ from benchmark.cli.options import (
     Budget,
     By,
     Columns,
+    Corpus,
     Corruptions,
     Data,
     Deterministic,
@@ -29,6 +30,7 @@ from benchmark.cli.options import (
     Executor,
     GridName,
     Home,
+    Init,
     KeepEmbeddings,
     Names,
     NoMLflow,
@@ -44,6 +46,7 @@ from benchmark.cli.options import (
     TimeLimit,
     Workers,
     corpora_of,
+    corpus_named,
     data_folder,
     numbers,
     print_failures,
@@ -87,6 +90,8 @@ def run(
     only: Only = None,
     exclude: Exclude = None,
     plugin: Plugins = None,
+    corpus: Corpus = "",
+    init: Init = "",
     budget: Budget = 1.0,
     against: Against = None,
     executor: Executor = "local",
@@ -122,6 +127,7 @@ def run(
     values |= {"allow_missing": True} if allow_missing else {}
     values |= {"corruptions": all_corruptions()} if corruptions else {}
     values |= {"seeds": numbers(seeds, "--seeds", int)} if seeds else {}
+    values |= grids.elsewhere(grids.load(grid, values), corpus_named(corpus)) if corpus else {}
     chosen = grids.narrow(
         grids.load(grid, values),
         split_names(strategies),
@@ -130,6 +136,7 @@ def run(
         budget,
     )
     _check_names(chosen, executor)
+    chosen = grids.starting_from(chosen, init) if init else chosen
     warn_of(corpora_of(chosen))
     settings = Settings(
         (out or Path("results") / chosen.name).absolute(),

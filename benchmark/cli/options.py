@@ -109,10 +109,37 @@ By = Annotated[
         help="Columns of the table in the terminal: what is heard (pitch, time, timbre, style), or every task.",
     ),
 ]
+Corpus = Annotated[
+    str,
+    typer.Option(
+        "--corpus", help="What to pre-train on instead: a corpus's name, or folder:PATH, all audio below a folder."
+    ),
+]
+Init = Annotated[
+    str, typer.Option("--init", help="Go on from these weights: a folder that 'export' wrote, or a name that ships.")
+]
 Protocol = Annotated[str, typer.Option(help="probe (frozen encoder) or finetune; by default the grid's.")]
 Corruptions = Annotated[
     bool, typer.Option("--corruptions", help="Score test audio also under every corruption, severities 1 to 4.")
 ]
+
+
+def corpus_named(text: str) -> str:
+    """The name of a corpus, or of one that is made of a folder here: `folder:PATH`.
+
+    Raises:
+        UserError: there is no such folder, or too little sound in it.
+    """
+    from benchmark.corpora.tables.columns import name_of
+
+    kind, colon, path = text.partition(":")
+    if kind != "folder" or not colon:
+        return text
+    folder = Path(path).absolute()
+    if not folder.is_dir():
+        raise UserError(f"--corpus {text}: no such folder")
+    registry.load_plugins([folder / registry.EVERYTHING])
+    return f"folder-{name_of(folder.name)}"
 
 
 def numbers(text: str, option: str, kind: type[float]) -> list[Any]:

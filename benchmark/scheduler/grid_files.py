@@ -157,6 +157,25 @@ def narrow(
         raise UserError("; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())) from error
 
 
+def elsewhere(grid: Grid, corpus: str) -> dict[str, Any]:
+    """Changes of a grid that pre-train on another corpus, whole, while what tasks are read from stays as large."""
+    return {"corpus": corpus, "size": "all", "sizes": {**dict.fromkeys(grid.corpora, grid.size), **grid.sizes}}
+
+
+def starting_from(grid: Grid, weights: str) -> Grid:
+    """The same grid whose rows that are trained start from an export's weights.
+
+    Raises:
+        UserError: none is trained.
+    """
+    raw = grid.model_dump(exclude_unset=True)
+    trained = {n: o for n, o in raw["strategies"].items() if registry.strategies.get(str(o.get("strategy", n))).trains}
+    if not trained:
+        raise UserError(f"--init {weights}: no row of {grid.name} is trained")
+    raw["strategies"] |= {name: {**options, "weights": weights} for name, options in trained.items()}
+    return Grid.model_validate(raw)
+
+
 def _narrow_search(search: Search, rows: Mapping[str, Any], budget: float) -> dict[str, Any] | None:
     """Only for these rows; None if it is for none of them."""
     spaces = {row: space for row, space in search.spaces.items() if row in rows}

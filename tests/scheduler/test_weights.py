@@ -18,6 +18,8 @@ from benchmark.encoders.exported import About
 from benchmark.interfaces import UserError
 from benchmark.pretrained.package import load
 from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.grid_files import load as load_grid
+from benchmark.scheduler.grid_files import narrow, starting_from
 from benchmark.scheduler.jobs import _strategy
 from benchmark.scheduler.planning.plan import plan
 from benchmark.store.job import Job
@@ -127,3 +129,11 @@ def test_what_cannot_be_is_refused_before_anything_runs(tmp_path: Path) -> None:
     ):
         with pytest.raises(UserError, match=says):
             planned(rows)
+
+
+def test_a_run_goes_on_from_them_where_rows_are_trained(tmp_path: Path) -> None:
+    folder = str(write_export(tmp_path / "a"))
+    grid = starting_from(load_grid("smoke"), folder)
+    assert {name for name, options in grid.strategies.items() if "weights" in options} == {"simclr", "byol"}
+    with pytest.raises(UserError, match="no row of smoke is trained"):
+        starting_from(narrow(load_grid("smoke"), strategies=["mfcc", "random"]), folder)

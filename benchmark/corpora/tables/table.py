@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.corpora.datasets.dataset import SPLITS, drawn
 from benchmark.corpora.leaks import cut, words_of_groups
-from benchmark.corpora.tables.cells import Findings, read_cells
+from benchmark.corpora.tables.cells import Findings, Row, read_cells
 from benchmark.corpora.tables.classes import read_classes
 from benchmark.corpora.tables.columns import name_of, read_columns
 from benchmark.corpora.tables.files import Lengths
 from benchmark.corpora.tables.labels import Label, read_label
+from benchmark.corpora.tables.sounds import OWN, read_sounds
 from benchmark.corpora.tables.tracks import read_tracks
 from benchmark.corpora.usable import lacking
 from benchmark.interfaces import Finding, UserError
@@ -118,8 +119,32 @@ def read_table(path: Path) -> Table:
         raise UserError(f"{path}: a table needs a header with a column 'path', and a row per file; there is {listed}")
     records, kept = read_tracks(own, rows, found)
     labels = [read_label(column, kept, found) for column in columns]
-    tracks = _frame(records, {"start", "seconds"} & own.keys(), labels)
     drawn = path.is_dir() or "split" not in own
+    return _table(path, corpus, records, kept, {"start", "seconds"} & own.keys(), labels, drawn, found)
+
+
+def sound_below(folder: Path) -> Table:
+    """All sound below a folder, without labels.
+
+    Raises:
+        UserError: there is too little.
+    """
+    found, name = Findings(), name_of(folder.absolute().name)
+    records, kept = read_tracks(OWN, read_sounds(folder), found)
+    return _table(folder, f"folder-{name}", records, kept, set(), [], True, found)
+
+
+def _table(
+    path: Path,
+    corpus: str,
+    records: list[dict[str, Any]],
+    kept: list[Row],
+    excerpts: set[str],
+    labels: list[Label],
+    drawn: bool,
+    found: Findings,
+) -> Table:
+    tracks = _frame(records, excerpts, labels)
     for sentence in words_of_groups(tracks):
         shared = tracks["group"].isin(cut(tracks))
         found.warn(sentence, *(row.line for row, both in zip(kept, shared, strict=True) if both))
