@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from benchmark import registry
 from benchmark.encoders.exported import CONFIG, SCRIPT, WEIGHTS, About
@@ -51,6 +52,7 @@ def _what(chosen: Chosen, about: About) -> str:
         "Output": f"{about.embedding_dim} dimensions, {about.frame_rate:.4g} frames per second",
         "Crops heard": f"{about.crops:,.0f}, of 3 s each" if about.crops else "none: nothing trained its weights",
         "Corpus": about.corpus,
+        "Tracks heard": _heard(chosen.manifest["info"]),
         **{f"Licence of {name}": licence for name, licence in about.licences.items()},
         "Labels heard": about.labels or "none",
         "Seed": f"{about.seed}" + (f", of {seeds}; which scores best did not count" if len(chosen.seeds) > 1 else ""),
@@ -63,6 +65,11 @@ def _what(chosen: Chosen, about: About) -> str:
         "Key": f"`{about.key}`",
     }
     return _table(["", ""], [[name, value] for name, value in facts.items() if value])
+
+
+def _heard(info: dict[str, Any]) -> str:
+    """How many tracks, and how often; empty without pre-training."""
+    return f"{info['tracks']:,}, each {info['epochs']:.3g} times" if info.get("tracks") and info.get("epochs") else ""
 
 
 def _use(about: About, scripted: bool) -> str:

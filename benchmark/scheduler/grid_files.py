@@ -158,8 +158,10 @@ def narrow(
 
 
 def elsewhere(grid: Grid, corpus: str) -> dict[str, Any]:
-    """Changes of a grid that pre-train on another corpus, whole, while what tasks are read from stays as large."""
-    return {"corpus": corpus, "size": "all", "sizes": {**dict.fromkeys(grid.corpora, grid.size), **grid.sizes}}
+    """Changes of a grid that pre-train on another corpus, while what tasks are read from stays as large."""
+    known = list(registry.corpora.get(corpus).sizes)
+    size = grid.size if grid.size in known else known[-1]
+    return {"corpus": corpus, "size": size, "sizes": {**dict.fromkeys(grid.corpora, grid.size), **grid.sizes}}
 
 
 def starting_from(grid: Grid, weights: str) -> Grid:

@@ -15,6 +15,8 @@ from benchmark.interfaces import UserError
 
 #: of the tracks, to watch the training by
 HELD_OUT = {"val": 0.1}
+#: how alike embeddings are takes two of them
+FEWEST_HELD_OUT = 2
 #: where the columns of a row stand
 OWN = {"path": 0, "group": 1, "split": 2}
 
@@ -29,18 +31,21 @@ def read_sounds(folder: Path) -> list[Row]:
 
     paths = sorted(path for path in shown(folder) if PurePosixPath(path).suffix.lower() in SOUND)
     groups = [composed(_artist(folder / path) or _above(path)) for path in paths]
-    if len(set(groups)) < 2:
+    if len(paths) < 3 or len(set(groups)) < 2:
         raise UserError(
-            f"{folder}: {len(paths)} sounds of {len(set(groups))} artists or folders: pre-training needs two, one to "
-            f"watch it by; files are known by their endings: {' '.join(sorted(SOUND))}"
+            f"{folder}: {len(paths)} sounds of {len(set(groups))} artists or folders: pre-training needs three, two of "
+            f"them to watch it by; files are known by their endings: {' '.join(sorted(SOUND))}"
         )
     return _rows(paths, groups, drawn(pd.Series(groups), HELD_OUT, "sounds").tolist())
 
 
 def _rows(paths: Sequence[str], groups: Sequence[str], splits: list[str]) -> list[Row]:
-    if "val" not in splits:  # a few large groups: the smallest one then
-        smallest = min(sorted(set(groups)), key=groups.count)
-        splits = ["val" if group == smallest else "train" for group in groups]
+    while splits.count("val") < FEWEST_HELD_OUT:  # of a few groups: the smallest of those that are left
+        heard = {group for group, split in zip(groups, splits, strict=True) if split == "train"}
+        if len(heard) < 2:
+            break
+        smallest = min(sorted(heard), key=groups.count)
+        splits = ["val" if group == smallest else split for group, split in zip(groups, splits, strict=True)]
     cells = ([composed(path), group, split] for path, group, split in zip(paths, groups, splits, strict=True))
     return [Row(0, row, row) for row in cells]
 

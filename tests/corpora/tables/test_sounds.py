@@ -51,6 +51,13 @@ def test_of_two_large_groups_the_smaller_one_is_held_out(tmp_path: Path) -> None
     assert set(tracks["path"][tracks["split"] == "val"]) == {"b/4444.wav", "b/55555.wav"}
 
 
+def test_two_tracks_are_held_out_at_least(tmp_path: Path) -> None:
+    """How alike embeddings are takes two of them: with one, trainings failed."""
+    for i in range(8):
+        write_clip(tmp_path / f"y{'x' * i}.wav")
+    assert sound_below(tmp_path).tracks["split"].value_counts().to_dict() == {"train": 6, "val": 2}
+
+
 def test_one_artist_is_too_few(tmp_path: Path) -> None:
     write_clip(tmp_path / "a" / "1.wav")
     with pytest.raises(UserError, match="1 sounds of 1 artists or folders"):
