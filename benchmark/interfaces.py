@@ -241,6 +241,10 @@ class Task(ABC):
         """Score decoded predictions against targets; override for metrics that are not means over items."""
         return {name: float(values.mean()) for name, values in self.item_scores(predictions, targets).items()}
 
+    def main_score(self, predictions: list[Any], targets: list[Any]) -> float:
+        """The main metric alone, by which settings are chosen; override where that can be had faster."""
+        return self.score(predictions, targets)[self.metric]
+
     def resampled_scores(
         self, predictions: list[Any], targets: list[Any], draws: list[NDArray[np.int64]]
     ) -> list[dict[str, float]]:

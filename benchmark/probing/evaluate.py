@@ -108,7 +108,7 @@ class Trial:
     def select(self, outputs: Outputs, rows: NDArray[np.int64], frame_rate: float) -> float:
         """The main metric of outputs on validation tracks, higher is better."""
         predicted = self.task.decode(outputs, frame_rate)
-        value = self.task.score(predicted, [self.labels[i] for i in rows])[self.task.metric]
+        value = self.task.main_score(predicted, [self.labels[i] for i in rows])
         return value if self.task.higher_is_better else -value
 
     def scored(

@@ -24,9 +24,8 @@ def sentence(advice: Advice, own: str) -> str:
     best, floor = advice.best, advice.pairs.get((advice.best.name, FLOOR))
     if floor is not None and floor.wins != "first":
         return (
-            f"Nothing here is told from guessing without listening: with {advice.tested} test tracks, a difference of "
-            f"{_size(floor.detectable)} would have been seen. Perhaps the label cannot be heard; else it takes more of "
-            "them."
+            f"Nothing here is told from guessing without listening: {_seen(advice, floor.detectable)}. Perhaps the "
+            "label cannot be heard; else it takes more of them."
         )
     ours, plain = advice.pretrained, advice.untrained
     if not ours:
@@ -45,7 +44,7 @@ def sentence(advice: Advice, own: str) -> str:
         )
     return (
         f"{ours[0].name} ({_size(ours[0].mean)}) and {_called(plain[0])} ({_size(plain[0].mean)}) could not be told "
-        f"apart: with {advice.tested} test tracks, a difference of {_size(between.detectable)} would have been seen. "
+        f"apart: {_seen(advice, between.detectable)}. "
         f"{_capital(plain[0])} {'need' if plain[0].name == 'informed' else 'needs'} no pre-training."
     )
 
@@ -60,7 +59,14 @@ def _lead(advice: Advice) -> str:
         return f"{told}."
     worst = max(advice.pairs[advice.best.name, row.name].detectable for row in others)
     names = ", ".join(map(_called, others))
-    return f"{told}, not told apart from {names}: a difference of {_size(worst)} would have been seen."
+    return f"{told}, not told apart from {names}: {_seen(advice, worst)}."
+
+
+def _seen(advice: Advice, difference: float) -> str:
+    """How large a difference would have been seen."""
+    if not difference < 1:  # as large as there can be any, or nobody knows
+        return f"with {advice.tested} test tracks, too few or of too few groups, none could be seen"
+    return f"with {advice.tested} test tracks, a difference of {_size(difference)} would have been seen"
 
 
 def _also(advice: Advice) -> str:

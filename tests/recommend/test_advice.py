@@ -101,6 +101,11 @@ def test_where_nothing_separates_nobody_is_recommended() -> None:
     assert not any(name in said for name in ("MFCC", "simclr"))
 
 
+def test_of_too_few_tests_it_says_that_nothing_could_be_seen() -> None:
+    said = sentence(advice(GUESSING, noise=0.5), "OWN")
+    assert "too few or of too few groups, none could be seen" in said
+
+
 def test_sentence_and_leading_group_agree() -> None:
     """Whoever is better than every single other leads; Holm's correction over all pairs is not asked for besides."""
     found = advice(TIED | {"mfcc": 0.865, "simclr": 0.802})

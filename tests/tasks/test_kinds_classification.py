@@ -79,3 +79,21 @@ def test_whoever_scores_otherwise_resamples_otherwise() -> None:
             return {"hits": float(np.equal(predictions, targets).sum())}
 
     assert Hits().resampled_scores([0, 1], [0, 2], [np.array([0, 0]), np.array([1, 1])]) == [{"hits": 2}, {"hits": 0}]
+
+
+def test_the_main_score_alone_is_that_among_all_however_a_task_scores() -> None:
+    class Own(Classification):
+        classes = ("a", "b", "c")
+
+        def score(self, predictions: list, targets: list) -> dict[str, float]:
+            return {"accuracy": 0.125}
+
+    class Macro(Classification):
+        classes = ("a", "b", "c")
+        metric = "macro_f1"
+
+    rng = np.random.default_rng(0)
+    predictions, targets = rng.integers(3, size=(2, 50)).tolist()
+    for kind in (Classification, Own, Macro):
+        task = kind.__new__(kind)
+        assert Classification.main_score(task, predictions, targets) == task.score(predictions, targets)[task.metric]
