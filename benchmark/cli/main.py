@@ -182,11 +182,8 @@ _SCREEN = 40
 _OPTIONS = [p for p in inspect.signature(run, eval_str=True).parameters.values() if p.name not in ("dry_run", "by")]
 setattr(plan, "__signature__", inspect.Signature(_OPTIONS))  # noqa: B010
 plan.__annotations__ = run.__annotations__
-app.command()(plan)
-app.command()(recommend)
-app.command()(tune)
-app.command()(new)
-app.command()(export)
+for command in (plan, recommend, tune, new, export):
+    app.command()(command)
 
 
 @app.command("list")
