@@ -19,14 +19,14 @@ _QUIET = ("labels", "shard", "preflight")
 
 
 class Progress:
-    """Shows the walk's events, and while it goes on, how far it is."""
+    """Shows the walk's events, and while it goes on, how far it is; quiet, only what goes wrong."""
 
-    def __init__(self) -> None:
-        self.console = Console(stderr=True)
+    def __init__(self, quiet: bool = False) -> None:
+        self.console, self._quiet = Console(stderr=True), quiet
         self._live = Live(console=self.console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Progress:
-        if self.console.is_terminal:
+        if self.console.is_terminal and not self._quiet:
             self._live.start()
         return self
 
@@ -39,6 +39,8 @@ class Progress:
         """Take one event."""
         if event.what in ("failed", "retried"):
             self.console.print(f"{event.what}: {event.job.name}: {event.error}", markup=False, style="red")
+        elif self._quiet:
+            return
         elif event.what == "waiting":
             self.console.print(f"waiting: {event.job.name}, {event.error}", markup=False)
         elif event.what == "finished" and event.job.kind not in _QUIET and not self.console.is_terminal:

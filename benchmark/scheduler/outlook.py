@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from benchmark.interfaces import UserError, human
 from benchmark.scheduler.estimate import Timings, not_carried
@@ -20,14 +21,23 @@ from benchmark.store.job import Job, Stores
 
 @dataclass(frozen=True)
 class Kind:
-    """The jobs of a kind: how many there are in which state, what those to do cost in one slot, and the name of one."""
+    """The jobs of a kind: how many there are in which state, the name of one, what those to do cost in one slot.
+
+    Attributes:
+        seconds: of those that such as have run before; None if none has.
+    """
 
     name: str
     to_do: int
     done: int
     not_needed: int
-    cost: str
     example: str
+    seconds: float | None
+
+    @property
+    def cost(self) -> str:
+        """In words."""
+        return "" if not self.to_do else "?" if self.seconds is None else human(self.seconds)
 
 
 @dataclass(frozen=True)
@@ -61,10 +71,24 @@ class Outlook:
             count = Counter(states[job.key] for job in own)
             todo = [job for job in own if job.key in self.todo]
             cost, unknown = self.timings.total(todo)
-            words = "" if not todo else "?" if unknown == len(todo) else human(cost.seconds)
+            seconds = None if todo and unknown == len(todo) else cost.seconds
             first = (todo or own)[0].name
-            found.append(Kind(name, count["to do"], count["done"], count["not needed"], words, first))
+            found.append(Kind(name, count["to do"], count["done"], count["not needed"], first, seconds))
         return found
+
+    def told(self) -> dict[str, Any]:
+        """All of it for scripts."""
+        todo = [self.jobs[key] for key in self.todo]
+        cost, unknown = self.timings.total(todo)
+        return {
+            "to_do": len(todo),
+            "jobs": [dict(zip(("state", "kind", "name"), row, strict=True)) for row in self.rows()],
+            "kinds": [asdict(kind) for kind in self.kinds()],
+            "slot_seconds": cost.seconds,
+            "slots": self.slots,
+            "bytes": room(todo, self.timings, self.slots),
+            "of_unknown_cost": unknown,
+        }
 
     def _state(self, job: Job) -> str:
         if job.key in self.todo:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 
 from benchmark.audio.waveforms import Waveforms
-from benchmark.cli.bench import SAMPLE_RATE, loops_side_by_side, noise_store
+from benchmark.cli.measure.stages import SAMPLE_RATE, loops_side_by_side, noise_store
 from benchmark.interfaces import UserError
 from benchmark.probing.features import Features
 from benchmark.probing.fractions import draw_subsets

@@ -1,0 +1,222 @@
+"""`run` and `plan`: a grid from what is asked for to its leaderboard, or to what that would cost."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from benchmark import registry
+from benchmark.cli.options import (
+    Against,
+    AllowMissing,
+    Budget,
+    By,
+    Columns,
+    Corpus,
+    Corruptions,
+    Data,
+    Deterministic,
+    Exclude,
+    Executor,
+    GridName,
+    Home,
+    Init,
+    KeepEmbeddings,
+    Names,
+    NoMLflow,
+    Numbers,
+    Only,
+    Out,
+    PerGPU,
+    Plugins,
+    Protocol,
+    Set,
+    StoreFolder,
+    Threads,
+    TimeLimit,
+    Workers,
+    corpora_of,
+    corpus_named,
+    data_folder,
+    numbers,
+    print_failures,
+    print_warnings,
+    published,
+    set_home,
+    split_names,
+    stoppable,
+    warn_of,
+)
+
+
+def run(
+    grid: GridName = "smoke",
+    out: Out = None,
+    data_dir: Data = None,
+    store_dir: StoreFolder = None,
+    strategies: Names = "",
+    tasks: Names = "",
+    fractions: Numbers = "",
+    seeds: Numbers = "",
+    changes: Set = None,
+    only: Only = None,
+    exclude: Exclude = None,
+    plugin: Plugins = None,
+    corpus: Corpus = "",
+    init: Init = "",
+    budget: Budget = 1.0,
+    against: Against = None,
+    executor: Executor = "local",
+    workers: Workers = None,
+    threads: Threads = 1,
+    jobs_per_gpu: PerGPU = 1,
+    time_limit: TimeLimit = 24.0,
+    data_home: Home = None,
+    allow_missing: AllowMissing = False,
+    protocol: Protocol = "",
+    corruptions: Corruptions = False,
+    keep_embeddings: KeepEmbeddings = False,
+    deterministic: Deterministic = False,
+    no_mlflow: NoMLflow = False,
+    by: By = Columns.level,
+    every: Annotated[bool, typer.Option("--all", help="Of a long plan, list every job, not kinds.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say what failed or is odd, and where the page is.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The plan as one JSON object.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the jobs and stop, as 'plan' does.")] = False,
+) -> None:
+    """Run what is missing of a grid and write its leaderboard."""
+    from benchmark.drive import drive
+    from benchmark.scheduler import grid_files as grids
+    from benchmark.scheduler.executors.slots import DETERMINISTIC
+    from benchmark.scheduler.planning.conditions import all_corruptions
+    from benchmark.scheduler.settings import Settings
+
+    set_home(data_home)
+    if deterministic:
+        os.environ[DETERMINISTIC] = "1"  # workers inherit it
+    if plugin:
+        registry.load_plugins(plugin)
+    values = dict(grids.change(text) for text in changes or [])
+    values |= {"protocol": protocol} if protocol else {}
+    values |= {"allow_missing": True} if allow_missing else {}
+    values |= {"corruptions": all_corruptions()} if corruptions else {}
+    values |= {"seeds": numbers(seeds, "--seeds", int)} if seeds else {}
+    values |= grids.elsewhere(grids.load(grid, values), corpus_named(corpus)) if corpus else {}
+    chosen = grids.narrow(
+        grids.load(grid, values),
+        split_names(strategies),
+        split_names(tasks),
+        numbers(fractions, "--fractions", float),
+        budget,
+    )
+    _check_names(chosen, executor)
+    chosen = grids.starting_from(chosen, init) if init else chosen
+    warn_of(corpora_of(chosen))
+    settings = Settings(
+        (out or Path("results") / chosen.name).absolute(),
+        data_folder(data_dir),
+        executor,
+        workers,
+        threads,
+        jobs_per_gpu,
+        60 * 60 * time_limit,
+        tuple(only or ()),
+        tuple(exclude or ()),
+        keep_embeddings=keep_embeddings,
+        mlflow=not (no_mlflow or dry_run),
+        store=store_dir.absolute() if store_dir else None,
+        against=published(against) if against else None,
+    )
+    if dry_run:
+        return _print_plan(chosen, settings, every, as_json)
+    from benchmark.cli.progress import Progress
+
+    with stoppable(), Progress(quiet) as progress:
+        report = drive(chosen, settings, progress)
+    page = settings.out / "leaderboard.html"
+    if page.is_file() and not quiet:
+        print_leaderboard(settings.out, by)
+    print_warnings(settings.out)
+    print_failures(report, settings.out, f"python -m benchmark {_without_narrowing(sys.argv[1:])}")
+    if page.is_file():
+        typer.echo(str(page))
+    raise typer.Exit(1 if report.failed else 0)
+
+
+def plan(**options: Any) -> None:
+    """Print a grid's jobs, which are done, and what the others will cost."""
+    run(**options, dry_run=True)
+
+
+#: jobs that a plan lists one by one
+_SCREEN = 40
+
+
+#: options of `run` that say how it goes on and what it shows
+_OF_RUN = ("dry_run", "by", "quiet")
+# `plan` takes the options of `run`, whatever they are, but for those of what it shows
+_OPTIONS = [p for p in inspect.signature(run, eval_str=True).parameters.values() if p.name not in _OF_RUN]
+setattr(plan, "__signature__", inspect.Signature(_OPTIONS))  # noqa: B010
+plan.__annotations__ = run.__annotations__
+
+
+def _check_names(grid: Any, executor: str) -> None:
+    """Find an unknown name before anything is imported."""
+    for axis, wanted in (
+        ("corpora", [*grid.corpora, *grid.sizes]),
+        ("strategies", [str(options.get("strategy", name)) for name, options in grid.strategies.items()]),
+        ("encoders", grid.all_encoders),
+        ("tasks", grid.tasks),
+        ("executors", [executor]),
+    ):
+        for entry in wanted:
+            getattr(registry, axis).describe(entry)
+
+
+def _without_narrowing(arguments: list[str]) -> str:
+    """The command line as it was, less what `--only` said."""
+    kept, skip = [], False
+    for argument in arguments:
+        if not (skip or argument == "--only" or argument.startswith("--only=")):
+            kept.append(argument)
+        skip = argument == "--only"
+    return shlex.join(kept)
+
+
+def _print_plan(grid: Any, settings: Any, every: bool, as_json: bool) -> None:
+    """Job by job if they fit on a screen, else a line for each kind."""
+    from benchmark.scheduler.outlook import Outlook
+
+    outlook = Outlook.of(grid, settings)
+    if as_json:
+        typer.echo(json.dumps(outlook.told(), indent=1))
+        return
+    if every or len(outlook.jobs) <= _SCREEN:
+        for state, _, name in outlook.rows():
+            typer.echo(f"{state:<10}  {name}")
+    else:
+        typer.echo(f"{'kind':<10}  {'to do':>6}  {'done':>6}  {'not needed':>10}  {'one slot':>8}  such as")
+        for kind in outlook.kinds():
+            counts = f"{kind.to_do:>6}  {kind.done:>6}  {kind.not_needed:>10}"
+            typer.echo(f"{kind.name:<10}  {counts}  {kind.cost:>8}  {kind.example}")
+        typer.echo("--all lists every job; --only, --exclude take names as these")
+    typer.echo(outlook.summary())
+
+
+def print_leaderboard(folder: Path, by: Columns) -> None:
+    """Print the tables of a results folder's scores."""
+    from rich.console import Console
+
+    from benchmark.leaderboard.drawing.terminal import terminal
+    from benchmark.leaderboard.record import load_run
+    from benchmark.leaderboard.statistics.stats import read_scores
+
+    width = None if sys.stdout.isatty() else 110  # a pipe has no width of its own, and 80 would cut names
+    Console(width=width).print(terminal(read_scores(folder), load_run(folder), by is Columns.task))
