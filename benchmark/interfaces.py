@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import concurrent.futures
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -43,8 +45,20 @@ def human(seconds: float) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An error's kind and text, without line breaks."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    """An error's kind and text, without line breaks; of a package that is not there, what installs it."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    module = error.name if isinstance(error, ModuleNotFoundError) else None
+    return f"{text}; {install(module)}" if module and install(module) else text
+
+
+def install(module: str) -> str:
+    """How to get one of the packages that we use only where they are needed; empty if it is none of ours."""
+    try:
+        wanted = [line for line in requires("mir-pretext") or [] if "extra ==" not in line]
+    except PackageNotFoundError:  # the code without its metadata
+        return ""
+    found = [line for line in wanted if re.split(r"[^\w.-]", line)[0].lower() == module.partition(".")[0]]
+    return f"install it: pip install '{found[0]}'" if found else ""
 
 
 class Config(BaseModel):

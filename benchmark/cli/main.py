@@ -21,7 +21,7 @@ from benchmark.cli.run import plan, print_leaderboard, run
 from benchmark.cli.store import store
 from benchmark.cli.track import track
 from benchmark.cli.tune import tune
-from benchmark.interfaces import UserError
+from benchmark.interfaces import UserError, install
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -134,6 +134,11 @@ def main() -> None:
         app()
     except UserError as error:
         typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if not install(error.name or ""):
+            raise
+        typer.echo(f"error: {error}; {install(error.name or '')}", err=True)
         sys.exit(2)
     except CorruptArtefact as error:
         typer.echo(f"error: {error}", err=True)

@@ -19,7 +19,7 @@ from benchmark.modules import Encoder
 from benchmark.pretrained.card import card
 from benchmark.pretrained.choose import Chosen
 from benchmark.pretrained.script import script
-from benchmark.pretraining.snapshots import weights_file
+from benchmark.pretraining.readout import weights_file
 from benchmark.scheduler.planning.keys import check_source
 
 Format = Literal["safetensors", "torchscript"]

@@ -31,8 +31,8 @@ from benchmark.pretraining.memory import crowded, forget_peak, free, peak_mb
 from benchmark.pretraining.micro_batch import MicroBatches
 from benchmark.pretraining.monitor import monitors, trend
 from benchmark.pretraining.ranks import is_first
-from benchmark.pretraining.snapshots import Snapshots
-from benchmark.pretraining.tell import Tell
+from benchmark.pretraining.readout import settle_statistics
+from benchmark.pretraining.tell import Snapshots, Tell
 
 #: seconds between tries on a device whose memory others hold, a quarter of an hour in all
 PATIENCE = (10.0, 30.0, 60.0, 200.0, 600.0)
@@ -352,31 +352,6 @@ def _trainer(
         enable_model_summary=False,
         enable_progress_bar=False,
     )
-
-
-def settle(strategy: Strategy, waves: Waveforms, batch_size: int, seed: int, device: str) -> None:
-    """Settle an untrained encoder's statistics, on the crops that those of a training of this seed are settled on."""
-    config = PretrainConfig(crops=1, batch_size=batch_size)  # crops are drawn step by step, whatever the budget
-    settle_statistics(strategy.encoder, CropStream(waves, strategy.crops(strategy.config), config, seed), device)
-
-
-@torch.no_grad()
-def settle_statistics(encoder: Encoder, stream: CropStream, device: str, batches: int = 20) -> None:
-    """Estimate BatchNorm's running statistics anew, on crops as they are.
-
-    They are what an encoder is read out with. After training they describe augmented, masked or separated views, some
-    strategies' far more than others' (masked ones: variances five times off), which would be compared as well.
-    """
-    norms = [m for m in encoder.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain average over all batches
-    encoder.to(device).train()
-    for t in range(batches if norms else 0):
-        encoder(to_batch(stream.step(t)).crops[:, 0].to(device))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
 
 
 @torch.no_grad()

@@ -18,7 +18,7 @@ from benchmark.audio.waveforms import Waveforms
 from benchmark.modules import CROP_SECONDS, Batch, Crops, Encoder, Strategy
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.pretraining.crops import CropStream
-from benchmark.pretraining.train import settle_statistics
+from benchmark.pretraining.readout import settle_statistics
 from benchmark.probing.embed import WINDOW_SECONDS, read, summary
 from benchmark.probing.evaluate import CLEAN, Condition, Trial
 from benchmark.probing.features import Features

@@ -161,7 +161,7 @@ def _pretrain(job: Job, stores: Stores, draft: Draft) -> None:
 
 def _leave_snapshots(job: Job, stores: Stores, draft: Draft, info: dict[str, Any]) -> None:
     """Put what a training has kept on its way where it belongs."""
-    from benchmark.pretraining.snapshots import weights_file
+    from benchmark.pretraining.readout import weights_file
 
     scratch = stores.results.scratch(job.kind, job.key)
     kept = [one for one in job.carries if (scratch / weights_file(one.spec["share"])).exists()]
@@ -175,7 +175,7 @@ def _leave_snapshots(job: Job, stores: Stores, draft: Draft, info: dict[str, Any
 def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
     """Train (or only settle, or initialize) and write the encoder's weights, and `info.json` for the manifest."""
     from benchmark.pretraining.ranks import is_first
-    from benchmark.pretraining.snapshots import save_encoder, weights_file
+    from benchmark.pretraining.readout import save_encoder, weights_file
 
     spec = job.spec
     shares = [one.spec["share"] for one in (job, *job.carries) if "share" in one.spec]
@@ -198,7 +198,7 @@ def _train(job: Job, stores: Stores, out: Path, device: str) -> None:
         else:
             info = pretrain(strategy, waves, budget, spec["seed"], device, place, shares)
     elif "settled" in spec:
-        from benchmark.pretraining.train import settle
+        from benchmark.pretraining.readout import settle
 
         waves = _heard(job, stores)
         settle(strategy, waves, spec["settled"]["batch_size"], spec["seed"], device)
@@ -260,7 +260,7 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     import numpy as np
     from safetensors.torch import load_file
 
-    from benchmark.pretraining.snapshots import weights_file
+    from benchmark.pretraining.readout import weights_file
     from benchmark.probing.embed import embed
 
     device, spec = take_device(), job.spec

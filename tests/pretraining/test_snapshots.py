@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from benchmark.modules import Strategy
 from benchmark.pretraining.checkpoint import FILE, Place
 from benchmark.pretraining.crops import CropStream
-from benchmark.pretraining.snapshots import weights_file
-from benchmark.pretraining.train import pretrain, settle_statistics, train_to
+from benchmark.pretraining.readout import settle_statistics, weights_file
+from benchmark.pretraining.train import pretrain, train_to
 
 SHARES = [0.25, 0.5]
 

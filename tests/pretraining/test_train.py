@@ -19,7 +19,8 @@ from benchmark.interfaces import Config
 from benchmark.modules import Crops
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.pretraining.crops import CropStream, to_batch
-from benchmark.pretraining.train import pretrain, settle, settle_statistics
+from benchmark.pretraining.readout import settle, settle_statistics
+from benchmark.pretraining.train import pretrain
 from strategies.random import Random
 from strategies.simclr import SimCLR, SimCLRConfig
 
