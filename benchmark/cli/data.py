@@ -23,7 +23,7 @@ from benchmark.cli.options import (
     stoppable,
     warn_of,
 )
-from benchmark.interfaces import UserError
+from benchmark.interfaces import UserError, one_line
 
 #: missing files that `data check` lists of each kind
 _SHOWN = 10
@@ -50,6 +50,8 @@ def data_list(data_home: Home = None) -> None:
                 typer.echo(f"{name}: made here\n    {corpus.licence}")
         except UserError as error:
             typer.echo(f"{name}: missing\n    {str(error).removeprefix(name + ': ')}")
+        except ModuleNotFoundError as error:
+            typer.echo(f"{name}: cannot be made here\n    {one_line(error)}")
 
 
 @data.command("check")

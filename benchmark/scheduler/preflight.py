@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pandas as pd
 import torch
@@ -22,9 +24,12 @@ def try_strategy(strategy: Strategy, precision: str, device: str) -> None:
     """Take one training step without its update.
 
     Raises:
+        ModuleNotFoundError: Lightning, which is to train it, is not installed.
         ValueError: the encoder cannot take the views (too short for its strides, say), the loss is not finite, or no
             gradient reaches the encoder.
     """
+    if find_spec("lightning") is None:  # found out without its import, which takes seconds
+        raise ModuleNotFoundError("pre-training needs lightning", name="lightning")
     strategy.to(device).train()
     spec = strategy.crops(strategy.config)
     batch = _to(random_batch(spec, strategy.encoder.sample_rate, FEW), device)

@@ -1,12 +1,32 @@
-"""Distributions as installers leave them: metadata beside their modules, made without any installer."""
+"""Distributions as installers leave them: metadata beside their modules, made without any installer; or taken away."""
 
 from __future__ import annotations
 
+import os
+import re
+import sysconfig
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from benchmark.new import package
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def without(names: str, folder: Path) -> dict[str, str]:
+    """The environment of a `python -S` that has all packages of this one but some.
+
+    Args:
+        names: of their modules and distributions, a regular expression.
+        folder: to be made.
+    """
+    folder.mkdir()
+    absent = re.compile(rf"({names})([-.].*)?")
+    for path in (path for name in ("purelib", "platlib") for path in Path(sysconfig.get_path(name)).iterdir()):
+        if not absent.fullmatch(path.name) and not (folder / path.name).exists():
+            (folder / path.name).symlink_to(path)
+    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}
 
 
 def distribution(site: Path, name: str, entries: Mapping[str, Mapping[str, str]], **modules: str) -> Path:

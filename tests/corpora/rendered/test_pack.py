@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.packages import without
 
 from benchmark.corpora.rendered.scores import RenderedScores
 from benchmark.corpora.rendered.works import pack as packs
@@ -28,7 +27,6 @@ from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.plan import plan
 
-ROOT = Path(__file__).resolve().parents[3]
 VERSION = RenderedScores.info.version
 GRID = {
     "name": "lean",
@@ -43,7 +41,7 @@ GRID = {
     "pretrain": {"crops": 640},
 }
 #: what a lean machine has not
-ABSENT = re.compile(r"(music21|symusic|mlflow\w*|matplotlib|mpl_toolkits|pylab|seaborn|ray)([-.].*)?")
+ABSENT = r"music21|symusic|mlflow\w*|matplotlib|mpl_toolkits|pylab|ray"
 #: plans, draws the catalog, renders the first shard
 SCRIPT = """
 import json, sys
@@ -80,11 +78,7 @@ def data(tmp_path: Path, works: list[Work], monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture(scope="module")
 def lean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a Python that has all packages of this one but those that are ABSENT."""
-    folder = tmp_path_factory.mktemp("site-packages")
-    for path in (path for name in ("purelib", "platlib") for path in Path(sysconfig.get_path(name)).iterdir()):
-        if not ABSENT.fullmatch(path.name) and not (folder / path.name).exists():
-            (folder / path.name).symlink_to(path)
-    return {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    return without(ABSENT, tmp_path_factory.mktemp("lean") / "site-packages")
 
 
 def lean_run(lean: dict[str, str], data: Path, script: str = SCRIPT) -> subprocess.CompletedProcess[str]:
@@ -130,7 +124,7 @@ def test_the_lean_machine_is_lean(lean: dict[str, str], tmp_path: Path) -> None:
     script = """
 import importlib.util
 from importlib.metadata import PackageNotFoundError, version
-for name in ("music21", "symusic", "mlflow", "matplotlib", "seaborn", "ray"):
+for name in ("music21", "symusic", "mlflow", "matplotlib", "ray"):
     assert importlib.util.find_spec(name) is None, name
     try:
         raise AssertionError(f"{name} {version(name)}")
