@@ -212,8 +212,13 @@ def _write(canvas: Figure, target: Any, **options: Any) -> None:
 
 
 def _rc(ink: str) -> dict[Any, Any]:
+    """Seaborn's ticks, with the page's ink, and text that stays text."""
+    import seaborn as sns
+
     inked = ["axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color"]
+    ticks = {name: value for name, value in sns.axes_style("ticks").items() if not name.startswith("font.")}
     return {
+        **ticks,
         "svg.fonttype": "none",
         "svg.hashsalt": "pretext",
         "pdf.fonttype": 42,
