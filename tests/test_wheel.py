@@ -13,9 +13,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.packages import PACKAGES, ROOT, build
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("benchmark", "strategies", "tasks")
 LIMIT = 25e6
 
 
@@ -46,22 +45,7 @@ def test_every_package_is_packaged() -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built of what is committed or not, but in a copy: a build leaves a folder that a later one packs too."""
-    source, into = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    kept = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *PACKAGES, *map(str, ROOT.glob("*.*"))],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split("\0")
-    for name in [name for name in (*kept, "LICENSE") if name and (ROOT / name).is_file()]:
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).write_bytes((ROOT / name).read_bytes())
-    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(into), "."]
-    subprocess.run(build, cwd=source, check=True)
-    (built,) = into.glob("*.whl")
-    return built
+    return build(tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 import sysconfig
 import tomllib
 from collections.abc import Mapping
@@ -12,6 +14,21 @@ from pathlib import Path
 from benchmark.new import package
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("benchmark", "strategies", "tasks")
+
+
+def build(source: Path, into: Path) -> Path:
+    """The wheel of what is committed or not, built in a copy: a build leaves a folder that a later one packs too."""
+    tracked = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *PACKAGES]
+    command = [*tracked, *map(str, ROOT.glob("*.*"))]
+    kept = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    for name in [name for name in (*kept, "LICENSE") if name and (ROOT / name).is_file()]:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes((ROOT / name).read_bytes())
+    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(into), "."]
+    subprocess.run(wheel, cwd=source, check=True)
+    (built,) = into.glob("*.whl")
+    return built
 
 
 def without(names: str, folder: Path) -> dict[str, str]:
