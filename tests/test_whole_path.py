@@ -1,4 +1,4 @@
-"""The whole path as somebody new to it goes, in a clean environment from the built wheel (twelve minutes on two cores)."""
+"""The whole path of somebody new, in a clean environment from the built wheel: twelve minutes on two cores."""
 
 from __future__ import annotations
 
