@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torchaudio
 from torch import Tensor, nn
@@ -87,7 +89,8 @@ class CNNSmall(Encoder):
             nn.ReLU(inplace=True),
         )
         self.blocks = nn.Sequential(*(_Block(width, dilation) for dilation in (1, 2, 4, 8, 16)))
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module: Any = self  # whose types know of this in some versions of torch alone
+        module.to(memory_format=torch.channels_last)
 
     def features(self, waveform: Tensor) -> Tensor:
         """Log-mel, (B, 64, frames at 50 per second)."""

@@ -7,6 +7,8 @@ this one, but each bin also hears what is around it in time, since probes read r
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -57,7 +59,8 @@ class CQTCNN(PitchEncoder):
         self.to_maps = nn.Sequential(
             nn.Conv2d(WIDTH, self.channels, 1, bias=False), nn.BatchNorm2d(self.channels), nn.LeakyReLU(0.3)
         )
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        module: Any = self  # whose types know of this in some versions of torch alone
+        module.to(memory_format=torch.channels_last)
 
     def features(self, waveform: Tensor) -> Tensor:
         """Log power, (B, 296, frames at 25 per second)."""

@@ -67,7 +67,8 @@ class _Gather(torch.autograd.Function):
 
 
 def _gather(x: Tensor) -> Tensor:
-    whole: Tensor = _Gather.apply(x)  # type: ignore[no-untyped-call]
+    apply: Any = _Gather.apply  # typed in some versions of torch alone
+    whole: Tensor = apply(x)
     return whole
 
 

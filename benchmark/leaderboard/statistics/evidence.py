@@ -245,7 +245,6 @@ def _over_places(pairs: pd.DataFrame) -> pd.DataFrame:
     runs = pairs.groupby(RUN)
     means = runs["difference"].mean().rename("value").reset_index()
     if pairs["draws"].isna().any():
-        means["draws"] = None
-    else:
-        means["draws"] = [np.mean(np.stack(of_run["draws"].to_list()), axis=0) for _, of_run in runs]
-    return means
+        return means.assign(draws=None)
+    draws = [np.mean(np.stack(of_run["draws"].to_list()), axis=0) for _, of_run in runs]
+    return means.assign(draws=pd.Series(draws, dtype=object))
