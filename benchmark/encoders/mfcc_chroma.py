@@ -15,7 +15,9 @@ SAMPLE_RATE, N_FFT, HOP = 16_000, 4096, 640
 class MFCCChroma(Encoder):
     """33 dimensions at 25 frames/s; the probe sees mean and deviation over time, as for every encoder."""
 
-    info = Info(name="mfcc_chroma", title="MFCC and chroma", citation="Davis & Mermelstein 1980; Fujishima 1999")
+    info = Info(
+        name="mfcc_chroma", title="MFCC and chroma", citation="Davis & Mermelstein 1980; Fujishima 1999", version=2
+    )
     offers = frozenset()  # nothing to train
     sample_rate = SAMPLE_RATE
     embedding_dim = 33
@@ -35,7 +37,8 @@ class MFCCChroma(Encoder):
 
     def features(self, waveform: Tensor) -> Tensor:
         """(B, 33, frames): MFCC, chroma (sums to one) and onset strength (half-wave rectified flux)."""
-        mfcc = self.mfcc(waveform)
+        # an example to a channel of its own: torchaudio floors levels 80 dB below the loudest of what it is given at once
+        mfcc = self.mfcc(waveform[:, None])[:, 0]
         spectrum = torch.stft(waveform, N_FFT, HOP, window=self.window, return_complex=True).abs()
         chroma = self.classes @ spectrum
         chroma = chroma / chroma.sum(dim=1, keepdim=True).clamp(min=1e-6)
