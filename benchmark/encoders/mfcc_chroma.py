@@ -37,7 +37,7 @@ class MFCCChroma(Encoder):
 
     def features(self, waveform: Tensor) -> Tensor:
         """(B, 33, frames): MFCC, chroma (sums to one) and onset strength (half-wave rectified flux)."""
-        # an example to a channel of its own: torchaudio floors levels 80 dB below the loudest of what it is given at once
+        # each on a channel of its own: torchaudio floors levels 80 dB below the loudest of what it is given at once
         mfcc = self.mfcc(waveform[:, None])[:, 0]
         spectrum = torch.stft(waveform, N_FFT, HOP, window=self.window, return_complex=True).abs()
         chroma = self.classes @ spectrum
