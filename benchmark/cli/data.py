@@ -28,7 +28,7 @@ from benchmark.interfaces import UserError, one_line
 #: missing files that `data check` lists of each kind
 _SHOWN = 10
 
-data = typer.Typer(no_args_is_help=True, help="List, describe, check and prepare the corpora.")
+data = typer.Typer(no_args_is_help=True, help="List, get, describe, check and prepare the corpora.")
 data.command("describe")(describe)
 
 
@@ -135,6 +135,31 @@ def _tell_sound(corpus: Any, data: Path, every: bool, decode: bool, workers: int
     if folder is None:
         typer.echo("its sound has not been decoded yet: 'data check --decode' does, and says what is odd about it")
     return folder
+
+
+@data.command("get")
+def data_get(
+    corpus: Annotated[str, typer.Argument(help="A data set ('data list').")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    plugin: Plugins = None,
+    data_home: Home = None,
+    data_dir: Data = None,
+) -> None:
+    """Download a data set whose licence allows it, unpack it, and look for every file as 'check' does.
+
+    Says first what is fetched from where, how large it is, and under which licence. What came before an interruption is
+    kept: the same command goes on from there. No file is accepted whose checksum differs.
+    """
+    from benchmark.cli.get import get_files
+    from benchmark.corpora.datasets.dataset import DataSet
+
+    _prepare(data_home, plugin)
+    cls = registry.corpora.get(corpus)
+    if not issubclass(cls, DataSet):
+        raise UserError(f"{corpus} is made here, from installed packages: there is nothing to get")
+    with stoppable():
+        get_files(cls, yes)
+    data_check(corpus, data_dir=data_dir)
 
 
 @data.command("prepare")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from benchmark.corpora.datasets.signatures import mark_changed, sha256, sign
+from benchmark.corpora.download.sources import Source
 from benchmark.files import ABSENT, patiently
 from benchmark.interfaces import Corpus, Finding, Unreadable, UserError
 
@@ -30,7 +31,7 @@ SOUND = ("id", "path", "group", "split", "start", "seconds")
 
 
 class Absent(UserError):
-    """A data set is not on the disk."""
+    """A data set, or the part of it that is asked for, is not on the disk."""
 
 
 class DataSet(Corpus):
@@ -41,6 +42,7 @@ class DataSet(Corpus):
     Class attributes:
         folder: its folder within the data home.
         aliases: what others call that folder (mirdata, for one); `*` stands for anything.
+        sources: of its files, for `data get`; none where its licence does not allow it, or nobody keeps checksums.
         get: how to get it, in a sentence or two that names where it comes from.
         disk: how much space it needs, in words.
         expected: how many tracks a complete copy has, where that is documented: by split, or by splits (`train+val`)
@@ -53,6 +55,7 @@ class DataSet(Corpus):
     folder: ClassVar[str]
     aliases: ClassVar[tuple[str, ...]] = ()
     get: ClassVar[str]
+    sources: ClassVar[tuple[Source, ...]] = ()
     disk: ClassVar[str]
     expected: ClassVar[dict[str, int]] = {}
     shares: ClassVar[dict[str, float]] = {}
@@ -104,12 +107,12 @@ class DataSet(Corpus):
         """Make sure that some track has these labels: those of annotations that come on their own may be missing.
 
         Raises:
-            UserError: none has.
+            Absent: none has.
         """
         tracks = self.tracks()
         for label in labels:
             if tracks[label].isna().all():
-                raise UserError(f"{self.info.name}: no track in {self.home()} has the label {label!r}. {self.get}")
+                raise Absent(f"{self.info.name}: no track in {self.home()} has the label {label!r}. {self.get}")
 
     def drawn(self, groups: pd.Series[str]) -> pd.Series[str]:
         """The part of each track by its `shares`."""
@@ -152,7 +155,7 @@ class DataSet(Corpus):
         """Of the index but for its labels, of each audio file, and of the decoders.
 
         Raises:
-            UserError: there is no audio at all: nothing can be made of it.
+            Absent: there is no audio at all: nothing can be made of it.
 
         Times of change differ between two copies of a data set, and hashing what the files hold would read 200 GB
         before every run: so it is the length and some blocks of each that tell it from others.
@@ -160,7 +163,7 @@ class DataSet(Corpus):
         name, found = self.info.name, self.signatures()
         if not any(found):
             home = self.home()
-            raise UserError(
+            raise Absent(
                 f"{name}: none of its {len(found)} files is in {home}; 'data check {name}' looks further. {self.get}"
             )
         return {

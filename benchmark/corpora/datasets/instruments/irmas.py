@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmark.corpora.datasets.dataset import DataSet
 from benchmark.corpora.datasets.layout import Files, naming
+from benchmark.corpora.download.sources import Record
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -41,6 +42,17 @@ class IRMAS(DataSet):
     get = (
         "Get IRMAS-TrainingData.zip and the three IRMAS-TestingData-Part*.zip from Zenodo, record 1290750, "
         "and unpack the four into this folder."
+    )
+    sources = (
+        Record(
+            "10.5281/zenodo.1290750",
+            (
+                "IRMAS-TrainingData.zip",
+                "IRMAS-TestingData-Part1.zip",
+                "IRMAS-TestingData-Part2.zip",
+                "IRMAS-TestingData-Part3.zip",
+            ),
+        ),
     )
     disk = "about 12 GB unpacked"
     expected = {"train+val": 6_705, "test": 2_874}

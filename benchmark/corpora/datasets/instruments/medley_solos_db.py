@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.corpora.datasets.dataset import DataSet
 from benchmark.corpora.datasets.layout import Files, naming, read_table
+from benchmark.corpora.download.sources import Record
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class MedleySolosDB(DataSet):
         "Get Medley-solos-DB.tar.gz and Medley-solos-DB_metadata.csv from Zenodo, record 3464194; unpack the archive "
         "into this folder."
     )
+    sources = (Record("10.5281/zenodo.3464194", ("Medley-solos-DB_metadata.csv", "Medley-solos-DB.tar.gz")),)
     disk = "8 GB packed"
     expected = {"train": 5_841, "val": 3_494, "test": 12_236}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from benchmark.corpora.datasets.dataset import DataSet
 from benchmark.corpora.datasets.layout import Files, naming, read_table
+from benchmark.corpora.download.sources import Record
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class OpenMIC(DataSet):
     folder = "openmic-2018"
     aliases = ("openmic2018",)
     get = "Get openmic-2018-v1.0.0.tgz from Zenodo, record 1432913, and unpack it beside this folder: it is its own."
+    sources = (Record("10.5281/zenodo.1432913", ("openmic-2018-v1.0.0.tgz",)),)
     disk = "2.6 GB"
     expected = {"train+val": 14_915, "test": 5_085}
     shares: ClassVar[dict[str, float]] = {"val": 0.15}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.corpora.datasets.dataset import DataSet
 from benchmark.corpora.datasets.layout import Files, naming, read_table
+from benchmark.corpora.download.sources import Record
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class TinySOL(DataSet):
     get = (
         "Get TinySOL.tar.gz and TinySOL_metadata.csv from Zenodo, record 3685367; unpack the archive into this folder."
     )
+    sources = (Record("10.5281/zenodo.3685367", ("TinySOL_metadata.csv", "TinySOL.tar.gz")),)
     disk = "1.0 GB packed, somewhat more unpacked"
     expected = {"train+val+test": 2_913}
 

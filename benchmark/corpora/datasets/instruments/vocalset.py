@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from benchmark.corpora.datasets.dataset import DataSet
 from benchmark.corpora.datasets.layout import Files
+from benchmark.corpora.download.sources import Record
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class VocalSet(DataSet):
     licence = "CC BY 4.0"
     folder = "vocalset"
     get = "Get VocalSet 1.2 (VocalSet1-2.zip) from Zenodo, record 1442513, and unpack it into this folder."
+    sources = (Record("10.5281/zenodo.1442513", ("VocalSet1-2.zip",)),)
     disk = "6 GB packed, 10 GB unpacked: it holds every recording under singer, technique and vowel"
     shares: ClassVar[dict[str, float]] = {"test": 0.2, "val": 0.16}
 

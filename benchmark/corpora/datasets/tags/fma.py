@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from benchmark.corpora.datasets.dataset import DataSet
 from benchmark.corpora.datasets.layout import Files, naming, require_columns
+from benchmark.corpora.download.sources import Remote
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -18,6 +19,14 @@ SPLIT_OF = {"training": "train", "validation": "val", "test": "test"}
 #: the archive's wrong durations put these clips behind the end of their track: files without audio (the authors' list
 #: for their challenge of 2018; three of them are in the small subset, mdeff/fma#44)
 SILENT = (1486, 5574, 65753, 80391, 98558, 98559, 98560, 98571, 99134, 105247, 108925, 126981, 127336, 133297, 143992)
+
+
+def _archive(name: str, sha1: str) -> Remote:
+    """A file of the authors' server, with the checksum of their README."""
+    return Remote(f"https://os.unil.cloud.switch.ch/fma/{name}", f"sha1:{sha1}", name)
+
+
+METADATA = _archive("fma_metadata.zip", "f0df49ffe5f2a6008d7dc83c6915b31835dfe733")
 
 
 class FMA(DataSet):
@@ -67,6 +76,7 @@ class FMASmall(FMA):
 
     info = Info("fma_small", "FMA small", CITATION, version=1)
     get = "Unzip fma_metadata.zip and fma_small.zip there; the GitHub repository mdeff/fma links to both"
+    sources = (METADATA, _archive("fma_small.zip", "ade154f733639d52e35e32f5593efe5be76c6d70"))
     disk = "8 GB"
     expected = {"train+val+test": 8_000 - 3}
     within = ("small", "medium", "large")
@@ -78,6 +88,7 @@ class FMAMedium(FMA):
 
     info = Info("fma_medium", "FMA medium", CITATION, version=1)
     get = "Unzip fma_metadata.zip and fma_medium.zip there; the GitHub repository mdeff/fma links to both"
+    sources = (METADATA, _archive("fma_medium.zip", "c67b69ea232021025fca9231fc1c7c1a063ab50b"))
     disk = "24 GB"
     expected = {"train+val+test": 25_000 - len(SILENT)}
     within = ("medium", "large")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from benchmark.corpora.datasets.beat_files import read_beats, read_bpm
 from benchmark.corpora.datasets.dataset import DataSet
 from benchmark.corpora.datasets.layout import Files
+from benchmark.corpora.download.sources import Remote
 from benchmark.interfaces import Info
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ REPLICAS = frozenset(
 )
 #: as the folders are called, but for what kind of Rumba it is
 DANCES = ("ChaChaCha", "Jive", "Quickstep", "Rumba", "Samba", "Tango", "VienneseWaltz", "Waltz")
+#: where its audio and tempi are; the checksums of all three are those that mirdata keeps
+CONTEST = "https://mtg.upf.edu/ismir2004/contest/tempoContest"
 #: filed as a cha-cha, and its exact replica Albums-Fire-09 as a samba: nobody knows which
 CONTESTED = "Albums-Fire-08"
 
@@ -47,6 +50,15 @@ class Ballroom(DataSet):
     get = (
         "Unpack data1.tar.gz (BallroomData) and data2.tar.gz (ballroomGroundTruth) of the ISMIR 2004 tempo contest at "
         "mtg.upf.edu there; beats are CPJKU's BallroomAnnotations on GitHub, beside them"
+    )
+    sources = (
+        Remote(f"{CONTEST}/data1.tar.gz", "md5:2872a3e52070bc342a4510a95e2fa0b8", "BallroomData.tar.gz"),
+        Remote(f"{CONTEST}/data2.tar.gz", "md5:4a0ec5518bbb4dbf3ab02de0383b0994", "ballroomGroundTruth.tar.gz"),
+        Remote(
+            "https://github.com/CPJKU/BallroomAnnotations/archive/master.zip",
+            "md5:d0c31e1a30c0caf8fd22dec25f2174cf",
+            "BallroomAnnotations-master.zip",
+        ),
     )
     disk = "1.5 GB"
     expected = {"train": 467, "val": 74, "test": 144}

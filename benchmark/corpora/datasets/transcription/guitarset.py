@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmark.corpora.datasets.dataset import DataSet
 from benchmark.corpora.datasets.layout import Files, naming
+from benchmark.corpora.download.sources import Record
 from benchmark.interfaces import Info
 
 _SPLITS = {"00": "train", "01": "train", "02": "train", "03": "train", "04": "val", "05": "test"}
@@ -34,6 +35,7 @@ class GuitarSet(DataSet):
     licence = "MIT"
     folder = "guitarset"
     get = "Get annotation.zip and audio_mono-mic.zip from Zenodo, record 3371780, and unpack them into this folder"
+    sources = (Record("10.5281/zenodo.3371780", ("annotation.zip", "audio_mono-mic.zip")),)
     disk = "1.5 GB"
     expected = {"train": 240, "val": 60, "test": 60}
 
