@@ -16,6 +16,7 @@ from benchmark.encoders.exported import called
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.checkpoints import heard_by_all
 from benchmark.scheduler.planning.keys import ENGINE
+from benchmark.scheduler.planning.present import words_of_left_out
 from benchmark.scheduler.planning.rows import Row, rows
 from benchmark.scheduler.walk import Report
 from benchmark.store.job import Job, Stores
@@ -73,7 +74,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "sound": provenance.sound(jobs),
         "control": provenance.control(jobs, stores),
         "grid_file": yaml.safe_dump(grid.model_dump(mode="json", exclude_unset=True), sort_keys=False),
-        "warnings": [*_warnings(grid, trained), *heard.warnings],
+        "warnings": [*words_of_left_out(grid), *_warnings(grid, trained), *heard.warnings],
     }
 
 

@@ -96,6 +96,7 @@ def run(
     from benchmark.scheduler import grid_files as grids
     from benchmark.scheduler.executors.slots import DETERMINISTIC
     from benchmark.scheduler.planning.conditions import all_corruptions
+    from benchmark.scheduler.planning.present import present, words_of_left_out
     from benchmark.scheduler.settings import Settings
 
     set_home(data_home)
@@ -117,7 +118,9 @@ def run(
         budget,
     )
     _check_names(chosen, executor)
-    chosen = grids.starting_from(chosen, init) if init else chosen
+    chosen = present(grids.starting_from(chosen, init) if init else chosen)
+    for said in words_of_left_out(chosen):
+        typer.echo(f"warning: {said}", err=True)
     warn_of(corpora_of(chosen))
     settings = Settings(
         (out or Path("results") / chosen.name).absolute(),

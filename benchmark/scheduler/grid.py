@@ -70,6 +70,8 @@ class Grid(Config):
         shuffle_labels: whether all probes do.
         snapshots: where on the way trainings are looked at, for curves of score against crops heard; what is asked for
             later costs that part of each training once more.
+        absent: what becomes of tasks whose data sets are not on this disk: the grid is refused, or they are left out.
+        left_out: by data set, the tasks that a run left out.
         search: which settings of which rows `tune` tries; a run takes no notice of it.
         variants: by name, fields with other values; `NAME:VARIANT` is read as the grid with these in their place.
     """
@@ -92,6 +94,8 @@ class Grid(Config):
     corruptions: dict[str, list[int]] = {}
     snapshots: Snapshots = Snapshots(at=[])
     control: list[str] = []
+    absent: Literal["refuse", "skip"] = "refuse"
+    left_out: dict[str, list[str]] = {}
     search: Search | None = None
     variants: dict[str, dict[str, Any]] = {}
 

@@ -62,7 +62,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.ranges and (asked := self.headers["Range"]):
             start = int(asked.removeprefix("bytes=").removesuffix("-"))
         if start >= len(content):
-            return self._head(416, 0, f"bytes */{len(content)}")
+            self._head(416, 0, f"bytes */{len(content)}")
+            return
         rest = content[start:]
         self._head(206 if start else 200, len(rest), f"bytes {start}-{len(content) - 1}/{len(content)}" * bool(start))
         cuts = self.server.cuts.get(name, [])
