@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from benchmark.corpora.datasets.dataset import DataSet, _tracks
 from benchmark.corpora.download.get import DOWNLOADS, Lacking, check_disk, get, is_whole, lacking, place_of
@@ -36,7 +45,7 @@ def get_files(cls: type[DataSet], yes: bool) -> None:
     with _bars() as bars:
         for file in files:
             bar = bars.add_task(file.remote.name, total=file.bytes, completed=file.here)
-            get(file, home, lambda done, bar=bar: bars.update(bar, completed=done))
+            get(file, home, partial(_told, bars, bar))
             bars.update(bar, visible=False)
             typer.echo(f"{file.remote.name}: checked, and in {home / file.remote.place}")
     _tidy(home)
@@ -69,6 +78,10 @@ def _bars() -> Progress:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+
+
+def _told(bars: Progress, bar: TaskID, done: int) -> None:
+    bars.update(bar, completed=done)
 
 
 def _tidy(home: Path) -> None:
