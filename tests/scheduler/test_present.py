@@ -11,7 +11,9 @@ from trees.dances import ballroom
 from trees.notes import tinysol
 
 from benchmark import registry
+from benchmark.cli.main import main
 from benchmark.corpora.datasets.dataset import DATA_HOME, DataSet, _tracks
+from benchmark.files import DATA_FOLDER
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid_files import load, narrow
 from benchmark.scheduler.planning.plan import plan
@@ -65,12 +67,18 @@ def test_annotations_without_sound_and_sound_without_labels_are_absent_too(
     _tracks.cache_clear()
 
 
-def test_with_none_here_it_says_what_to_do(tmp_path: Path) -> None:
-    done = quick("run", "--grid", "real", "--data-home", str(tmp_path), "--data-dir", str(tmp_path / "data"))
-    assert done.returncode == 2
-    assert "real: none of its data sets is here" in done.stderr
-    assert "'data get NAME' downloads some (tinysol, nsynth," in done.stderr
-    assert "Traceback" not in done.stderr
+def test_with_none_here_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (DATA_HOME, DATA_FOLDER):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["benchmark", "run", "--grid", "real", "--data-home", str(tmp_path)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert "real: none of its data sets is here" in said
+    assert "'data get NAME' downloads some (tinysol, nsynth," in said
 
 
 def test_one_command_runs_what_is_here(home: Path, tmp_path: Path) -> None:
