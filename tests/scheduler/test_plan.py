@@ -634,6 +634,7 @@ def test_the_plan_command_takes_the_options_of_run() -> None:
     options = {name: {tuple(p.opts): (p.envvar, p.help) for p in commands[name].params} for name in ("run", "plan")}
     assert options["run"].pop(("--dry-run",))
     assert options["run"].pop(("--by",)), "of the leaderboard, which no plan shows"
+    assert options["run"].pop(("--quiet",)), "of what it says while it goes on"
     assert options["plan"] == options["run"]
     assert options["plan"][("--data-dir",)][0] == "MIR_PRETEXT_DATA"
 
