@@ -30,6 +30,7 @@ class BarlowTwins(Pairs):
 
     info = Info("barlow_twins", "Barlow Twins", "Zbontar et al. 2021; Meseguer-Brocal et al. 2024", version=2)
     family = "redundancy reduction"
+    learning_rate = 3e-3
     Config = BarlowTwinsConfig
 
     def __init__(self, encoder: Encoder, config: BarlowTwinsConfig) -> None:

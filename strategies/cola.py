@@ -24,6 +24,7 @@ class COLA(Pairs):
 
     info = Info("cola", "COLA", "Saeed et al. 2021; the base of MSCOL (Garoufis et al. 2023)", version=1)
     family = "contrastive"
+    learning_rate = 3e-3
     Config = COLAConfig
 
     def __init__(self, encoder: Encoder, config: COLAConfig) -> None:

@@ -93,6 +93,7 @@ class DINO(Pairs):
 
     info = Info("dino", "DINO (clustering)", "Caron et al. 2021; Meseguer-Brocal et al. 2024", version=3)
     family = "self-distillation"
+    learning_rate = 3e-3
     Config = DINOConfig
     centre: Tensor
     teacher_temperature: Tensor

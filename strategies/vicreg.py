@@ -33,6 +33,7 @@ class VICReg(Pairs):
 
     info = Info("vicreg", "VICReg", "Bardes et al. 2022; Meseguer-Brocal et al. 2024", version=2)
     family = "redundancy reduction"
+    learning_rate = 3e-3
     Config = VICRegConfig
 
     def __init__(self, encoder: Encoder, config: VICRegConfig) -> None:

@@ -16,7 +16,7 @@ SETTING = {"temperature": 0.1}
 def test_a_later_search_keeps_the_rows_of_an_earlier_one_also_what_failed(tmp_path: Path) -> None:
     grid = load("tune")
     assert grid.search is not None
-    rungs = grid.search.model_copy(update={"rungs": {125_000: 6, 250_000: 3}})
+    rungs = grid.search.model_copy(update={"rungs": {125_000: 2, 250_000: 1}})
     grid = grid.model_copy(update={"search": rungs})
     lost = Trial("vicreg", 1, SETTING, 125_000, error="1 of 4 jobs failed, the first: None")
     kept = Trial("vicreg", 0, SETTING, 125_000, {"key": 0.5, "tempo": 0.25}, goes_on=True)
