@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.cli import growth
+from benchmark.cli.measure import growth
 from benchmark.scheduler.grid import Grid
 
 

@@ -232,7 +232,7 @@ def test_names_without_weights_load_and_others_say_what_to_do() -> None:
 
 
 def test_torchscript_gives_the_frames_and_needs_none_of_our_code(exported: Path) -> None:
-    with pytest.warns(DeprecationWarning, match="torch.jit.load"):
+    with pytest.warns((DeprecationWarning, FutureWarning), match="torch.jit.load"):
         traced = torch.jit.load(exported / "encoder.torchscript.pt")
     mine = benchmark.load_encoder(exported).encoder
     for count, samples in ((1, 16_000), (3, 70_001), (20, 40_000)):
