@@ -54,6 +54,7 @@ class M2D(MaskedCrop):
 
     info = Info("m2d", "Masked modeling duo", "Niizumi et al. 2023", version=3)
     family = "masked modeling"
+    learning_rate = 3e-3
     Config = M2DConfig
     without_tokens = "CNN masking"
 
