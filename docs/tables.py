@@ -43,13 +43,15 @@ def _strategies(trained: bool) -> str:
     lines = []
     for name in registry.strategies.names():
         cls = registry.strategies.get(name)
-        if cls.trains is trained:
+        if (cls.trains or cls.imported) is trained:
             about = [f"{cls.info.title}<br>`{name}`", _summary(name)]
             lines.append([*about, *([_hears(cls), cls.family] if trained else []), cls.info.citation])
     return _table(["", "what it does", *(["hears", "family"] if trained else []), "source"], lines)
 
 
 def _hears(cls: Any) -> str:
+    if cls.imported:
+        return "nothing more: weights of an export"
     crops = cls.crops(cls.Config())
     words = [f"{crops.count} of {crops.seconds:g} s" if crops.count > 1 else f"one of {crops.seconds:g} s"]
     words += [_PLACES[crops.placement]] if crops.count > 1 else []

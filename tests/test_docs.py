@@ -67,6 +67,16 @@ def test_a_command_is_one_and_names_what_there_is(told: str, words: list[str]) -
         grid_files.narrow(grid_files.load(given["grid"]), changes=given["changes"])
 
 
+def test_the_messages_that_are_explained_are_ours() -> None:
+    """What is quoted in a heading stands in the code, but for names and numbers."""
+    quoted = re.findall(r"^### `([^`]*)`", (ROOT / "docs/faq.md").read_text(), re.M)
+    code = "\n".join(path.read_text() for path in sorted((ROOT / "benchmark").rglob("*.py")))
+    parts = [part.strip(" :;,.") for text in quoted for part in re.split(r"…|'[^']*'|[()]|\bstrategies\b", text)]
+    said = re.sub(r"\{[^{}]*\}", "…", re.sub(r'"\s*\n\s*f?"', "", code))
+    assert len(quoted) >= 5
+    assert not [part for part in parts if len(part) > 8 and part not in said]
+
+
 @pytest.fixture(scope="module")
 def place(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder where what the pages name is there: an export by two names, a song, a folder of recordings."""

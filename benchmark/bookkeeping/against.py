@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark import registry
 from benchmark.bookkeeping import provenance
 from benchmark.bookkeeping.budgets import nominal
 from benchmark.bookkeeping.tables import NAMES, RECORD, check_tables
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from benchmark.store.job import Job
 
 #: kinds of jobs whose version decides what a score is
-_DECIDE = ("labels", "pretrain", "embed", "probe", "supervised")
+_DECIDE = ("labels", "trunk", "pretrain", "embed", "probe", "supervised")
 #: libraries that rendered sound is computed with: it is the same by any of their versions, but for rounding
 _ARITHMETIC = {"numpy", "scipy"}
 
@@ -58,14 +59,14 @@ class Against:
         """Make sure that its scores would be the same if they were made here.
 
         Raises:
-            UserError: engine, corpora or budgets differ, or there is no task in common.
+            UserError: engine, components, corpora or budgets differ, or there is no task in common.
         """
-        told = self.record.get("engine", {})
-        for kind in _DECIDE:
-            if told.get(kind) != ENGINE[kind]:
-                self._refuse(
-                    f"its {kind} jobs are of version {told.get(kind, 'unknown')}, here they are {ENGINE[kind]}"
-                )
+        self._check_versions("jobs", self.record.get("engine", {}), {kind: ENGINE[kind] for kind in _DECIDE})
+        for axis, there in self.record.get("components", {}).items():
+            known: registry.Registry[Any] = getattr(registry, axis)
+            self._check_versions(
+                axis, there, {name: known.get(name).info.version for name in there if name in known.names()}
+            )
         tasks = {name: note for name, note in self.record.get("tasks", {}).items() if name in grid.tasks}
         if not tasks:
             self._refuse(f"it has none of the tasks {', '.join(grid.tasks)}")
@@ -77,6 +78,11 @@ class Against:
         if (there := self._budgets()) and not there & _budgets(grid):
             listed = " or ".join(f"{crops:,.0f}" for crops in sorted(there))
             self._refuse(f"its rows heard {listed} crops; ask for as many by --set 'pretrain.crops=[...]'")
+
+    def _check_versions(self, what: str, there: dict[str, int], here: dict[str, int]) -> None:
+        for name, version in here.items():
+            if there.get(name) != version:
+                self._refuse(f"of its {what}, {name} is of version {there.get(name, 'unknown')}, here it is {version}")
 
     def _check_corpus(self, corpus: str, fingerprint: dict[str, Any]) -> None:
         there = self.record.get("corpora", {}).get(corpus)
@@ -106,7 +112,7 @@ class Against:
             table = table.assign(share=1.0, crops=crops.mask(table["strategy"].isin(untrained)))
             same = table["crops"].isna() | table["crops"].isin(_budgets(grid))
             same &= table["task"].isin(grid.tasks) & table["fraction"].round(6).isin(fractions)
-            same &= ~table["strategy"].isin(own)
+            same &= table["probe"].isin(grid.probes) & ~table["strategy"].isin(own)
             found[name] = table[same]
         return found
 

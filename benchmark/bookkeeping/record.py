@@ -36,6 +36,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "command": command_line(),
         "version": __version__,
         "engine": ENGINE,
+        "components": _components(grid),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": {
             "corpus": heard_by_all(grid),
@@ -75,6 +76,18 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "control": provenance.control(jobs, stores),
         "grid_file": yaml.safe_dump(grid.model_dump(mode="json", exclude_unset=True), sort_keys=False),
         "warnings": [*words_of_left_out(grid), *_warnings(grid, trained), *heard.warnings],
+    }
+
+
+def _components(grid: Grid) -> dict[str, dict[str, int]]:
+    """Versions of what a grid's scores depend on beside the engine, by axis and name."""
+    used = {
+        "strategies": {row.strategy for row in rows(grid)},
+        "encoders": {encoder for row in rows(grid) for encoder, _ in row.checkpoints(grid)},
+        "tasks": set(grid.tasks),
+    }
+    return {
+        axis: {name: getattr(registry, axis).get(name).info.version for name in sorted(of)} for axis, of in used.items()
     }
 
 

@@ -19,7 +19,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from benchmark.corpora.datasets.dataset import DataSet, _tracks
+from benchmark.corpora.datasets.dataset import DataSet, forget
 from benchmark.corpora.download.get import DOWNLOADS, Lacking, check_disk, get, is_whole, lacking, place_of
 from benchmark.interfaces import UserError
 
@@ -49,7 +49,7 @@ def get_files(cls: type[DataSet], yes: bool) -> None:
             bars.update(bar, visible=False)
             typer.echo(f"{file.remote.name}: checked, and in {home / file.remote.place}")
     _tidy(home)
-    _tracks.cache_clear()
+    forget()
 
 
 def _offer(cls: type[DataSet], files: list[Lacking], home: Path) -> list[str]:

@@ -54,6 +54,7 @@ from benchmark.cli.options import (
     stoppable,
     warn_of,
 )
+from benchmark.interfaces import UserError
 
 
 def run(
@@ -139,6 +140,8 @@ def run(
     )
     if dry_run:
         return _print_plan(chosen, settings, every, as_json)
+    if as_json:
+        raise UserError("--json: is of 'plan'; a run leaves its numbers in leaderboard.csv and scores.parquet")
     from benchmark.cli.progress import Progress
 
     with stoppable(), Progress(quiet) as progress:
@@ -195,9 +198,12 @@ def _without_narrowing(arguments: list[str]) -> str:
 
 def _print_plan(grid: Any, settings: Any, every: bool, as_json: bool) -> None:
     """Job by job if they fit on a screen, else a line for each kind."""
+    from benchmark.bookkeeping.against import Against
     from benchmark.scheduler.outlook import Outlook
 
     outlook = Outlook.of(grid, settings)
+    if settings.against:
+        Against.read(settings.against).check(grid, outlook.jobs)
     if as_json:
         typer.echo(json.dumps(outlook.told(), indent=1))
         return

@@ -53,7 +53,8 @@ def page(grid: Grid, trials: pd.DataFrame) -> str:
         f"Scores are of probes on *validation* tracks ({', '.join(map(str, grid.probes))}, "
         f"{', '.join(f'{fraction:.0%}' for fraction in grid.fractions)} of the labels, seeds "
         f"{', '.join(map(str, grid.seeds))}); the mean over the tasks decides. Setting 0 is the row as it stood. "
-        "Of each option every value got its turn about equally often (a Latin hypercube).",
+        "Of each option every value got its turn about equally often (a Latin hypercube). Rows may have been searched "
+        "at different times, over more or fewer settings: each is compared with itself alone.",
     ]
     for row, own in trials.groupby("row", sort=True):
         tasks = [task for task in own if task not in _FACTS and own[task].notna().any()]

@@ -72,9 +72,15 @@ def test_what_would_be_made_otherwise_is_refused(asked: Callable[..., None], tin
     asked({})
     asked({"strategies": ["vicreg"], "tasks": ["key"], "seeds": [0, 1], "fractions": {0.1: 1}})
     one, old = next(iter(record["corpora"])), record["corpora"]
+    asked({}, components={"strategies": {"somebodys_own": 7}})  # what is not here cannot be compared
     asked({}, corpora={**old, one: {**old[one], "numpy": "0.1"}})  # rounds otherwise, at most
     for grid, told, why in (
-        ({}, {"engine": {**record["engine"], "probe": 1}}, "its probe jobs are of version 1, here they are"),
+        ({}, {"engine": {**record["engine"], "probe": 1}}, "of its jobs, probe is of version 1, here it is"),
+        (
+            {},
+            {"components": {"encoders": {"mfcc_chroma": 1}}},
+            "of its encoders, mfcc_chroma is of version 1",
+        ),
         ({}, {"engine": {}}, "of version unknown"),
         ({"pretrain": {"crops": 1280}}, {}, "its rows heard 640 crops; ask for as many"),
         ({"corpus": "rendered_chorales"}, {}, "its rows heard rendered_scores/tiny, not rendered_chorales/tiny"),

@@ -225,6 +225,11 @@ def _sound(cls: type[DataSet], home: Path) -> pd.DataFrame:
     return tracks[[column for column in SOUND if column in tracks]].assign(reach=ends)
 
 
+def forget() -> None:
+    """Read data sets anew where they are asked for next: files have come or gone."""
+    _tracks.cache_clear()
+
+
 @lru_cache  # a plan comes back to each data set: for its size, its fingerprint, and the labels of every task
 def _tracks(cls: type[DataSet], home: Path) -> pd.DataFrame:
     name = cls.info.name

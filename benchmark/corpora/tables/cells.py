@@ -20,6 +20,11 @@ class Row:
     cells: list[str]
     written: list[str]
 
+    @classmethod
+    def unwritten(cls, cells: list[str]) -> Row:
+        """One that nobody wrote: a folder was read as a table."""
+        return cls(0, list(map(composed, cells)), cells)
+
     def cell(self, at: int | None) -> str:
         """A cell; empty where there is no such column, or the row ends before it."""
         return self.cells[at] if at is not None and at < len(self.cells) else ""

@@ -13,13 +13,11 @@ from pathlib import Path, PurePosixPath
 from benchmark.corpora.datasets.dataset import drawn
 from benchmark.corpora.datasets.layout import SOUND, shown
 from benchmark.corpora.datasets.signatures import sign
-from benchmark.corpora.tables.cells import Findings, Row, composed
+from benchmark.corpora.tables.cells import Findings, Row
 from benchmark.interfaces import UserError
 
 #: folders within a class that are more than a detour to its files
 _FOLDERS = 3
-#: a row of no line: nobody wrote it
-_NO_LINE = 0
 
 
 def read_classes(folder: Path, shares: dict[str, float], found: Findings) -> tuple[Row, list[Row]]:
@@ -48,7 +46,7 @@ def read_classes(folder: Path, shares: dict[str, float], found: Findings) -> tup
     groups = _groups(folder, paths)
     splits = _splits([path.split("/")[0] for path in paths], groups, shares)
     rows = [[path, group, splits[group], path.split("/")[0]] for path, group in zip(paths, groups, strict=True)]
-    return _row(["path", "group", "split", "class"]), [_row(cells) for cells in rows]
+    return Row.unwritten(["path", "group", "split", "class"]), list(map(Row.unwritten, rows))
 
 
 def _splits(classes: Sequence[str], groups: Sequence[str], shares: dict[str, float]) -> dict[str, str]:
@@ -60,10 +58,6 @@ def _splits(classes: Sequence[str], groups: Sequence[str], shares: dict[str, flo
         new = part[~part.isin(list(found))]
         found |= dict(zip(new, drawn(new, shares, "classes"), strict=True))
     return found
-
-
-def _row(cells: list[str]) -> Row:
-    return Row(_NO_LINE, list(map(composed, cells)), cells)
 
 
 def _groups(folder: Path, paths: Sequence[str]) -> list[str]:

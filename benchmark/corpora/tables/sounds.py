@@ -46,8 +46,7 @@ def _rows(paths: Sequence[str], groups: Sequence[str], splits: list[str]) -> lis
             break
         smallest = min(sorted(heard), key=groups.count)
         splits = ["val" if group == smallest else split for group, split in zip(groups, splits, strict=True)]
-    cells = ([composed(path), group, split] for path, group, split in zip(paths, groups, splits, strict=True))
-    return [Row(0, row, row) for row in cells]
+    return [Row.unwritten(list(cells)) for cells in zip(paths, groups, splits, strict=True)]
 
 
 def _artist(path: Path) -> str:
