@@ -75,21 +75,28 @@ def grid_of(grid: Grid, trials: Sequence[Trial]) -> Grid:
     """
     raw = grid.model_dump(exclude_unset=True) | {"search": None, "control": [], "budgets": []}
     raw["strategies"] = {trial.name: _with(grid, trial) for trial in trials}
-    raw["pretrain"] = raw["pretrain"] | {"crops": trials[0].crops}
-    found = Grid.model_validate(raw)
-    rows(found)  # names what is wrong before anything is drawn
+    longest = trials[0].crops
+    found = Grid.model_validate(raw | {"pretrain": raw["pretrain"] | {"crops": longest}})
+    recipes = [row.budget(found) for row in rows(found)]  # names what is wrong before anything is drawn
+    branch = grid.pretrain.schedule == "wsd" and grid.protocol == "probe" and not grid.snapshots.at
+    if branch and all(recipe.schedule == "wsd" and recipe.warmup_crops is not None for recipe in recipes):
+        # branches of one training, as in a grid of several budgets: a longer rung goes on from a shorter one, and such
+        # a grid from what the search has trained
+        rungs = [crops for crops in (grid.search.rungs if grid.search else ()) if crops <= longest]
+        found = Grid.model_validate(raw | {"pretrain": raw["pretrain"] | {"crops": rungs}})
     return found
 
 
 def read(trial: Trial, jobs: Mapping[str, Job], stores: Stores) -> None:
-    """Note what a trial scored on validation: over its draws and probes, each task's mean."""
+    """Note what a trial scored on validation at its longest: over its draws and probes, each task's mean."""
     own = [job for job in jobs.values() if job.kind in SCORED and job.spec["strategy"] == trial.name]
     lost = [job.name for job in own if not stores.done(job)]
     if lost:
         trial.error = f"{len(lost)} of {len(own)} jobs failed, the first: {lost[0]}"
         return
     tables = [pd.read_parquet(stores.results.open(job.kind, job.key) / "scores.parquet") for job in own]
-    scores = pd.concat(tables).drop_duplicates(["task", "seed", "encoder", "fraction", "resample", "probe"])
+    scores = pd.concat(tables).sort_values("crops", kind="stable")
+    scores = scores.drop_duplicates(["task", "seed", "encoder", "fraction", "resample", "probe"], keep="last")
     trial.scores = {str(task): float(mean) for task, mean in scores.groupby("task")["val_score"].mean().items()}
 
 

@@ -98,10 +98,25 @@ def test_the_packages_search_is_equal_for_every_row() -> None:
     assert {"simclr", "byol", "supervised"} <= set(drawn) == set(grid.strategies)
     assert {len(settings) for settings in drawn.values()} == {2}
     trials = [Trial(row, n, setting, 125_000) for row, all_ in drawn.items() for n, setting in enumerate(all_)]
-    scored = {
-        job.spec["strategy"] for job in plan(grid_of(grid, trials)).values() if job.kind in ("probe", "supervised")
-    }
+    jobs = plan(grid_of(grid, trials))
+    scored = {job.spec["strategy"] for job in jobs.values() if job.kind in ("probe", "supervised")}
     assert scored == {trial.name for trial in trials}
+    # what the search trained of a setting that won, the reference goes on from
+    shared = {job.name for key, job in plan(load("reference")).items() if job.kind == "trunk" and key in jobs}
+    assert {f"trunk {row} cnn_small seed 0 of 125,000 crops" for row in ("simclr", "vicreg", "dino")} <= shared
+
+
+def test_a_longer_rung_goes_on_from_a_shorter_one_where_the_schedule_lets_it() -> None:
+    def trained(crops: int, **pretrain: Any) -> set[str]:
+        planned = searched(pretrain={"crops": 640, "precision": "32-true", **pretrain}, search=search)
+        jobs = plan(grid_of(planned, [Trial("simclr", 0, {}, crops)]))
+        return {key for key, job in jobs.items() if job.kind in ("trunk", "pretrain")}
+
+    search = {"rungs": {640: 2, 1280: 1}, "spaces": {"simclr": {"temperature": [0.1, 0.2]}}}
+    going_on = {"schedule": "wsd", "warmup_crops": 64}
+    assert trained(640, **going_on) < trained(1280, **going_on)
+    assert len(trained(1280, **going_on)) == 4  # two pieces of a trunk, and a branch from each
+    assert len(trained(1280, schedule="cosine")) == 1
 
 
 def test_a_rows_recipe_is_its_own_then_the_grids_then_its_strategys() -> None:
