@@ -48,7 +48,7 @@ class CPC(Strategy):
     info = Info("cpc", "Contrastive predictive coding", "van den Oord et al. 2018; Choi et al. 2022", version=1)
     family = "contrastive"
     Config = CPCConfig
-    learning_rate = 2e-3
+    learning_rate = 1e-3
 
     def __init__(self, encoder: Encoder, config: CPCConfig) -> None:
         super().__init__(encoder, config)
