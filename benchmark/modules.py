@@ -103,6 +103,11 @@ class Encoder(nn.Module):
     #: samples that it needs at least for one frame: what is shorter is padded with silence, wherever it is read
     shortest: ClassVar[int] = 1
 
+    @classmethod
+    def fingerprint(cls) -> str:
+        """Which weights it comes with, if it comes with any: what is read from them is theirs, whatever our code."""
+        return ""
+
     @abstractmethod
     def features(self, waveform: Tensor) -> Tensor:
         """(B, T) float32 at `sample_rate` to (B, bands, frames)."""

@@ -6,6 +6,7 @@ import ast
 import difflib
 import hashlib
 import importlib
+import json
 import os
 import re
 import sys
@@ -154,29 +155,48 @@ def load_plugins(paths: list[Path]) -> None:
 
     Of a Python file, each class of its own with an `info` becomes an entry of its axis, under `info.name`. Files with
     another suffix (a table of audio files, `.csv`) are read by the loader of that suffix, an entry point of group
-    `benchmark.loaders` that turns a path into such classes; folders, by the one that is called `folder`; and
-    `FOLDER/*`, all sound below one, by `sound`.
+    `benchmark.loaders` that turns a path into such classes; folders, by the one that is called `folder`; `FOLDER/*`,
+    all sound below one, by `sound`; and `LOADER:TEXT` by the one of that name, which is given the text (`hf:NAME`).
 
     Raises:
         UserError: no such file, it cannot be imported or read, or it defines nothing.
     """
     for path in paths:
+        if _loader(str(path)):
+            _hand_down(str(path))
+            continue
         if not (path.parent if path.name == EVERYTHING else path).exists():
             raise UserError(f"--plugin {path}: no such file")
         plugin = str(path.absolute())
-        if os.pathsep in plugin:
-            raise UserError(f"--plugin {path}: a path with {os.pathsep!r} cannot be handed to workers; rename it")
         if path.suffix == ".py":
             if not path.stem.isidentifier():
                 fit = re.sub(r"\W", "_", path.stem)
                 fit = fit if fit.isidentifier() else f"plugin_{fit}"
                 raise UserError(f"--plugin {path}: Python cannot import a module of this name; rename it to {fit}.py")
             folder, plugin = str(path.parent.absolute()), path.stem
+            if os.pathsep in folder:
+                raise UserError(f"--plugin {path}: a path with {os.pathsep!r} cannot be handed to workers; rename it")
             sys.path.insert(0, folder)  # workers import the same module by name, through PYTHONPATH
             os.environ["PYTHONPATH"] = os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
-        os.environ[_PLUGINS] = os.pathsep.join(filter(None, [os.environ.get(_PLUGINS, ""), plugin]))
+        _hand_down(plugin)
     check_shadows()
     _register_plugins()
+
+
+def _loader(plugin: str) -> str:
+    """Whom `LOADER:TEXT` is for; empty if it is a path, as what exists under that name is."""
+    name, colon, _ = plugin.partition(":")
+    known = {entry.name for entry in entry_points(group="benchmark.loaders")}
+    return name if colon and name in known and not Path(plugin).exists() else ""
+
+
+def _hand_down(plugin: str) -> None:
+    """Note a plugin where workers find it."""
+    os.environ[_PLUGINS] = json.dumps([*_handed_down(), plugin])
+
+
+def _handed_down() -> list[str]:
+    return [str(plugin) for plugin in json.loads(os.environ.get(_PLUGINS) or "[]")]
 
 
 def check_shadows() -> None:
@@ -196,7 +216,7 @@ def check_shadows() -> None:
 
 
 def _register_plugins() -> None:
-    for plugin in filter(None, os.environ.get(_PLUGINS, "").split(os.pathsep)):
+    for plugin in _handed_down():
         found = _classes_of(plugin)
         if not found:
             raise UserError(f"--plugin {plugin} defines nothing (a class with `info` of its own)")
@@ -213,18 +233,19 @@ def _axis_of(cls: type) -> Registry[Any]:
 
 def _classes_of(plugin: str) -> list[Any]:
     path = Path(plugin)
-    kind = "sound" if path.name == EVERYTHING else "folder" if path.is_dir() else path.suffix[1:]
+    named = _loader(plugin)
+    kind = named or ("sound" if path.name == EVERYTHING else "folder" if path.is_dir() else path.suffix[1:])
     try:
-        if not path.is_absolute():
+        if not (named or path.is_absolute()):
             loaded = importlib.import_module(plugin)
             _check_origin(plugin, loaded)
             own = [c for c in vars(loaded).values() if isinstance(c, type) and c.__module__ == plugin]
             return [c for c in own if "info" in vars(c)]
         loaders = {entry.name: entry for entry in entry_points(group="benchmark.loaders")}
         if kind not in loaders:
-            known = ", .".join(sorted(set(loaders) - {"folder", "sound"}))
+            known = ", .".join(sorted(set(loaders) - {"folder", "sound", "hf"}))
             raise UserError(f"--plugin {plugin}: nobody reads {path.suffix}; known: .py, .{known}, and folders")
-        classes: list[Any] = loaders[kind].load()(path.parent if kind == "sound" else path)
+        classes: list[Any] = loaders[kind].load()(plugin if named else path.parent if kind == "sound" else path)
     except UserError:
         raise
     except Exception as error:

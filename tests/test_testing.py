@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.encoders import buildable
 from pydantic import ConfigDict
 from torch import nn
 from torch.nn import functional as F
@@ -295,7 +296,7 @@ def test_every_registered_strategy_keeps_the_contract(name: str) -> None:
     check_strategy(registry.strategies.get(name))
 
 
-@pytest.mark.parametrize("name", registry.encoders.names())
+@pytest.mark.parametrize("name", buildable())
 def test_every_registered_encoder_keeps_the_contract(name: str) -> None:
     check_encoder(registry.encoders.get(name))
 

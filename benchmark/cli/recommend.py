@@ -30,10 +30,13 @@ from benchmark.interfaces import Finding, UserError
 if TYPE_CHECKING:
     from benchmark.corpora.tables.labels import Label
     from benchmark.corpora.tables.table import Table
+    from benchmark.scheduler.grid import Grid
     from benchmark.scheduler.settings import Settings
 
 #: rows that ask for no more than sound, and what they have to clear
 _OWN = "simclr,byol,random,mfcc,constant"
+#: of models of the transformers family
+_HUB = "hf:"
 
 
 def recommend(
@@ -42,8 +45,16 @@ def recommend(
     ],
     labels: Annotated[str, typer.Option(help="Comma-separated label columns; by default all.")] = "",
     encoders: Annotated[
-        str, typer.Option(help="Comma-separated folders that 'export' wrote, beside the encoders that ship.")
+        str,
+        typer.Option(help="Comma-separated folders that 'export' wrote, or hf:NAME, beside the encoders that ship."),
     ] = "",
+    contestants: Annotated[
+        str,
+        typer.Option(
+            help="Models of others to compare, comma-separated, or 'none'; by default those that are installed. Each "
+            "takes a core about a second for 10 s of audio."
+        ),
+    ] = "installed",
     goal: Annotated[
         float | None,
         typer.Option(min=0.0, max=1.0, help="A score to say the number of labels for; by default the next round one."),
@@ -75,7 +86,8 @@ def recommend(
     store = store_dir.absolute() if store_dir else None
     settings = Settings(place, data_folder(data_dir), executor, workers, threads, store=store)
     told["warnings"] += _hear(table, allow_missing, settings, as_json)
-    answers = _ask(table, chosen, split_names(encoders), goal, settings, allow_missing)
+    grid = _question(table, chosen, split_names(encoders), contestants, allow_missing)
+    answers = _ask(table, chosen, grid, goal, settings)
     page = settings.out / "leaderboard.html"
     if as_json:
         typer.echo(json.dumps({**told, "answers": answers["told"], "page": str(page)}, indent=1, ensure_ascii=False))
@@ -163,30 +175,41 @@ def _hear(table: Table, allow_missing: bool, settings: Settings, as_json: bool) 
     return [{"what": finding.what, "rows": list(finding.rows)} for finding in found]
 
 
-def _ask(
-    table: Table,
-    chosen: Sequence[Label],
-    exports: Sequence[str],
-    goal: float | None,
-    settings: Settings,
-    allow_missing: bool,
-) -> dict[str, Any]:
+def _question(
+    table: Table, chosen: Sequence[Label], encoders: Sequence[str], contestants: str, allow_missing: bool
+) -> Grid:
+    """What is to be compared, on which labels.
+
+    Raises:
+        UserError: an encoder or contestant is not there.
+    """
+    from benchmark.recommend.question import contestants as installed
+    from benchmark.recommend.question import question
+
+    others = installed() if contestants == "installed" else split_names(contestants.replace("none", ""))
+    before = set(registry.strategies.names())
+    registry.load_plugins([Path(name) for name in encoders if name.startswith(_HUB)])
+    others += sorted(set(registry.strategies.names()) - before)
+    train = (table.tracks["split"] == "train").to_numpy()
+    most = max(
+        sum(value is not None for value, own in zip(label.values, train, strict=True) if own) for label in chosen
+    )
+    seconds = [length for length, own in zip(table.sound.seconds, train, strict=True) if own]
+    exports = [name for name in encoders if not name.startswith(_HUB)]
+    tasks = [label.column.task for label in chosen]
+    return question(table.corpus, tasks, most, exports, seconds, allow_missing, others)
+
+
+def _ask(table: Table, chosen: Sequence[Label], grid: Grid, goal: float | None, settings: Settings) -> dict[str, Any]:
     """Run the question, and put its answer into words and numbers, by label column."""
     from benchmark.cli.progress import Progress
     from benchmark.drive import drive
     from benchmark.leaderboard.record import load_run
     from benchmark.leaderboard.statistics.stats import read_scores
     from benchmark.recommend.advice import advise
-    from benchmark.recommend.question import question
     from benchmark.recommend.words import lines, told
 
-    train = (table.tracks["split"] == "train").to_numpy()
-    most = max(
-        sum(value is not None for value, own in zip(label.values, train, strict=True) if own) for label in chosen
-    )
-    seconds = [length for length, own in zip(table.sound.seconds, train, strict=True) if own]
     tasks = {label.column.task: label.column.header for label in chosen}
-    grid = question(table.corpus, list(tasks), most, exports, seconds, allow_missing)
     with stoppable(), Progress() as progress:
         report = drive(grid, settings, progress)
     _stop_if_failed(report, settings)

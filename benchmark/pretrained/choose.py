@@ -15,7 +15,7 @@ from benchmark.bookkeeping.upkeep import artefacts, existing
 from benchmark.interfaces import UserError
 from benchmark.leaderboard.record import Run, load_run
 from benchmark.leaderboard.statistics import stats
-from benchmark.pretrained.package import weightless
+from benchmark.pretrained.package import ready
 from benchmark.scheduler.planning.probes import embedding_keys
 from benchmark.store.artefacts import CorruptArtefact, Store
 
@@ -116,9 +116,10 @@ def _one_of(column: str, part: pd.DataFrame, wanted: str, row: str) -> str:
 
 
 def _check_weights(row: str, encoder: str) -> None:
-    if weightless(registry.encoders.get(encoder)()):
+    if ready(registry.encoders.get(encoder)):
         raise UserError(
-            f"{row} has no weights: nothing in its encoder is trained; benchmark.load_encoder({encoder!r}) makes it"
+            f"{row} has no weights of its own: nothing in its encoder is trained here; "
+            f"benchmark.load_encoder({encoder!r}) makes it"
         )
 
 

@@ -16,13 +16,13 @@ def load(source: str | Path, device: str = "cpu") -> PretrainedEncoder:
 
     Args:
         source: the folder of an export, or the name of one that comes with the package; or the registered name of an
-            encoder without weights, such as `mfcc_chroma`.
+            encoder without weights, such as `mfcc_chroma`, or of one that comes with them, such as `pesto_pitch`.
         device: where it is to compute.
 
     Raises:
         UserError: it is neither, or its files are not what an export wrote, or are for another version of the encoder.
     """
-    return (_without_weights(str(source)) if find(source) is None else _with_weights(source)).to(device)
+    return (_as_it_comes(str(source)) if find(source) is None else _with_weights(source)).to(device)
 
 
 def _with_weights(source: str | Path) -> PretrainedEncoder:
@@ -30,23 +30,24 @@ def _with_weights(source: str | Path) -> PretrainedEncoder:
     return PretrainedEncoder(encoder, about.model_dump(mode="json"))
 
 
-def weightless(encoder: Encoder) -> bool:
-    """Whether there is nothing in it to train."""
-    return not any(True for _ in encoder.parameters())
+def ready(encoder: type[Encoder]) -> bool:
+    """Whether it is whole as it is built: features without weights, or weights that it comes with."""
+    return not encoder.offers
 
 
-def _without_weights(name: str) -> PretrainedEncoder:
+def _as_it_comes(name: str) -> PretrainedEncoder:
     if name not in registry.encoders.names():
         plain = [known for known in registry.encoders.names() if not registry.encoders.get(known).offers]
         known = f", or weights that ship: {', '.join(shipped())}" if shipped() else ""
         raise UserError(
-            f"{name}: there is no such folder, and no weightless encoder of that name ({', '.join(plain)}{known}); "
-            "give the folder that 'python -m benchmark export' wrote"
+            f"{name}: there is no such folder, and no encoder of that name that needs no training "
+            f"({', '.join(plain)}{known}); give the folder that 'python -m benchmark export' wrote"
         )
-    encoder = registry.encoders.get(name)()
-    if not weightless(encoder):
+    kind = registry.encoders.get(name)
+    if not ready(kind):
         raise UserError(
             f"{name} has to be trained, and no trained one goes by its name; 'python -m benchmark export RESULTS ROW "
             "--to DIR' writes one, and load_encoder(DIR) loads it"
         )
-    return PretrainedEncoder(encoder)
+    kind.fingerprint()  # is what it comes with installed?
+    return PretrainedEncoder(kind())

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmark import registry
+from benchmark.encoders.contestants.contestant import Contestant
 from benchmark.encoders.exported import about_of, shipped
 from benchmark.modules import CROP_SECONDS
 from benchmark.scheduler.grid import Grid
@@ -20,6 +22,8 @@ DRAWS, UNTRAINED = 5, 3
 #: what no learning buys; the order is that of the page
 HANDCRAFTED = ("informed", "mfcc")
 FLOOR = "constant"
+#: contestants that are longer at it than the audio lasts, without a GPU
+_SLOW = ("crepe",)
 #: of the row that nobody trained
 _ENCODER = "cnn_small"
 _OWN = (*HANDCRAFTED, "random", FLOOR)
@@ -32,6 +36,7 @@ def question(
     exports: Sequence[str],
     seconds: Sequence[float],
     allow_missing: bool = False,
+    contestants: Sequence[str] = (),
 ) -> Grid:
     """The grid that a recommendation runs.
 
@@ -42,13 +47,14 @@ def question(
         exports: folders of exported encoders, beside those that come with the package.
         seconds: of training tracks.
         allow_missing: whether to go on where more than 2 % of the files cannot be read.
+        contestants: rows that bring the weights of others.
     """
     return Grid.model_validate(
         {
             "name": "recommend",
             "corpus": corpus,
             "size": "all",
-            "strategies": {**pretrained(exports), **_plain(seconds)},
+            "strategies": {**pretrained(exports), **{name: {} for name in contestants}, **_plain(seconds)},
             "encoders": [_ENCODER],
             "tasks": list(tasks),
             "fractions": fractions(labels),
@@ -64,6 +70,17 @@ def fractions(labels: int) -> dict[float, int]:
     """Label draws by fraction: evenly apart on a logarithmic axis, from a few labels to all."""
     points = np.geomspace(min(FEWEST, labels), labels, POINTS) / labels
     return dict.fromkeys((float(f) for f in np.unique(points.round(6))[:-1]), DRAWS) | {1.0: 1}
+
+
+def contestants() -> list[str]:
+    """Rows that bring the weights of others, where their packages are installed; none that takes hours on a CPU."""
+    found = []
+    for name in registry.strategies.names():
+        encoder = registry.strategies.literal(name, "encoder_name")
+        kind = registry.encoders.get(encoder) if encoder else None
+        if encoder not in _SLOW and kind and issubclass(kind, Contestant) and kind.installed():
+            found.append(name)
+    return found
 
 
 def pretrained(exports: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -48,6 +48,7 @@ class Checkpoints:
             **({"options_version": row.config.version} if row.config.version > 1 else {}),
             "encoder": encoder,
             "encoder_version": loaded.info.version,
+            **({"brought": brought} if (brought := loaded.fingerprint()) else {}),
             **source(registry.strategies, row.strategy),
             **source(registry.encoders, encoder),
         }

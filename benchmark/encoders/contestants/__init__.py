@@ -1,0 +1,1 @@
+"""Models that others have trained, as they come: rows beside ours, never trained here."""
