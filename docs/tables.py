@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmark import registry
@@ -39,14 +41,31 @@ def _summary(name: str) -> str:
     return re.sub(r"\s*\([^()]*\d{4}[^()]*\)\.?$", "", text.partition(": ")[2] or text).rstrip(".")
 
 
+def _costs() -> dict[str, str]:
+    """By strategy, what 125,000 crops took in `results/reference`, on one core: of the row that stands for it first."""
+    path = Path(__file__).parents[1] / "results" / "reference" / "run.json"
+    if not path.is_file():
+        return {}
+    record = json.loads(path.read_text())
+    method = {name: note["method"] for name, note in record["strategies"].items()}
+    found: dict[str, str] = {}
+    for one in record["pretraining"]:
+        seconds = {round(float(crops), -3): cost for crops, cost in one.get("lengths", {}).items()}
+        if (cost := seconds.get(125_000.0)) and method.get(one["strategy"]):
+            found.setdefault(method[one["strategy"]], f"{cost / 60:.0f} min")
+    return found
+
+
 def _strategies(trained: bool) -> str:
-    lines = []
+    lines, costs = [], _costs() if trained else {}
     for name in registry.strategies.names():
         cls = registry.strategies.get(name)
         if (cls.trains or cls.imported) is trained:
             about = [f"{cls.info.title}<br>`{name}`", _summary(name)]
-            lines.append([*about, *([_hears(cls), cls.family] if trained else []), cls.info.citation])
-    return _table(["", "what it does", *(["hears", "family"] if trained else []), "source"], lines)
+            told = [_hears(cls), cls.family, *([costs.get(name, "")] if costs else [])] if trained else []
+            lines.append([*about, *told, cls.info.citation])
+    head = ["hears", "family", *(["takes"] if costs else [])] if trained else []
+    return _table(["", "what it does", *head, "source"], lines)
 
 
 def _hears(cls: Any) -> str:

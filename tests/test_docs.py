@@ -61,7 +61,7 @@ def test_a_command_is_one_and_names_what_there_is(told: str, words: list[str]) -
     given = parse(typer.main.get_command(app), words).params
     assert given.get("grid", "smoke").partition(":")[0] in grid_files.names()
     for axis in ("strategies", "tasks"):
-        known = {*getattr(registry, axis).names(), "my_idea", "music-genre", "music-mood"}
+        known = {*getattr(registry, axis).names(), "my_idea", "music-genre", "music-mood", "hubert_base_ls960"}
         assert set(filter(None, (given.get(axis) or "").split(","))) <= known, told
     if given.get("changes"):
         grid_files.narrow(grid_files.load(given["grid"]), changes=given["changes"])

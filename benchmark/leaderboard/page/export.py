@@ -1,4 +1,4 @@
-"""For a paper: every table as CSV and LaTeX (booktabs), every drawing as SVG and PDF, in files that stand alone."""
+"""For a paper: every table as CSV and LaTeX (booktabs), every drawing as SVG and PDF; the answer as Markdown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmark.leaderboard.claims import claim
 from benchmark.leaderboard.drawing import draw
 from benchmark.leaderboard.drawing.draw import Drawing
 from benchmark.leaderboard.drawing.typeset import Table, escape, latex, plain
-from benchmark.leaderboard.page import heard
+from benchmark.leaderboard.page import answers, heard
 from benchmark.leaderboard.page.report import Report, gather
 from benchmark.leaderboard.record import Run, percent
 from benchmark.leaderboard.statistics.matrix import Field, Matrix
@@ -58,7 +58,10 @@ def write(folder: Path, report: Report) -> Path:
         plain("heard", "What each row heard, over its trainings", heard.frame(report.heard)),
         plain("pretraining", "Pre-trained checkpoints", _checkpoints(report.run)),
     ]
-    return write_files(folder, shown, report.drawings)
+    out = write_files(folder, shown, report.drawings)
+    with replacing(out / answers.FILE) as draft:
+        draft.write_text(answers.markdown(report), encoding="utf-8", newline="\n")
+    return out
 
 
 def _checkpoints(run: Run) -> pd.DataFrame:

@@ -142,7 +142,16 @@ def test_weights_that_lack_or_have_to_be_unpickled_are_refused(hubert: Path, tmp
 
 def test_it_is_a_row_like_any_other(hubert: Path, data_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    args = ["--grid", "smoke", "--plugin", f"hf:{hubert}", "--strategies", "tiny_hubert_v1,constant"]
+    args = [
+        "--grid",
+        "smoke",
+        "--set",
+        "size=tiny",
+        "--plugin",
+        f"hf:{hubert}",
+        "--strategies",
+        "tiny_hubert_v1,constant",
+    ]
     done = quick("run", *args, "--tasks", "key", "--data-dir", str(data_dir), "--out", str(out), "--no-mlflow")
     assert done.returncode == 0, done.stderr
     scores = pd.read_parquet(out / "scores.parquet")

@@ -1,0 +1,60 @@
+"""The leaderboards in `results/` are what their tables say: made anew from scores and draws, and compared."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import ROOT
+from typer.testing import CliRunner
+
+from benchmark.cli.main import app
+from benchmark.leaderboard.page.answers import markdown
+from benchmark.leaderboard.page.report import gather
+
+#: results folders that are committed
+NAMES = ("first", "reference", "contestants")
+PUBLISHED = [path.parent for path in sorted((ROOT / "results").glob("*/leaderboard.html")) if path.parent.name in NAMES]
+BLOCK = re.compile(r"<!-- answers: (\S+) -->\n(.*?)<!-- /answers -->", re.S)
+
+
+@pytest.fixture(scope="module", params=PUBLISHED, ids=lambda folder: folder.name)
+def made_anew(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder as it is committed, and its copy with page and tables of the code as it is now."""
+    folder, copy = request.param, tmp_path_factory.mktemp("published") / request.param.name
+    copy.mkdir()
+    for name in ("scores.parquet", "draws.parquet", "run.json"):
+        shutil.copyfile(folder / name, copy / name)
+    done = CliRunner().invoke(app, ["report", str(copy)])
+    assert done.exit_code == 0, done.output
+    return folder, copy
+
+
+@pytest.mark.parametrize("name", ["leaderboard.csv", "pairs.csv", "labels.csv"])
+def test_every_number_of_the_tables_follows_from_the_scores(made_anew: tuple[Path, Path], name: str) -> None:
+    committed, now = (pd.read_csv(folder / name) for folder in made_anew)
+    pd.testing.assert_frame_equal(committed, now, check_exact=False, rtol=1e-6, atol=1e-9)
+
+
+def test_what_a_readme_shows_as_the_answer_is_that(made_anew: tuple[Path, Path]) -> None:
+    folder, copy = made_anew
+    pages = [folder / "README.md", ROOT / "README.md"]
+    shown = [text for page in pages for name, text in BLOCK.findall(page.read_text()) if name == folder.name]
+    if shown:
+        answer = markdown(gather(copy)).strip()
+        assert all(text.strip() == answer for text in shown)
+
+
+def test_the_page_shows_the_scores(made_anew: tuple[Path, Path]) -> None:
+    """Each level score of the table of all labels stands in the committed page, to the digits that it shows."""
+    folder, _ = made_anew
+    page = (folder / "leaderboard.html").read_text()
+    table = pd.read_csv(folder / "leaderboard.csv")
+    levels = table[table["task"].isna() & (table["fraction"] == 1) & (table["probe"] == "linear")]
+    means = levels["mean"].dropna().to_numpy()
+    assert len(means)
+    assert all(f'data-value="{mean:.6g}"' in page for mean in np.unique(means))
