@@ -1,9 +1,11 @@
 """`--plugin hf:NAME`: an audio model of the transformers family as a row, frozen.
 
-NAME is a folder, or what lies in the family's cache (`hf download NAME` puts it there; nothing is fetched here, and no
-code of a model's authors runs). `hf:NAME#6` reads the sixth hidden layer, 0 being what the first one is given;
-`hf:NAME#all` all of them side by side, which a linear probe weights as it likes (SUPERB, Yang et al. 2021, gives each a
-single weight); without either, their mean. Layers are those of the task-agnostic part, before any head.
+NAME is a folder, or what lies in the family's cache (`hf download NAME` puts it there; nothing is fetched here). No
+code of a model's authors runs: weights are safetensors, or PyTorch's files read as nothing but tensors.
+
+`hf:NAME#6` reads the sixth hidden layer, 0 being what the first one is given; `hf:NAME#all` all of them side by side,
+which a linear probe weights as it likes (SUPERB, Yang et al. 2021, gives each a single weight); without either, their
+mean. Layers are those of the task-agnostic part, before any head.
 
 Two kinds fit: models of waveforms (wav2vec 2.0, HuBERT, WavLM, data2vec, MERT, ...), which give a row per frame; and
 CLAP, whose audio tower gives a row per clip: all its frames are that row, and frame-wise tasks get little from it.
@@ -26,8 +28,8 @@ from benchmark.encoders.contestants.contestant import SAMPLE_RATE, Contestant
 from benchmark.interfaces import Info, UserError, one_line
 
 PREFIX = "hf:"
-#: models that differ from one that the library has by what they were trained with, not by what they compute
-_AS = {"mert_model": "hubert"}
+#: models that compute what one of the library's does, if none of these options is on
+_AS = {"mert_model": ("hubert", ("feature_extractor_cqt", "deepnorm"))}
 _CLAP = "clap"
 
 
@@ -176,17 +178,18 @@ def _model(folder: Path) -> Any:
     transformers.utils.logging.disable_progress_bar()
     config = _json(folder, "config.json")
     model = config.get("model_type", "")
-    options: dict[str, Any] = {"local_files_only": True, "output_loading_info": True, "use_safetensors": True}
+    options: dict[str, Any] = {"local_files_only": True, "output_loading_info": True, "weights_only": True}
+    known_as, beyond = _AS.get(model, (model, ()))
+    if own := [name for name in beyond if config.get(name)]:
+        raise UserError(f"{folder}: is a {model} with {' and '.join(own)}, which takes its authors' code")
     try:
         if model == _CLAP:
             found, loaded = transformers.ClapAudioModelWithProjection.from_pretrained(folder, **options)
         else:
-            known = transformers.AutoConfig.for_model(**config | {"model_type": _AS.get(model, model)})
+            known = transformers.AutoConfig.for_model(**config | {"model_type": known_as})
             found, loaded = transformers.AutoModel.from_pretrained(folder, config=known, **options)
     except Exception as error:
-        raise UserError(
-            f"{folder}: cannot be loaded, from safetensors and without its authors' code: {one_line(error)}"
-        ) from error
+        raise UserError(f"{folder}: cannot be loaded without code of its authors: {one_line(error)}") from error
     if lacking := sorted(loaded["missing_keys"]):
         raise UserError(f"{folder}: lacks {len(lacking)} of the weights of a {model}, such as {lacking[0]}")
     return found
@@ -195,7 +198,7 @@ def _model(folder: Path) -> Any:
 @cache
 def _digest(folder: Path) -> str:
     """Of the files that a model is made of."""
-    files = sorted([*folder.glob("*.json"), *folder.glob("*.safetensors")])
+    files = sorted(path for kind in ("*.json", "*.safetensors", "*.bin") for path in folder.glob(kind))
     found = hashlib.sha256()
     for path in files:
         with path.open("rb") as file:

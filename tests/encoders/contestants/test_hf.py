@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers.forked import quick
+from safetensors.torch import load_file
 
 from benchmark import registry
 from benchmark.encoders.contestants.hf import encoder_of
@@ -126,7 +127,36 @@ def test_what_cannot_be_read_is_said(hubert: Path, clap: Path, tmp_path: Path) -
         encoder_of(f"hf:{folder}")
 
 
-def test_weights_that_lack_or_have_to_be_unpickled_are_refused(hubert: Path, tmp_path: Path) -> None:
+@torch.no_grad()
+def test_weights_of_old_files_are_read_as_tensors(hubert: Path, tmp_path: Path) -> None:
+    """As MERT is published: `pytorch_model.bin`, with the names that PyTorch gave normalized weights before 2.0."""
+    folder = tmp_path / "old"
+    shutil.copytree(hubert, folder)
+    _edit(folder / "config.json", model_type="mert_model", feature_extractor_cqt=False)
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    legacy = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+    renamed = {}
+    for name, tensor in weights.items():
+        for new, old in legacy.items():
+            name = name.replace(new, old)
+        renamed[name] = tensor
+    assert len(renamed.keys() - weights.keys()) == 2
+    torch.save(renamed, folder / "pytorch_model.bin")
+    sound = torch.randn(1, RATE, generator=torch.Generator().manual_seed(1)) * 0.1
+    found, expected = (encoder_of(f"hf:{path}")().eval()(sound) for path in (folder, hubert))
+    assert torch.allclose(found, expected, atol=1e-6)
+    _edit(folder / "config.json", feature_extractor_cqt=True)
+    with pytest.raises(UserError, match="is a mert_model with feature_extractor_cqt, which takes its authors' code"):
+        encoder_of(f"hf:{folder}")()
+
+
+class Malicious:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (Path.touch, (Path("/tmp/unpickled-by-pretext"),))
+
+
+def test_weights_that_lack_or_are_code_are_refused(hubert: Path, tmp_path: Path) -> None:
     deeper = tmp_path / "deeper"
     shutil.copytree(hubert, deeper)
     _edit(deeper / "config.json", num_hidden_layers=4)
@@ -135,9 +165,10 @@ def test_weights_that_lack_or_have_to_be_unpickled_are_refused(hubert: Path, tmp
     pickled = tmp_path / "pickled"
     shutil.copytree(hubert, pickled)
     (pickled / "model.safetensors").unlink()
-    torch.save({}, pickled / "pytorch_model.bin")
-    with pytest.raises(UserError, match="cannot be loaded, from safetensors and without its authors' code"):
+    torch.save({"weight": Malicious()}, pickled / "pytorch_model.bin")
+    with pytest.raises(UserError, match="cannot be loaded without code of its authors"):
         encoder_of(f"hf:{pickled}")()
+    assert not Path("/tmp/unpickled-by-pretext").exists()
 
 
 def test_it_is_a_row_like_any_other(hubert: Path, data_dir: Path, tmp_path: Path) -> None:
