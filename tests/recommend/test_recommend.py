@@ -11,8 +11,9 @@ import soundfile
 from helpers.forked import quick
 from typer.testing import CliRunner
 
+from benchmark import registry
 from benchmark.cli.main import app
-from benchmark.recommend.question import fractions, pretrained
+from benchmark.recommend.question import contestants, fractions, pretrained, question
 
 RATE = 16_000
 
@@ -46,7 +47,7 @@ def test_a_folder_of_classes_is_answered_in_one_json_document(
     classes: Path, exported: Path, data_dir: Path, tmp_path: Path
 ) -> None:
     args = ("recommend", str(classes), "--encoders", str(exported), "--json", "--data-dir", str(data_dir))
-    args = (*args, "--out", str(tmp_path / "out"), "--store", str(tmp_path / "store"))
+    args = (*args, "--out", str(tmp_path / "out"), "--store", str(tmp_path / "store"), "--contestants", "none")
     done = quick(*args)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -66,6 +67,17 @@ def test_a_folder_of_classes_is_answered_in_one_json_document(
     again = quick(*args)
     assert json.loads(again.stdout)["answers"] == told["answers"]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("manifest.json")} == before
+
+
+def test_contestants_are_those_whose_packages_are_there() -> None:
+    found = contestants()
+    assert set(found) == {
+        name
+        for name in ("crepe_tiny", "pesto_pitch")
+        if registry.encoders.get(registry.strategies.get(name).encoder_name).installed()
+    }
+    grid = question("mine", ["mine-genre"], 40, [], [5.0, 5.0], contestants=found)
+    assert set(grid.strategies) == {*found, "informed", "mfcc", "random", "constant"}
 
 
 def _bad(folder: Path) -> dict[str, tuple[list[str], str]]:
