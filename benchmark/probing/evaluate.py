@@ -102,7 +102,7 @@ class Trial:
                 for y, n in zip(self.labels, counts.tolist(), strict=True)
             ]
             rows = np.concatenate(tables)
-            return Targets(rows if loss == "softmax" else rows.reshape(len(rows), -1), columns, loss)
+            return Targets(rows if loss == "softmax" else rows.reshape(len(rows), -1), columns, loss, of_frames=True)
         return Targets(np.repeat(_clip_targets(task, self.labels), counts, axis=0), columns, loss)
 
     def select(self, outputs: Outputs, rows: NDArray[np.int64], frame_rate: float) -> float:

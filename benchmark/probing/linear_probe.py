@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import partial
 
@@ -46,6 +46,38 @@ def fit_linear(x: Tensor, y: Tensor, l2s: list[float], kind: Loss) -> Tensor:
     solve = _ridge if kind == "squares" else partial(_minimise, kind=kind)
     w = solve(x, y, l2).view(*l2.shape[:2], -1, y.shape[-1])
     return torch.cat([basis[:, None] @ w[..., :-1, :], w[..., -1:, :]], -2)
+
+
+def fit_path(
+    x: Tensor,
+    y: Tensor,
+    l2s: Iterable[float],
+    kind: Loss,
+    start: Tensor | None = None,
+    tolerance: float = TOLERANCE,
+) -> Iterator[Tensor]:
+    """What `fit_linear` minimises, one l2 after the other, each from where the last one ended: for much data.
+
+    Where a solution takes many steps, the next one, ten times less regularized, takes a few from there; and whoever has
+    heard enough stops asking.
+
+    Args:
+        x: (S, n, D) standardised float32 rows; if there is a `start`, no fewer than dimensions.
+        y: (S, n, C) targets.
+        l2s: from strong to weak.
+        kind: the loss, but squares.
+        start: (S, D + 1, C) weights that are near the first solution.
+        tolerance: see `TOLERANCE`.
+
+    Yields:
+        (S, D + 1, C) weights, the bias last, for each l2.
+    """
+    x, basis = _principal_axes(x)
+    theta = None if start is None else torch.cat([basis.mT @ start[:, :-1], start[:, -1:]], 1).flatten(1)[:, None]
+    for l2 in l2s:
+        theta = _minimise(x, y, x.new_full((len(x), 1, 1), l2), kind, theta, tolerance)
+        w = theta.view(len(x), -1, y.shape[-1])
+        yield torch.cat([basis @ w[:, :-1], w[:, -1:]], 1)
 
 
 def _principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,12 +152,15 @@ class _State:
         return _State(*(getattr(self, field.name)[:, keep] for field in fields(self)))
 
 
-def _minimise(x: Tensor, y: Tensor, l2: Tensor, kind: Loss) -> Tensor:
-    """Minimise, to theta (S, L, K); an l2 that has converged on all subsets leaves the batch."""
-    state = _start(x, y, l2, kind)
+def _minimise(
+    x: Tensor, y: Tensor, l2: Tensor, kind: Loss, theta: Tensor | None = None, tolerance: float = TOLERANCE
+) -> Tensor:
+    """Minimise, from and to theta (S, L, K); an l2 that has converged on all subsets leaves the batch."""
+    state = _start(x, y, l2, kind, theta)
     result, left = state.theta.clone(), torch.arange(l2.shape[1], device=x.device)
     for _ in range(MAX_EVALUATIONS):
-        _advance(state, *_objective(x, y, state.theta + state.step * state.direction, state.l2, kind))
+        found = _objective(x, y, state.theta + state.step * state.direction, state.l2, kind)
+        _advance(state, *found, tolerance)
         result[:, left] = state.theta
         keep = ~state.done.all(0)[:, 0]
         if not keep.any():
@@ -135,16 +170,17 @@ def _minimise(x: Tensor, y: Tensor, l2: Tensor, kind: Loss) -> Tensor:
     return result
 
 
-def _start(x: Tensor, y: Tensor, l2: Tensor, kind: Loss) -> _State:
-    """Weights of zero, biases that predict how often each column is true, and the first direction."""
+def _start(x: Tensor, y: Tensor, l2: Tensor, kind: Loss, theta: Tensor | None = None) -> _State:
+    """By default weights of zero, biases that predict how often each column is true; and the first direction."""
     axes = functional.pad(x.square().mean(1), (0, 1), value=1.0).repeat_interleave(y.shape[-1], -1)
-    known, c = ~y.isnan(), y.shape[-1]
-    share = (y.nansum(1) + 0.5) / (known.sum(1) + 1)
-    theta = torch.zeros_like(axes)
-    theta[:, -c:] = share.log() if kind == "softmax" else share.logit()
-    theta = theta[:, None].repeat(1, l2.shape[1], 1)
+    if theta is None:
+        known, c = ~y.isnan(), y.shape[-1]
+        share = (y.nansum(1) + 0.5) / (known.sum(1) + 1)
+        theta = torch.zeros_like(axes)
+        theta[:, -c:] = share.log() if kind == "softmax" else share.logit()
+        theta = theta[:, None].repeat(1, l2.shape[1], 1)
     loss, grad, variance = _objective(x, y, theta, l2, kind)
-    empty, one = theta[:, :, None].repeat(1, 1, HISTORY, 1), torch.ones_like(l2)
+    empty, one = torch.zeros_like(theta)[:, :, None].repeat(1, 1, HISTORY, 1), torch.ones_like(l2)
     state = _State(
         *(l2, axes[:, None].expand_as(theta), theta, loss, grad, variance, theta, one, one < 0),
         *(empty, empty, empty[..., 0]),
@@ -153,7 +189,7 @@ def _start(x: Tensor, y: Tensor, l2: Tensor, kind: Loss) -> _State:
     return state
 
 
-def _advance(st: _State, loss: Tensor, grad: Tensor, variance: Tensor) -> None:
+def _advance(st: _State, loss: Tensor, grad: Tensor, variance: Tensor, tolerance: float) -> None:
     """Accept or shorten each problem's step, given the objective at its end; no problem waits for another."""
     slope = (st.grad * st.direction).sum(-1, keepdim=True)
     move = st.step * st.direction
@@ -168,7 +204,7 @@ def _advance(st: _State, loss: Tensor, grad: Tensor, variance: Tensor) -> None:
     st.direction = torch.where(accept, _direction(st), st.direction)
     st.step = torch.where(accept, torch.ones_like(st.step), shorter)
     decrease = -(st.grad * st.direction).sum(-1, keepdim=True)
-    st.done = st.done | (decrease <= TOLERANCE * st.loss.clamp_min(1e-3)) | (st.step < 1e-6)
+    st.done = st.done | (decrease <= tolerance * st.loss.clamp_min(1e-3)) | (st.step < 1e-6)
 
 
 def _remember(st: _State, accept: Tensor, s: Tensor, y: Tensor) -> None:

@@ -22,7 +22,7 @@ from benchmark.interfaces import OutputKind
 from benchmark.probing.features import Features
 from benchmark.probing.fractions import Subset, draw_subsets
 from benchmark.probing.layers import Loss, forward
-from benchmark.probing.linear_probe import fit_linear
+from benchmark.probing.linear_probe import fit_linear, fit_path
 from benchmark.probing.mlp_probe import fit_mlp
 
 #: mean loss + l2 / 2 * |W|^2 on standardised features; strongest first, so that ties go to it
@@ -32,6 +32,10 @@ MLP_GRID = ((1e-3, 10.0), (1e-3, 1e-2))
 #: rows that all candidates learn from, and those that the chosen one then does: neighbouring frames say nearly the
 #: same, but with the former alone an untrained encoder's chord and melody lose 0.02, downbeat 0.01, beat nothing
 TRAIN_ROWS, FINAL_ROWS = 20_000, 80_000
+#: of classes of frames, so many candidates in a row that are not above the best one end the search
+PATIENCE = 2
+#: and they are solved so far (`TOLERANCE`) before they are compared; the one that is chosen, to its end
+ROUGHLY = 1e-4
 #: enough to see when an MLP starts to overfit
 STOP_ROWS = 2_000
 #: rows in memory at once while predicting (32 MB at 512 dimensions)
@@ -58,11 +62,18 @@ class Targets:
         rows: (R,) class indices, -1 for rows to leave out; or (R, C) float32, NaN for what is unknown.
         columns: C.
         loss: how outputs compare with them.
+        of_frames: whether rows are frames.
     """
 
     rows: NDArray[Any]
     columns: int
     loss: Loss
+    of_frames: bool = False
+
+    @property
+    def many(self) -> bool:
+        """Classes of frames: so many rows and columns that a linear probe goes from one candidate to the next."""
+        return self.of_frames and self.loss == "softmax"
 
     def usable(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of some rows that a probe can learn from."""
@@ -121,8 +132,7 @@ def run_probe(
     found: dict[tuple[float, int], ProbeResult] = {}
     for fraction in dict.fromkeys(subset.fraction for subset in subsets):
         draws = [problem.draw(subset) for subset in subsets if subset.fraction == fraction]
-        probes = problem.fit_all(draws)
-        scores = np.array([problem.scores(draw.subset, probes[draw.subset.resample], select) for draw in draws])
+        probes, scores = problem.candidates(draws, select)
         best = _best(scores)
         for draw, score in zip(draws, scores[:, best], strict=True):
             probe = problem.settle(draw.subset, probes[draw.subset.resample], best)
@@ -165,6 +175,45 @@ class _Probe:
         return _Probe([layer[chosen] for layer in self.layers], self.mean, self.std, self.hypers[chosen])
 
 
+class _Together:
+    """Solutions of several subsets, l2 by l2; whoever asks first for one has it solved for all."""
+
+    def __init__(self, solving: Iterator[Tensor]) -> None:
+        self._solving, self.found = solving, list[Tensor]()
+
+    def get(self, i: int) -> Tensor:
+        """(S, D + 1, C) at the i-th l2."""
+        while len(self.found) <= i:
+            self.found.append(next(self._solving))
+        return self.found[i]
+
+
+@dataclass
+class _Path:
+    """A subset's candidates, as far as they have been solved."""
+
+    draw: _Draw
+    together: _Together
+    place: int
+    mean: Tensor
+    std: Tensor
+    count: int = 0
+
+    def go_on(self) -> None:
+        """Solve for the next l2."""
+        self.together.get(self.count)
+        self.count += 1
+
+    def last(self) -> _Probe:
+        """The newest candidate alone."""
+        return self.probe().only(self.count - 1)
+
+    def probe(self) -> _Probe:
+        """All candidates so far."""
+        layer = torch.stack([solved[self.place] for solved in self.together.found[: self.count]])
+        return _Probe([layer], self.mean, self.std, [{"l2": l2} for l2 in L2S[: self.count]])
+
+
 @dataclass(frozen=True)
 class _Problem:
     """What all subsets share."""
@@ -179,6 +228,33 @@ class _Problem:
         """The rows of a subset."""
         return _Draw(subset, self.sample(subset, subset.train, TRAIN_ROWS), self.sample(subset, subset.val, STOP_ROWS))
 
+    def candidates(self, draws: list[_Draw], select: Select) -> tuple[dict[int, _Probe], NDArray[np.float64]]:
+        """Candidates of a fraction's subsets, by resample, and their scores on validation, (draws, H)."""
+        if self.kind == "linear" and self.targets.many:
+            return self._along_the_path(draws, select)
+        probes = self.fit_all(draws)
+        return probes, np.array([self.scores(draw.subset, probes[draw.subset.resample], select) for draw in draws])
+
+    def _along_the_path(self, draws: list[_Draw], select: Select) -> tuple[dict[int, _Probe], NDArray[np.float64]]:
+        """From the strongest l2 on, until `PATIENCE` in a row are not above the best: those beyond are not tried."""
+        paths = [path for size in dict.fromkeys(draw.size for draw in draws) for path in self._paths(draws, size)]
+        paths.sort(key=lambda path: draws.index(path.draw))
+        columns: list[list[float]] = []
+        for _ in L2S:
+            for path in paths:
+                path.go_on()
+            columns.append([self.scores(p.draw.subset, p.last(), select)[0] for p in paths])
+            if len(columns) - 1 - _best(np.array(columns).T) >= PATIENCE:
+                break
+        return {path.draw.subset.resample: path.probe() for path in paths}, np.array(columns).T
+
+    def _paths(self, draws: list[_Draw], size: tuple[int, int]) -> list[_Path]:
+        """Those of draws of equal size, which are solved together."""
+        members = [draw for draw in draws if draw.size == size]
+        x, y, mean, std = self._standardised(members)
+        together = _Together(fit_path(x, y, L2S, self.targets.loss, tolerance=ROUGHLY))
+        return [_Path(draw, together, i, mean[i], std[i]) for i, draw in enumerate(members)]
+
     def fit_all(self, draws: list[_Draw]) -> dict[int, _Probe]:
         """All candidates of a fraction's subsets, by resample."""
         probes: dict[int, _Probe] = {}
@@ -189,18 +265,23 @@ class _Problem:
 
     def settle(self, subset: Subset, probe: _Probe, best: int) -> _Probe:
         """The candidate that was chosen; a linear one learns from more rows, if there are more than to choose by."""
-        rows = self.sample(subset, subset.train, FINAL_ROWS) if self.kind == "linear" else np.arange(0)
-        if len(rows) <= TRAIN_ROWS:
+        if self.kind != "linear":
             return probe.only(best)
-        return next(self.fit([_Draw(subset, rows, np.arange(0))], L2S[best : best + 1]))
+        rows, l2s = self.sample(subset, subset.train, FINAL_ROWS), L2S[best : best + 1]
+        draw = _Draw(subset, rows, np.arange(0))
+        if not self.targets.many:
+            return probe.only(best) if len(rows) <= TRAIN_ROWS else next(self.fit([draw], l2s))
+        x, y, mean, std = self._standardised([draw])
+        # the candidate's weights, for rows that were scaled a little differently
+        weights = probe.layers[0][best]
+        slopes, bias = weights[:-1] / probe.std.T, weights[-1:]
+        start = torch.cat([slopes * std[0].T, bias + (mean[0] - probe.mean) @ slopes])[None]
+        solved = next(fit_path(x, y, l2s, self.targets.loss, start))
+        return _Probe([solved], mean[0], std[0], [{"l2": l2s[0]}])
 
     def fit(self, draws: list[_Draw], l2s: Sequence[float] = L2S) -> Iterator[_Probe]:
         """Fit all candidates of subsets of equal size."""
-        x, y = self._read([d.train for d in draws])
-        if not torch.isfinite(x).all():
-            raise ValueError("probe: embeddings of training tracks are NaN or infinite; the encoder diverged")
-        mean, std = _scaler(x)
-        x = (x - mean) / std
+        x, y, mean, std = self._standardised(draws)
         scale = _scaler(y) if self.targets.loss == "squares" else None
         if scale:  # so that a regularisation means the same whatever the unit
             y = (y - scale[0]) / scale[1]
@@ -218,6 +299,14 @@ class _Problem:
             layers[-1][..., -1:, :] += scale[0][:, None]
         for i in range(len(draws)):
             yield _Probe([layer[i] for layer in layers], mean[i], std[i], hypers)
+
+    def _standardised(self, draws: list[_Draw]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Training rows of subsets of equal size, (S, n, D), their targets, and what the rows were scaled by."""
+        x, y = self._read([d.train for d in draws])
+        if not torch.isfinite(x).all():
+            raise ValueError("probe: embeddings of training tracks are NaN or infinite; the encoder diverged")
+        mean, std = _scaler(x)
+        return (x - mean) / std, y, mean, std
 
     def scores(self, subset: Subset, probe: _Probe, select: Select) -> list[float]:
         """Of each candidate on the subset's validation tracks."""

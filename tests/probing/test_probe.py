@@ -1,6 +1,7 @@
 """Probes against scikit-learn, and against planted structure."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from torch.nn import functional
 from benchmark.probing import mlp_probe, probe
 from benchmark.probing.features import Features
 from benchmark.probing.fractions import Subset, draw_subsets
+from benchmark.probing.linear_probe import fit_path
 from benchmark.probing.probe import L2S, ProbeResult, Targets, fit_linear
 
 Floats = NDArray[np.float32]
@@ -292,6 +294,48 @@ def test_frames_beyond_the_cap_are_sampled_by_seed(monkeypatch: pytest.MonkeyPat
     assert not np.allclose(fit(0), fit(1), atol=1e-3)
     monkeypatch.setattr(probe, "TRAIN_ROWS", 10_000)
     np.testing.assert_array_equal(fit(0), fit(1))
+
+
+@pytest.mark.parametrize("cap", [1500, 10_000])
+def test_classes_of_frames_are_solved_one_candidate_after_the_other_to_the_same_end(
+    cap: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As all candidates at once are: the same is chosen, and says the same, whether it learns from more or not."""
+    monkeypatch.setattr(probe, "TRAIN_ROWS", cap)
+    monkeypatch.setattr(probe, "FINAL_ROWS", 2 * cap)
+    x, labels = embeddings(150 * 40, 16, 9)
+    features, tracks, counted = Features.of(x.reshape(150, 40, 16)), np.arange(150), list[float]()
+    test = tracks[places(150) == "test"]
+    subsets = draw_subsets(np.zeros(150, np.int64), places(150), {0.1: 3, 1.0: 1}, seed=0)
+
+    def right(outputs: list[Floats], chosen: NDArray[np.int64]) -> float:
+        counted.append(float(np.mean(np.stack(outputs).argmax(2) == labels.reshape(150, 40)[chosen])))
+        return counted[-1]
+
+    targets = Targets(labels, 9, "softmax")
+    at_once = probe.run_probe("linear", features, targets, subsets, test, right)
+    asked = len(counted)
+    path = probe.run_probe("linear", features, replace(targets, of_frames=True), subsets, test, right)
+    assert len(counted) - asked <= asked, "the weakest may not be tried"
+    for one, other in zip(at_once, path, strict=True):
+        assert one.subset is other.subset
+        assert one.val_score == pytest.approx(other.val_score, abs=0.01)
+        scores = [right(result.outputs, test) for result in (one, other)]
+        assert scores[0] == pytest.approx(scores[1], abs=0.015)
+
+
+def test_a_path_ends_where_each_problem_alone_does() -> None:
+    x, labels = embeddings(2000, 16, 9)
+    rows = torch.from_numpy((x - x.mean(0)) / x.std(0))[None]
+    targets = functional.one_hot(torch.from_numpy(labels), 9).float()[None]
+    alone = fit_linear(rows, targets, list(L2S), "softmax")[0]
+    path = torch.cat(list(fit_path(rows, targets, L2S, "softmax")))
+    again = next(fit_path(rows, targets, L2S[4:5], "softmax", path[None, 4]))[0]
+    for one, other in [*zip(alone, path, strict=True), (alone[4], again)]:
+        says, said = (torch.log_softmax(rows[0] @ w[:-1] + w[-1], 1) for w in (one, other))
+        assert (says - said).abs().mean() < 0.03
+        loss, lost = (-(targets[0] * said).sum(1).mean() for said in (says, said))
+        assert float(loss) == pytest.approx(float(lost), rel=1e-3)
 
 
 def test_what_is_chosen_on_some_frames_then_learns_from_all(monkeypatch: pytest.MonkeyPatch) -> None:
