@@ -49,6 +49,20 @@ def test_what_a_readme_shows_as_the_answer_is_that(made_anew: tuple[Path, Path])
         assert all(text.strip() == answer for text in shown)
 
 
+def test_a_readmes_sentences_quote_level_scores(made_anew: tuple[Path, Path]) -> None:
+    """Each number of two digits behind the point, outside the table, is some row's level score."""
+    folder, copy = made_anew
+    if folder.name == "first":
+        return  # its sentences are of an earlier code's tables, as it says
+    table = pd.read_csv(copy / "leaderboard.csv")
+    means = table.loc[table["task"].isna() & (table["probe"] == "linear"), "mean"].dropna()
+    known = {f"{mean:.2f}".replace("0.", ".") for mean in means}
+    text = BLOCK.sub("", (folder / "README.md").read_text())
+    quoted = re.findall(r"(?<![\d.])\.\d\d(?!\d)", text)
+    assert quoted
+    assert not set(quoted) - known
+
+
 def test_the_page_shows_the_scores(made_anew: tuple[Path, Path]) -> None:
     """Each level score of the table of all labels stands in the committed page, to the digits that it shows."""
     folder, _ = made_anew
