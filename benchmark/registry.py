@@ -26,6 +26,8 @@ T = TypeVar("T")
 _PLUGINS = "MIR_PRETEXT_PLUGINS"
 #: below a folder: all sound that lies there
 EVERYTHING = "*"
+#: loaders that are found by something else than the suffix of a file
+_NO_SUFFIXES = {"folder", "sound", "hf"}
 
 #: what 'list' lists
 LISTED = ("strategies", "tasks", "encoders", "corpora", "executors", "claims", "grids")
@@ -243,7 +245,7 @@ def _classes_of(plugin: str) -> list[Any]:
             return [c for c in own if "info" in vars(c)]
         loaders = {entry.name: entry for entry in entry_points(group="benchmark.loaders")}
         if kind not in loaders:
-            known = ", .".join(sorted(set(loaders) - {"folder", "sound", "hf"}))
+            known = ", .".join(sorted(set(loaders) - _NO_SUFFIXES))
             raise UserError(f"--plugin {plugin}: nobody reads {path.suffix}; known: .py, .{known}, and folders")
         classes: list[Any] = loaders[kind].load()(plugin if named else path.parent if kind == "sound" else path)
     except UserError:

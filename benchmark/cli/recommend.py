@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 #: rows that ask for no more than sound, and what they have to clear
 _OWN = "simclr,byol,random,mfcc,constant"
-#: of models of the transformers family
-_HUB = "hf:"
 
 
 def recommend(
@@ -183,19 +181,22 @@ def _question(
     Raises:
         UserError: an encoder or contestant is not there.
     """
+    from benchmark.encoders.contestants.hf import PREFIX
     from benchmark.recommend.question import contestants as installed
     from benchmark.recommend.question import question
 
-    others = installed() if contestants == "installed" else split_names(contestants.replace("none", ""))
+    named = [] if contestants == "none" else split_names(contestants)
+    others = installed() if contestants == "installed" else named
+    hub = [name for name in encoders if name.startswith(PREFIX)]
     before = set(registry.strategies.names())
-    registry.load_plugins([Path(name) for name in encoders if name.startswith(_HUB)])
-    others += sorted(set(registry.strategies.names()) - before)
+    registry.load_plugins(list(map(Path, hub)))
+    others = [*others, *sorted(set(registry.strategies.names()) - before)]
     train = (table.tracks["split"] == "train").to_numpy()
     most = max(
         sum(value is not None for value, own in zip(label.values, train, strict=True) if own) for label in chosen
     )
     seconds = [length for length, own in zip(table.sound.seconds, train, strict=True) if own]
-    exports = [name for name in encoders if not name.startswith(_HUB)]
+    exports = [name for name in encoders if name not in hub]
     tasks = [label.column.task for label in chosen]
     return question(table.corpus, tasks, most, exports, seconds, allow_missing, others)
 

@@ -7,6 +7,7 @@ rows (windows or frames); the outputs of a track's windows are averaged, as logi
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -174,44 +175,11 @@ class _Probe:
         chosen = slice(candidate, candidate + 1)
         return _Probe([layer[chosen] for layer in self.layers], self.mean, self.std, self.hypers[chosen])
 
-
-class _Together:
-    """Solutions of several subsets, l2 by l2; whoever asks first for one has it solved for all."""
-
-    def __init__(self, solving: Iterator[Tensor]) -> None:
-        self._solving, self.found = solving, list[Tensor]()
-
-    def get(self, i: int) -> Tensor:
-        """(S, D + 1, C) at the i-th l2."""
-        while len(self.found) <= i:
-            self.found.append(next(self._solving))
-        return self.found[i]
-
-
-@dataclass
-class _Path:
-    """A subset's candidates, as far as they have been solved."""
-
-    draw: _Draw
-    together: _Together
-    place: int
-    mean: Tensor
-    std: Tensor
-    count: int = 0
-
-    def go_on(self) -> None:
-        """Solve for the next l2."""
-        self.together.get(self.count)
-        self.count += 1
-
-    def last(self) -> _Probe:
-        """The newest candidate alone."""
-        return self.probe().only(self.count - 1)
-
-    def probe(self) -> _Probe:
-        """All candidates so far."""
-        layer = torch.stack([solved[self.place] for solved in self.together.found[: self.count]])
-        return _Probe([layer], self.mean, self.std, [{"l2": l2} for l2 in L2S[: self.count]])
+    @staticmethod
+    def joined(probes: Sequence[_Probe]) -> _Probe:
+        """One of all the candidates of some, which share subset and scaler."""
+        layers = [torch.cat(parts) for parts in zip(*(probe.layers for probe in probes), strict=True)]
+        return _Probe(layers, probes[0].mean, probes[0].std, [hyper for probe in probes for hyper in probe.hypers])
 
 
 @dataclass(frozen=True)
@@ -237,23 +205,22 @@ class _Problem:
 
     def _along_the_path(self, draws: list[_Draw], select: Select) -> tuple[dict[int, _Probe], NDArray[np.float64]]:
         """From the strongest l2 on, until `PATIENCE` in a row are not above the best: those beyond are not tried."""
-        paths = [path for size in dict.fromkeys(draw.size for draw in draws) for path in self._paths(draws, size)]
-        paths.sort(key=lambda path: draws.index(path.draw))
-        columns: list[list[float]] = []
-        for _ in L2S:
-            for path in paths:
-                path.go_on()
-            columns.append([self.scores(p.draw.subset, p.last(), select)[0] for p in paths])
-            if len(columns) - 1 - _best(np.array(columns).T) >= PATIENCE:
+        groups = [[draw for draw in draws if draw.size == size] for size in dict.fromkeys(draw.size for draw in draws)]
+        found: dict[int, list[_Probe]] = {draw.subset.resample: [] for draw in draws}
+        scores: list[list[float]] = []
+        for solved in zip(*map(self._path, groups), strict=True):
+            for draw, probe in itertools.chain(*solved):
+                found[draw.subset.resample].append(probe)
+            scores.append([self.scores(draw.subset, found[draw.subset.resample][-1], select)[0] for draw in draws])
+            if len(scores) - 1 - _best(np.array(scores).T) >= PATIENCE:
                 break
-        return {path.draw.subset.resample: path.probe() for path in paths}, np.array(columns).T
+        return {resample: _Probe.joined(probes) for resample, probes in found.items()}, np.array(scores).T
 
-    def _paths(self, draws: list[_Draw], size: tuple[int, int]) -> list[_Path]:
-        """Those of draws of equal size, which are solved together."""
-        members = [draw for draw in draws if draw.size == size]
-        x, y, mean, std = self._standardised(members)
-        together = _Together(fit_path(x, y, L2S, self.targets.loss, tolerance=ROUGHLY))
-        return [_Path(draw, together, i, mean[i], std[i]) for i, draw in enumerate(members)]
+    def _path(self, draws: list[_Draw]) -> Iterator[list[tuple[_Draw, _Probe]]]:
+        """Candidates of subsets of equal size, which are solved together, l2 by l2."""
+        x, y, mean, std = self._standardised(draws)
+        for l2, solved in zip(L2S, fit_path(x, y, L2S, self.targets.loss, tolerance=ROUGHLY), strict=True):
+            yield [(d, _Probe([solved[i : i + 1]], mean[i], std[i], [{"l2": l2}])) for i, d in enumerate(draws)]
 
     def fit_all(self, draws: list[_Draw]) -> dict[int, _Probe]:
         """All candidates of a fraction's subsets, by resample."""

@@ -44,20 +44,24 @@ def test_what_a_readme_shows_as_the_answer_is_that(made_anew: tuple[Path, Path])
     folder, copy = made_anew
     pages = [folder / "README.md", ROOT / "README.md"]
     shown = [text for page in pages for name, text in BLOCK.findall(page.read_text()) if name == folder.name]
-    if shown:
-        answer = markdown(gather(copy)).strip()
-        assert all(text.strip() == answer for text in shown)
+    if folder.name == "first":
+        pytest.skip("shows what `report` prints")
+    assert shown
+    answer = markdown(gather(copy)).strip()
+    assert all(text.strip() == answer for text in shown)
 
 
 def test_a_readmes_sentences_quote_level_scores(made_anew: tuple[Path, Path]) -> None:
     """Each number of two digits behind the point, outside the table, is some row's level score."""
     folder, copy = made_anew
     if folder.name == "first":
-        return  # its sentences are of an earlier code's tables, as it says
+        pytest.skip("its sentences are of an earlier code's tables, as it says")
     table = pd.read_csv(copy / "leaderboard.csv")
     means = table.loc[table["task"].isna() & (table["probe"] == "linear"), "mean"].dropna()
     known = {f"{mean:.2f}".replace("0.", ".") for mean in means}
     text = BLOCK.sub("", (folder / "README.md").read_text())
+    front = (ROOT / "README.md").read_text()
+    text += "".join(part for part in front.split("\n\n") if part.startswith(f"[results/{folder.name}]"))
     quoted = re.findall(r"(?<![\d.])\.\d\d(?!\d)", text)
     assert quoted
     assert not set(quoted) - known

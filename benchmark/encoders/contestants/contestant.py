@@ -5,9 +5,6 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar
 
-import torch
-from torch import Tensor
-
 from benchmark.interfaces import UserError
 from benchmark.modules import Encoder
 
@@ -48,8 +45,3 @@ class Contestant(Encoder):
         except UserError:
             return False
         return True
-
-
-def frames_around(waveform: Tensor, length: int, hop: int) -> Tensor:
-    """Windows of `length` samples around every `hop`-th sample, (B, T) to (B, T / hop + 1, length), zeros beyond."""
-    return torch.nn.functional.pad(waveform, (length // 2, length // 2)).unfold(1, length, hop)

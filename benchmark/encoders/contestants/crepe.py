@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmark.encoders.contestants.contestant import SAMPLE_RATE, Contestant, frames_around
+from benchmark.encoders.contestants.contestant import SAMPLE_RATE, Contestant
 from benchmark.interfaces import Info
 
 FRAME, HOP, LAYERS = 1024, 640, 6
@@ -40,7 +40,7 @@ class CREPE(Contestant):
 
     def features(self, waveform: Tensor) -> Tensor:
         """Frames brought to zero mean and unit deviation, (B, 1024, frames)."""
-        frames = frames_around(waveform, FRAME, HOP)
+        frames = F.pad(waveform, (FRAME // 2, FRAME // 2)).unfold(1, FRAME, HOP)
         frames = frames - frames.mean(dim=2, keepdim=True)
         return (frames / frames.std(dim=2, keepdim=True).clamp(min=1e-10)).transpose(1, 2)
 
@@ -57,7 +57,7 @@ class CREPE(Contestant):
         return x.transpose(1, 2).reshape(len(features), -1, self.embedding_dim)
 
     def posterior(self, embedded: Tensor) -> Tensor:
-        """What the network says of pitch: (B, F, D) to (B, F, 360), bin i at 32.70 Hz * 2^(i / 60)."""
+        """What the network says of pitch: (B, F, D) to (B, F, 360), bin i at 31.70 Hz * 2^(i / 60)."""
         return torch.sigmoid(self.network.classifier(embedded))
 
 
