@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -65,6 +66,17 @@ def test_a_command_is_one_and_names_what_there_is(told: str, words: list[str]) -
         assert set(filter(None, (given.get(axis) or "").split(","))) <= known, told
     if given.get("changes"):
         grid_files.narrow(grid_files.load(given["grid"]), changes=given["changes"])
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "results").glob("*/README.md"))], ids=str)
+def test_what_a_page_links_to_is_committed(page: Path) -> None:
+    """There, and not left out by git: a table was published once that no clone had."""
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", FENCE.sub("", page.read_text()))
+    paths = [(page.parent / link).resolve() for link in links]
+    assert not [str(path) for path in paths if not path.exists()]
+    if (ROOT / ".git").exists():
+        ignored = ["git", "check-ignore", *map(str, paths)]
+        assert not paths or not subprocess.run(ignored, capture_output=True, text=True, cwd=ROOT).stdout
 
 
 def test_the_messages_that_are_explained_are_ours() -> None:

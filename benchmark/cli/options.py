@@ -17,6 +17,8 @@ import typer
 from benchmark import registry
 from benchmark.interfaces import UserError
 
+#: below `benchmark`: tables that come with the package, a folder each
+PUBLISHED = "published"
 #: lines of a failed job's log that are shown
 _TAIL = 6
 
@@ -172,8 +174,7 @@ def data_folder(data_dir: Path | None) -> Path:
 
 def published(folder: Path) -> Path:
     """A results folder, or by its name one that comes along with the package."""
-    package = Path(__file__).parents[1]
-    places = (folder, package / "published" / folder.name, package.parent / "results" / folder.name)
+    places = (folder, Path(__file__).parents[1] / PUBLISHED / folder.name)
     return next((place for place in places if (place / "run.json").is_file()), folder).absolute()
 
 

@@ -255,6 +255,7 @@ alembic.op.add_column = add_column
 """
 
 
+@pytest.mark.long
 def test_a_driver_that_is_killed_while_the_database_is_made_leaves_none(out):
     store = Store(out)
     keys = {probed(store, seed).key for seed in range(2)}
@@ -388,6 +389,7 @@ def test_a_database_that_cannot_be_written_costs_one_warning(begun, capsys, monk
     assert children(begun / "mlflow.db") == before
 
 
+@pytest.mark.long
 def test_a_full_disk_costs_one_warning_and_no_traceback(begun):
     """MLflow logs a traceback of what it raises."""
     probed(Store(begun), rows=[(0.1, resample, resample / 4096) for resample in range(2100)])

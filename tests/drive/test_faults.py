@@ -90,6 +90,7 @@ def test_a_corrupted_artefact_is_found_and_rebuilt(tiny_run: Path, data_dir: Pat
     pd.testing.assert_series_equal(scores_of(out).set_index(KEYS)["value"], truth, check_exact=True)
 
 
+@pytest.mark.long
 def test_a_full_disk_while_rendering_loses_nothing(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()

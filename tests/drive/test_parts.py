@@ -16,6 +16,7 @@ from helpers.runs import FEW, SMALL, one, scores_of, train_one
 from trees.tags import mtat
 
 
+@pytest.mark.long
 def test_stems_are_kept_where_a_strategy_listens_to_them(data_dir: Path, tmp_path: Path) -> None:
     """A variant of multi_source hears one stem; the store holds it beside the mixture, and says where it sounds."""
     (tmp_path / "few.py").write_text(FEW)
@@ -36,6 +37,7 @@ def test_stems_are_kept_where_a_strategy_listens_to_them(data_dir: Path, tmp_pat
     assert mix[row["offset"] : row["offset"] + row["length"]].any()
 
 
+@pytest.mark.long
 def test_a_corpus_is_separated_once_for_who_listens_to_it(data_dir: Path, tmp_path: Path) -> None:
     """The second command finds the stems of the first; harmonic and percussive parts add up to the mixture."""
     (tmp_path / "few.py").write_text(FEW)
@@ -76,6 +78,7 @@ def test_a_corpus_is_separated_once_for_who_listens_to_it(data_dir: Path, tmp_pa
     assert str(folder) in again.stdout
 
 
+@pytest.mark.long
 def test_two_corpora_are_heard_together(data_dir: Path, tmp_path: Path) -> None:
     """Labels are known of one alone; each epoch is the training tracks of both; the untrained row settles on both."""
     mtat(tmp_path / "home")

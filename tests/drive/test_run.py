@@ -31,6 +31,7 @@ def test_the_tiny_run_has_every_cell(tiny_run: Path) -> None:
     assert predictions["id"].nunique() >= scores["n_test"].min()
 
 
+@pytest.mark.long
 def test_one_forward_of_a_checkpoint_serves_clips_and_frames(data_dir: Path, tiny_grid: Path, tmp_path: Path) -> None:
     """Both tables stand, made by one job, so long as somebody may want them, or they are to be kept."""
     args = ("--grid", str(tiny_grid), "--data-dir", str(data_dir), "--out", str(tmp_path), "--no-mlflow")
@@ -117,6 +118,7 @@ def test_shuffled_labels_score_at_chance(tiny_run: Path, data_dir: Path, tmp_pat
     assert one(tiny_run, "mfcc", "beat", "f_measure") > one(out, "mfcc", "beat", "f_measure") + 0.1
 
 
+@pytest.mark.long
 def test_a_run_is_mirrored_to_mlflow_and_a_second_one_adds_nothing(data_dir: Path, tmp_path: Path) -> None:
     grid = TINY_GRID.replace("[constant, random, mfcc, simclr, byol]", "[constant]")
     (tmp_path / "grid.yaml").write_text(grid.replace("[instrument, key, metre, beat]", "[instrument, key]"))
@@ -135,6 +137,7 @@ def test_a_run_is_mirrored_to_mlflow_and_a_second_one_adds_nothing(data_dir: Pat
     assert not (ROOT / "mlruns").exists()
 
 
+@pytest.mark.long
 def test_a_training_is_looked_at_on_its_way_and_held_against_shuffled_labels(data_dir: Path, tmp_path: Path) -> None:
     """Scores of an encoder that has heard half of the crops stand beside the final ones, and in no mean."""
     grid = SMALL.replace("[key, beat]", "[key]") + "snapshots: {at: [0.5]}\ncontrol: [simclr]\n"
@@ -165,6 +168,7 @@ def test_a_training_is_looked_at_on_its_way_and_held_against_shuffled_labels(dat
     assert yaml.safe_load(run["grid_file"])["control"] == ["simclr"]
 
 
+@pytest.mark.long
 def test_snapshots_asked_for_later_are_those_of_the_training_that_stands(data_dir: Path, tmp_path: Path) -> None:
     """It is not run again; one up to the largest share leaves all, bit for bit as if asked for at the start."""
     plain = SMALL.replace("[key, beat]", "[key]").replace("[simclr, random]", "[simclr]")

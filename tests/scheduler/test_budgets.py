@@ -103,6 +103,7 @@ def test_rows_are_compared_after_the_largest_budget_that_all_have() -> None:
     assert with_shares(snapshots)["share"].tolist() == snapshots["share"].tolist()
 
 
+@pytest.mark.long
 def test_a_run_reads_every_row_after_every_budget(data_dir: Path, tmp_path: Path) -> None:
     """The leaderboard is of the largest; the curves have all."""
     several = {**GRID, "strategies": ["constant", "random", "simclr"]}

@@ -139,6 +139,7 @@ def _run(root: Path, folder: Path, data: Path, corpus: str, size: str, tasks: li
         assert values["mfcc"] > values["constant"] + 0.1, f"{name}: its labels are not heard"
 
 
+@pytest.mark.long
 def test_one_task_of_each_kind_runs_to_its_scores(home: Path, tmp_path: Path) -> None:
     _run(home, tmp_path, tmp_path / "data", "nsynth", "all", list(SOME))
 

@@ -1,0 +1,147 @@
+"""Make of a run what is committed of it: tables, page, figures, weights, and an archive from which it goes on.
+
+    python examples/publish.py results/mine --to results/reference
+
+Written below the folder: `scores.parquet`, `draws.parquet`, `run.json` (without this machine's paths), the page and its
+tables, `answers.md` and each level's figure, `weights/ROW` (float16, the leaderboard's budget, first seed), and
+`artefacts.tar.xz`: every score with its item predictions, and the weights that gave them. On another machine
+
+    python -m benchmark store import results/reference/artefacts.tar.xz STORE
+    python -m benchmark run --grid reference --store STORE
+
+remakes nothing of it. A table between `<!-- answers: NAME -->` and `<!-- /answers -->` of its README is replaced.
+What git would ignore is an error: a leaderboard that was committed without its files is none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import benchmark
+from benchmark.bookkeeping.archive import export as archive
+from benchmark.bookkeeping.upkeep import existing
+from benchmark.cli.options import PUBLISHED
+from benchmark.encoders.exported import SHIPPED, WEIGHTS
+from benchmark.interfaces import UserError
+from benchmark.leaderboard.page import export as exports
+from benchmark.leaderboard.page import html
+from benchmark.leaderboard.page.report import gather
+from benchmark.leaderboard.record import load_run
+from benchmark.pretrained.choose import choose
+from benchmark.pretrained.export import export
+
+PACKAGE = Path(benchmark.__file__).parent
+TABLES = ("scores.parquet", "draws.parquet")
+#: options that name this machine's folders
+PRIVATE = ("--out", "--store", "--data-dir", "--data-home")
+ARTEFACTS, KINDS = "artefacts.tar.xz", ("probe", "supervised", "control", "pretrain")
+
+
+def main(
+    results: Annotated[Path, typer.Argument(help="A results folder, its store at hand.")],
+    to: Annotated[Path, typer.Option("--to", help="Where it is committed: results/NAME.")],
+    ship: Annotated[
+        bool, typer.Option("--ship", help="It comes with the package: weights, and scores by name.")
+    ] = False,
+) -> None:
+    """Write all of it, and print how large it is."""
+    to.mkdir(parents=True, exist_ok=True)
+    for name in TABLES:
+        shutil.copyfile(results / name, to / name)
+    record = json.loads((results / "run.json").read_bytes())
+    (to / "run.json").write_text(json.dumps(record | {"command": without_paths(record["command"])}, indent=1) + "\n")
+    write_page(to)
+    write_weights(results, to / "weights")
+    store, keys = existing(results)
+    done = archive(store, to / ARTEFACTS, [kind for kind in KINDS if (store.root / kind).is_dir()], keys)
+    if done.damaged:
+        raise UserError(f"{store.root}: {len(done.damaged)} artefacts are damaged; see 'store verify'")
+    if ship:
+        write_links(to)
+    check_committed(to)
+    for path in sorted(to.iterdir()):
+        size = sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")))
+        typer.echo(f"{size / 2**20:8.2f} MB  {path.name}")
+
+
+def without_paths(command: str) -> str:
+    """A command line as anybody would give it."""
+    words, kept = iter(shlex.split(command)), list[str]()
+    for word in words:
+        if word in PRIVATE:
+            next(words)
+        elif not word.startswith(tuple(f"{option}=" for option in PRIVATE)):
+            kept.append(word)
+    return shlex.join(kept)
+
+
+def write_page(to: Path) -> None:
+    """The page, its tables, the figures of levels, and the answer, also where the README shows it."""
+    report = gather(to)
+    html.write(to, report)
+    made = exports.write(to, report)
+    shutil.rmtree(to / "figures", ignore_errors=True)
+    (to / "figures").mkdir()
+    for path in sorted((made / "figures").glob("level-*.svg")):
+        shutil.copyfile(path, to / "figures" / path.name)
+    answer = (made / "answers.md").read_text(encoding="utf-8")
+    shutil.rmtree(made)
+    readme = to / "README.md"
+    if readme.is_file():
+        block = re.compile(rf"(<!-- answers: {re.escape(to.name)} -->\n).*?(<!-- /answers -->)", re.S)
+        readme.write_text(block.sub(lambda found: found[1] + answer + found[2], readme.read_text(encoding="utf-8")))
+
+
+def write_weights(results: Path, to: Path) -> None:
+    """Each row's encoder, if it has weights of its own, in float16."""
+    shutil.rmtree(to, ignore_errors=True)
+    for row in load_run(results).strategies:
+        try:
+            chosen = choose(results, row)
+        except UserError as error:  # labels alone, or features: it says which
+            typer.echo(f"no weights: {error}")
+            continue
+        export(chosen, to / row, half=True)
+    typer.echo(f"{len(list(to.glob(f'*/{WEIGHTS}')))} rows with weights")
+
+
+def write_links(to: Path) -> None:
+    """What the package brings along, as links into the results: a wheel has the files themselves."""
+    trained = [name for name, note in load_run(to).strategies.items() if note.trains]
+    weights = [path for name in trained for path in (to / "weights" / name).glob("*")]
+    tables = [to / name for name in (*TABLES, "run.json")]
+    for folder, files in ((PACKAGE / SHIPPED, weights), (PACKAGE / PUBLISHED / to.name, tables)):
+        shutil.rmtree(folder, ignore_errors=True)
+        for path in files:
+            link = folder / path.name if path.parent == to else folder / path.parent.name / path.name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(os.path.relpath(path.resolve(), link.parent))
+
+
+def check_committed(folder: Path) -> None:
+    """Nothing of it may be what git leaves out.
+
+    Raises:
+        UserError: some of it is ignored.
+    """
+    files = "\n".join(str(path) for path in folder.rglob("*") if path.is_file())
+    ignored: Any = subprocess.run(["git", "check-ignore", "--stdin"], input=files, capture_output=True, text=True)
+    if ignored.stdout:
+        raise UserError(f"git ignores {ignored.stdout.split()}; mend .gitignore")
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(main)
+    except UserError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,62 @@
+"""What is committed of a run (`examples/publish.py`) is whole: another machine goes on from it and remakes nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import ROOT, command
+
+from benchmark import load_encoder
+
+
+@pytest.fixture(scope="module")
+def committed(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results") / "tiny"
+    folder.mkdir()
+    (folder / "README.md").write_text("# Mine\n\n<!-- answers: tiny -->\nold\n<!-- /answers -->\n\nMore.\n")
+    (folder / "weights" / "gone").mkdir(parents=True)
+    script = [sys.executable, str(ROOT / "examples" / "publish.py"), str(tiny_run), "--to", str(folder)]
+    done = subprocess.run(script, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def test_it_has_tables_page_figures_and_weights(committed: Path, tiny_run: Path) -> None:
+    tables = ["leaderboard.csv", "pairs.csv", "labels.csv", "scores.parquet", "draws.parquet"]
+    assert all((committed / name).stat().st_size for name in [*tables, "leaderboard.html", "run.json"])
+    assert list((committed / "figures").glob("level-*.svg"))
+    readme = (committed / "README.md").read_text()
+    assert "| level | labels |" in readme
+    assert "old" not in readme
+    assert readme.endswith("<!-- /answers -->\n\nMore.\n")
+    said, ran = ((json.loads((folder / "run.json").read_text())["command"]) for folder in (committed, tiny_run))
+    assert str(tiny_run) in ran
+    assert said == "python -m benchmark run --grid " + ran.split("--grid ")[1].split()[0]
+    rows = {path.name for path in (committed / "weights").iterdir()}
+    assert "simclr" in rows
+    assert not rows & {"gone", "constant", "mfcc"}
+    load_encoder(committed / "weights" / "simclr")
+
+
+def test_another_machine_has_nothing_left_to_do_but_sound(
+    committed: Path, tiny_run: Path, tiny_grid: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    """The archive in a new store: a run trains, embeds and probes nothing, and ends with the same scores."""
+    store, out = tmp_path / "store", tmp_path / "out"
+    assert command("store", "import", str(committed / "artefacts.tar.xz"), str(store)).returncode == 0
+    args = ("--grid", str(tiny_grid), "--data-dir", str(data_dir), "--store", str(store), "--out", str(out))
+    planned = json.loads(command("plan", *args, "--json").stdout)["jobs"]
+    kinds = {job["kind"] for job in planned if job["state"] == "to do"}
+    assert not {"trunk", "pretrain", "embed", "probe", "supervised", "control"} & kinds
+    assert command("run", *args, "--no-mlflow").returncode == 0
+    columns = ["strategy", "task", "metric", "fraction", "resample", "seed", "value"]
+    ours, theirs = (pd.read_parquet(folder / "scores.parquet")[columns] for folder in (out, tiny_run))
+    order = columns[:-1]
+    pd.testing.assert_frame_equal(
+        ours.sort_values(order).reset_index(drop=True), theirs.sort_values(order).reset_index(drop=True)
+    )
