@@ -195,6 +195,16 @@ def standardized(target: Tensor) -> Tensor:
         return (x - rows.mean(dim=0)) / (rows.var(dim=0, correction=0) + 1e-6).sqrt()
 
 
+def clip_standardized(target: Tensor) -> Tensor:
+    """(B, N, D) targets with zero mean and unit variance in each dimension over each clip's N positions; float32.
+
+    Source: Baevski et al. 2022 (data2vec), section 3.3, of speech: instance normalization of the targets.
+    """
+    with torch.autocast(target.device.type, enabled=False):
+        variance, mean = torch.var_mean(x := at_least_float32(target.detach()), dim=-2, keepdim=True, correction=0)
+        return (x - mean) / (variance + 1e-5).sqrt()
+
+
 def masked_regression(prediction: Tensor, target: Tensor, mask: Tensor, normalize: bool) -> Tensor:
     """Mean squared error over the masked patches alone; the target gets no gradient.
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from benchmark.interfaces import Info
 from benchmark.modules import Encoder, TokenEncoder
 from strategies.ema import TeacherConfig, follow, teacher_of, with_own_start
-from strategies.losses import byol_regression, standardized, token_standardized
+from strategies.losses import byol_regression, clip_standardized, standardized, token_standardized
 from strategies.masks import (
     Decoder,
     MaskedConfig,
@@ -24,7 +24,7 @@ from strategies.masks import (
     take,
 )
 
-_STANDARDIZED = {"token": token_standardized, "batch": standardized}
+_STANDARDIZED = {"token": token_standardized, "batch": standardized, "clip": clip_standardized}
 
 
 class M2DConfig(MaskedConfig, TeacherConfig):
@@ -32,13 +32,14 @@ class M2DConfig(MaskedConfig, TeacherConfig):
 
     Attributes:
         targets: how the teacher's output is standardized: each `token` over its features, as released; or each feature
-            over the `batch`, which takes out what all targets share and a predictor could answer without listening.
+            over the `batch`, which takes out what all targets share and a predictor could answer without listening; or
+            over its `clip` (data2vec's instance norm), which takes out what does not change in three seconds.
         predictor_width: of the transformer that predicts, on tokens (the release: 512, for tokens of 768).
         predictor_depth: its layers; the release has 8, which make a step on `vit` two fifths longer than 2 do.
     """
 
     masked: float = Field(default=0.7, gt=0, lt=1)
-    targets: Literal["token", "batch"] = "token"
+    targets: Literal["token", "batch", "clip"] = "token"
     predictor_width: int = 128
     predictor_depth: int = 2
 

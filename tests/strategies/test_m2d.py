@@ -13,7 +13,7 @@ from benchmark.encoders.cnn_small import CNNSmall
 from benchmark.encoders.vit import ViT, positions
 from benchmark.modules import Encoder
 from benchmark.testing import random_batch
-from strategies.losses import byol_regression, standardized, token_standardized
+from strategies.losses import byol_regression, clip_standardized, standardized, token_standardized
 from strategies.m2d import M2D, M2DConfig
 from strategies.masks import Decoder, hidden_frames, kept_tokens, patch_noise, picture_mask
 
@@ -99,6 +99,19 @@ def test_the_option_chooses_the_form() -> None:
     predicted, target = embeddings["predicted"], embeddings["target"]
     assert token.loss(embeddings)["loss"].item() == byol_regression(predicted, token_standardized(target)).item()
     assert batch.loss(embeddings)["loss"].item() == byol_regression(predicted, standardized(target)).item()
+
+
+def test_targets_by_clip_have_nothing_that_does_not_change_in_it() -> None:
+    """What is the same in all of a clip's positions, however large and different between clips, leaves no trace."""
+    changing, still = torch.randn(4, 30, 5, dtype=torch.float64), 9 * torch.randn(4, 1, 5, dtype=torch.float64)
+    found = clip_standardized(changing + still)
+    torch.testing.assert_close(found, clip_standardized(changing))
+    torch.testing.assert_close(found.mean(dim=1), torch.zeros(4, 5, dtype=torch.float64))
+    torch.testing.assert_close(found.var(dim=1, correction=0), torch.ones(4, 5, dtype=torch.float64), atol=1e-3, rtol=0)
+    clip = _strategy(CNNSmall, targets="clip")
+    embeddings = clip.embed(_views(clip))
+    moved = embeddings | {"target": embeddings["target"] + 9 * torch.randn(len(embeddings["target"]), 1, 192)}
+    assert clip.loss(moved)["loss"].item() == pytest.approx(clip.loss(embeddings)["loss"].item(), rel=1e-3)
 
 
 def test_each_token_has_no_mean_and_unit_variance() -> None:
