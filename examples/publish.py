@@ -4,12 +4,13 @@
 
 Written below the folder: `scores.parquet`, `draws.parquet`, `run.json` (without this machine's paths), the page and its
 tables, `answers.md` and each level's figure, `weights/ROW` (float16, the leaderboard's budget, first seed), and
-`artefacts.tar.xz`: every score with its item predictions, and the weights that gave them. On another machine
+`artefacts.tar.xz`: the weights as they were scored, and scores with their item predictions, the smallest first, as many as
+fit. On another machine
 
     python -m benchmark store import results/reference/artefacts.tar.xz STORE
     python -m benchmark run --grid reference --store STORE
 
-remakes nothing of it. A table between `<!-- answers: NAME -->` and `<!-- /answers -->` of its README is replaced.
+trains nothing of it again, and scores what did not fit. A table between `<!-- answers: NAME -->` and `<!-- /answers -->` of its README is replaced.
 What git would ignore is an error: a leaderboard that was committed without its files is none.
 """
 
@@ -29,7 +30,7 @@ import typer
 
 import benchmark
 from benchmark.bookkeeping.archive import export as archive
-from benchmark.bookkeeping.upkeep import existing
+from benchmark.bookkeeping.upkeep import Address, artefacts, existing
 from benchmark.cli.options import PUBLISHED
 from benchmark.encoders.exported import SHIPPED, WEIGHTS
 from benchmark.interfaces import UserError
@@ -39,11 +40,14 @@ from benchmark.leaderboard.page.report import gather
 from benchmark.leaderboard.record import load_run
 from benchmark.pretrained.choose import choose
 from benchmark.pretrained.export import export
+from benchmark.store.artefacts import Store
 
 PACKAGE = Path(benchmark.__file__).parent
 TABLES = ("scores.parquet", "draws.parquet")
 #: options that name this machine's folders
 PRIVATE = ("--out", "--store", "--data-dir", "--data-home")
+#: bytes of the archive before it is packed: the folder is to stay below 40 MB
+ROOM = 40 * 2**20
 ARTEFACTS, KINDS = "artefacts.tar.xz", ("probe", "supervised", "control", "pretrain")
 
 
@@ -63,7 +67,7 @@ def main(
     write_page(to)
     write_weights(results, to / "weights")
     store, keys = existing(results)
-    done = archive(store, to / ARTEFACTS, [kind for kind in KINDS if (store.root / kind).is_dir()], keys)
+    done = archive(store, to / ARTEFACTS, keys=that_fit(store, artefacts(store, keys)))
     if done.damaged:
         raise UserError(f"{store.root}: {len(done.damaged)} artefacts are damaged; see 'store verify'")
     if ship:
@@ -72,6 +76,17 @@ def main(
     for path in sorted(to.iterdir()):
         size = sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")))
         typer.echo(f"{size / 2**20:8.2f} MB  {path.name}")
+
+
+def that_fit(store: Store, found: list[Address]) -> set[str]:
+    """Weights, then scores with their predictions, the smallest first, as long as there is room."""
+    sized = [(at, sum(file["bytes"] for file in store.manifest(*at)["files"].values())) for at in found]
+    kept, room = set[str](), ROOM
+    for at, size in sorted(sized, key=lambda one: (one[0].kind != "pretrain", one[1])):
+        if at.kind in KINDS and size <= room:
+            kept.add(at.key)
+            room -= size
+    return kept
 
 
 def without_paths(command: str) -> str:

@@ -34,12 +34,15 @@ class M2DConfig(MaskedConfig, TeacherConfig):
         targets: how the teacher's output is standardized: each `token` over its features, as released; or each feature
             over the `batch`, which takes out what all targets share and a predictor could answer without listening; or
             over its `clip` (data2vec's instance norm), which takes out what does not change in three seconds.
+        frames: of a CNN, those that count: of whose bands none is visible (`unseen`), or `all`: what the teacher sees of
+            them, other bands at the same time among it, is nowhere visible to the student.
         predictor_width: of the transformer that predicts, on tokens (the release: 512, for tokens of 768).
         predictor_depth: its layers; the release has 8, which make a step on `vit` two fifths longer than 2 do.
     """
 
     masked: float = Field(default=0.7, gt=0, lt=1)
     targets: Literal["token", "batch", "clip"] = "token"
+    frames: Literal["unseen", "all"] = "unseen"
     predictor_width: int = 128
     predictor_depth: int = 2
 
@@ -87,6 +90,8 @@ class M2D(MaskedCrop):
         with torch.no_grad():
             assert isinstance(self.teacher, Encoder)
             target = self.teacher.body(hidden(features, ~mask))
+        if self.config.frames == "all":
+            return {"predicted": predicted, "target": target}
         return {"predicted": predicted, "target": target, "mask": hidden_frames(mask, predicted.shape[1], self.ratio)}
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -170,6 +170,25 @@ def test_how_many_frames_of_a_cnn_count() -> None:
     assert share == pytest.approx(0.224, abs=0.01)
 
 
+def test_all_frames_may_count_since_what_the_teacher_sees_is_hidden_from_the_student() -> None:
+    """Change what one sees, and the other's output stays as it is, to the bit, but for the mean that fills the gaps."""
+    strategy = _strategy(CNNSmall, seconds=3.0, frames="all")
+    views = _views(strategy)
+    embeddings = strategy.embed(views)
+    assert "mask" not in embeddings
+    twin = slow.m2d(embeddings["predicted"].double(), embeddings["target"].double(), None)
+    assert strategy.loss(embeddings)["loss"].item() == pytest.approx(twin.item(), rel=1e-5)
+    features = views["features"]
+    mask = picture_mask(views["noise"], strategy.config.masked, features)
+    noise = torch.randn_like(features)
+    other = torch.where(
+        mask, noise - noise.where(mask, 0).sum((1, 2), keepdim=True) / mask.sum((1, 2), keepdim=True), 0
+    )
+    changed = strategy.embed(views | {"features": features + other})
+    torch.testing.assert_close(changed["predicted"], embeddings["predicted"], atol=1e-3, rtol=1e-3)
+    assert (changed["target"] - embeddings["target"]).abs().max() > 0.1
+
+
 def test_on_a_cnn_the_loss_hears_of_no_other_frame() -> None:
     strategy = _strategy(CNNSmall, seconds=3.0)
     embeddings = strategy.embed(_views(strategy))
