@@ -4,13 +4,14 @@
 
 Written below the folder: `scores.parquet`, `draws.parquet`, `run.json` (without this machine's paths), the page and its
 tables, `answers.md` and each level's figure, `weights/ROW` (float16, the leaderboard's budget, first seed), and
-`artefacts.tar.xz`: the weights as they were scored, and scores with their item predictions, the smallest first, as many as
-fit. On another machine
+`artefacts.tar.xz`: the weights as they were scored, and scores with their item predictions, the smallest first, as many
+as fit. On another machine
 
     python -m benchmark store import results/reference/artefacts.tar.xz STORE
     python -m benchmark run --grid reference --store STORE
 
-trains nothing of it again, and scores what did not fit. A table between `<!-- answers: NAME -->` and `<!-- /answers -->` of its README is replaced.
+trains nothing of it again, and scores what did not fit. A table between `<!-- answers: NAME -->` and
+`<!-- /answers -->` of its README is replaced.
 What git would ignore is an error: a leaderboard that was committed without its files is none.
 """
 

@@ -34,8 +34,8 @@ class M2DConfig(MaskedConfig, TeacherConfig):
         targets: how the teacher's output is standardized: each `token` over its features, as released; or each feature
             over the `batch`, which takes out what all targets share and a predictor could answer without listening; or
             over its `clip` (data2vec's instance norm), which takes out what does not change in three seconds.
-        frames: of a CNN, those that count: of whose bands none is visible (`unseen`), or `all`: what the teacher sees of
-            them, other bands at the same time among it, is nowhere visible to the student.
+        frames: of a CNN, those that count: of whose bands none is visible (`unseen`), or `all`: what the teacher sees
+            of them, other bands at the same time among it, is nowhere visible to the student.
         predictor_width: of the transformer that predicts, on tokens (the release: 512, for tokens of 768).
         predictor_depth: its layers; the release has 8, which make a step on `vit` two fifths longer than 2 do.
     """
