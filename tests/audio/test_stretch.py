@@ -42,12 +42,16 @@ def test_a_shift_keeps_the_time_of_a_click_and_of_an_onset(cents: int) -> None:
     assert level_db(out[None, 26_000:40_000]).item() == pytest.approx(level_db(held[:, 26_000:40_000]).item(), abs=0.3)
 
 
-@pytest.mark.parametrize("at", [1.5, 1.503, 1.507, 1.511])  # across a hop
-def test_a_click_stays_sharp(at: float) -> None:
-    energy = stretch.pitch_shift(click(at), 700, 700, RATE, seeded())[0].square()
-    peak = int(energy.argmax())
-    assert abs(peak / RATE - at) < 0.005
-    assert energy[peak - 80 : peak + 80].sum() > 0.9 * energy.sum()
+def test_a_click_stays_sharp() -> None:
+    """Wherever in a hop. A click's spectrum is flat, and which bins are its peaks is rounding: hence on the mean."""
+    shares = []
+    for at in (1.5 + torch.arange(24) * 0.0007).tolist():
+        energy = stretch.pitch_shift(click(at), 700, 700, RATE, seeded())[0].square()
+        peak = int(energy.argmax())
+        assert abs(peak / RATE - at) < 0.005
+        shares.append(float(energy[peak - 80 : peak + 80].sum() / energy.sum()))
+    assert sum(shares) / len(shares) > 0.92
+    assert min(shares) > 0.8
 
 
 def test_a_shift_moves_every_note_of_a_chord_and_an_arpeggio_keeps_its_times() -> None:
