@@ -34,6 +34,9 @@ def test_it_has_tables_page_figures_and_weights(committed: Path, tiny_run: Path)
     assert "| level | labels |" in readme
     assert "\nold\n" not in readme
     assert readme.endswith("<!-- /answers -->\n\nMore.\n")
+    silent = [line for line in readme.splitlines() if "no verdict" in line and line.startswith("| ")]
+    assert silent, "two seeds of almost no training tell nothing apart"
+    assert not [line for line in silent if set(line) & set("▲▼≈")], "a sign beside no verdict"
     said, ran = ((json.loads((folder / "run.json").read_text())["command"]) for folder in (committed, tiny_run))
     assert str(tiny_run) in ran
     assert said == "python -m benchmark run --grid " + ran.split("--grid ")[1].split()[0]

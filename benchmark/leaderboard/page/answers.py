@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from benchmark.leaderboard.drawing import draw
 from benchmark.leaderboard.page.report import Report
 from benchmark.leaderboard.record import percent
-from benchmark.leaderboard.statistics.headline import Answer, Gain
+from benchmark.leaderboard.statistics.headline import Answer
 from benchmark.leaderboard.statistics.tables import Entry, Score
 
 HEAD = ("level", "labels", "leads", "not told apart from it", "over `random`", "over `mfcc`", "over `supervised`")
@@ -26,7 +26,7 @@ def markdown(report: Report) -> str:
     for i, column in enumerate(panels[0].levels.columns if panels else ()):
         for panel in panels:
             answer = panel.answers[i][0]
-            cells = [column.task, percent(panel.levels.fraction), *_lead(answer, names), *_over(answer.gains)]
+            cells = [column.task, percent(panel.levels.fraction), *_lead(answer, names), *_over(answer)]
             lines.append("| " + " | ".join(cells) + " |")
     lines += [
         "",
@@ -47,12 +47,16 @@ def _lead(answer: Answer, names: Mapping[Entry, str]) -> list[str]:
     return [f"({_code(names[entry])} {_score(score)})", "no verdict"]
 
 
-def _over(gains: Sequence[Gain]) -> list[str]:
+def _over(answer: Answer) -> list[str]:
     """What is gained over the untrained encoder, over handcrafted features, and over labels alone."""
-    by_kind = {gain.over: gain for gain in gains}
-    others = [gain for gain in gains if gain.over not in ("random", "mfcc")]
-    found = [by_kind.get("random"), by_kind.get("mfcc"), others[0] if others else None]
-    return [f"{gain.difference:+.3f} ± {gain.half:.3f} {_SIGN[gain.wins]}".strip() if gain else "" for gain in found]
+    by_kind = {gain.over: gain for gain in answer.gains}
+    others = [gain for gain in answer.gains if gain.over not in ("random", "mfcc")]
+    # a sign would be a verdict
+    signs = _SIGN if answer.best else {}
+    return [
+        f"{gain.difference:+.3f} ± {gain.half:.3f} {signs.get(gain.wins, '')}".strip() if gain else ""
+        for gain in (by_kind.get("random"), by_kind.get("mfcc"), others[0] if others else None)
+    ]
 
 
 def _score(score: Score) -> str:
