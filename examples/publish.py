@@ -11,7 +11,7 @@ as fit. On another machine
     python -m benchmark run --grid reference --store STORE
 
 trains nothing of it again, and scores what did not fit. A table between `<!-- answers: NAME -->` and
-`<!-- /answers -->` of its README is replaced.
+`<!-- /answers -->` of its README is replaced. Frozen contestants' weights are others' to publish: they are left out.
 What git would ignore is an error: a leaderboard that was committed without its files is none.
 """
 
@@ -42,6 +42,7 @@ from benchmark.leaderboard.record import load_run
 from benchmark.pretrained.choose import choose
 from benchmark.pretrained.export import export
 from benchmark.store.artefacts import Store
+from strategies.contestants import Contestant
 
 PACKAGE = Path(benchmark.__file__).parent
 TABLES = ("scores.parquet", "draws.parquet")
@@ -66,9 +67,10 @@ def main(
     record = json.loads((results / "run.json").read_bytes())
     (to / "run.json").write_text(json.dumps(record | {"command": without_paths(record["command"])}, indent=1) + "\n")
     write_page(to)
-    write_weights(results, to / "weights")
+    theirs = write_weights(results, to / "weights")
     store, keys = existing(results)
-    done = archive(store, to / ARTEFACTS, keys=that_fit(store, artefacts(store, keys)))
+    ours = [at for at in artefacts(store, keys) if at.key not in theirs]
+    done = archive(store, to / ARTEFACTS, keys=that_fit(store, ours))
     if done.damaged:
         raise UserError(f"{store.root}: {len(done.damaged)} artefacts are damaged; see 'store verify'")
     if ship:
@@ -118,17 +120,23 @@ def write_page(to: Path) -> None:
         readme.write_text(block.sub(lambda found: found[1] + answer + found[2], readme.read_text(encoding="utf-8")))
 
 
-def write_weights(results: Path, to: Path) -> None:
-    """Each row's encoder, if it has weights of its own, in float16."""
+def write_weights(results: Path, to: Path) -> set[str]:
+    """Each row's encoder, if it has weights of its own, in float16; keys of those that are others' to publish."""
     shutil.rmtree(to, ignore_errors=True)
-    for row in load_run(results).strategies:
+    theirs = set[str]()
+    for row, note in load_run(results).strategies.items():
         try:
             chosen = choose(results, row)
         except UserError as error:  # labels alone, or features: it says which
             typer.echo(f"no weights: {error}")
             continue
-        export(chosen, to / row, half=True)
+        if note.family == Contestant.family:
+            typer.echo(f"no weights: {row}: they come with its package")
+            theirs.add(chosen.key)
+        else:
+            export(chosen, to / row, half=True)
     typer.echo(f"{len(list(to.glob(f'*/{WEIGHTS}')))} rows with weights")
+    return theirs
 
 
 def write_links(to: Path) -> None:
