@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmark.interfaces import Task
 from benchmark.probing.features import Features
 from benchmark.probing.fractions import Subset, draw_subsets, split_hash
-from benchmark.probing.probe import LOSSES, Outputs, ProbeResult, Targets, run_probe
+from benchmark.probing.probe import LOSSES, Outputs, ProbeResult, Targets, probe_each
 
 #: resamples of a test set's groups; the b-th is the same for every strategy, so that their differences are paired
 BOOTSTRAP_DRAWS = 100
@@ -113,14 +113,15 @@ class Trial:
 
     def scored(
         self,
-        results: Sequence[tuple[str, ProbeResult]],
+        results: Iterable[tuple[str, ProbeResult]],
         frame_rate: float,
         conditions: Mapping[Condition, NDArray[np.int64]] = MappingProxyType({}),
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Scores, one row per (probe, subset, condition, metric), and predictions, one row per clean test item.
 
         Args:
-            results: by probe; outputs of `test`, and for each condition, of the tracks that were heard under it.
+            results: by probe, each let go of once it is scored; outputs of `test`, and for each condition, of the
+                tracks that were heard under it.
             frame_rate: of frame-level outputs.
             conditions: which tracks were heard under each.
         """
@@ -172,9 +173,9 @@ def evaluate(
     def select(outputs: Outputs, rows: NDArray[np.int64]) -> float:
         return trial.select(outputs, rows, frame_rate)
 
-    def probed(targets: Targets) -> list[tuple[str, ProbeResult]]:
+    def probed(targets: Targets) -> Iterator[tuple[str, ProbeResult]]:
         learned = (features, targets, trial.subsets, trial.test, select, device, seed, others)
-        return [(probe, result) for probe in probes for result in run_probe(probe, *learned)]
+        return ((probe, result) for probe in probes for result in probe_each(probe, *learned))
 
     targets = trial.targets(features, frame_rate)
     scores, predictions = trial.scored(probed(targets), frame_rate, conditions)

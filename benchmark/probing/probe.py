@@ -97,7 +97,7 @@ class ProbeResult:
     corrupted: list[Outputs] = field(default_factory=list)
 
 
-def run_probe(
+def probe_each(
     kind: Literal["linear", "mlp"],
     features: Features,
     targets: Targets,
@@ -107,13 +107,15 @@ def run_probe(
     device: torch.device | str = "cpu",
     seed: int = 0,
     corrupted: Sequence[Features] = (),
-) -> list[ProbeResult]:
+) -> Iterator[ProbeResult]:
     """Fit on each subset's training tracks, choose on validation tracks, then read the test tracks once.
 
     What is chosen at a fraction is chosen on all of its draws together: a draw of one percent leaves a handful of
     validation tracks, on which most candidates tie. Of many frames all candidates learn from a part, and the chosen one
     then from more. Else a result depends on other subsets only through the rounding of
     batched matrix products: those with equally many rows are solved in one batch.
+
+    Results come fraction by fraction, one at a time: the outputs of all draws of a task of frames would fill 3 GB.
 
     Args:
         kind: `linear` (logistic or ridge regression, L2) or `mlp` (one hidden layer of 512).
@@ -130,14 +132,29 @@ def run_probe(
         ValueError: a training embedding is NaN or infinite.
     """
     problem = _Problem(kind, features, targets, torch.device(device), seed)
-    found: dict[tuple[float, int], ProbeResult] = {}
     for fraction in dict.fromkeys(subset.fraction for subset in subsets):
         draws = [problem.draw(subset) for subset in subsets if subset.fraction == fraction]
         probes, scores = problem.candidates(draws, select)
         best = _best(scores)
         for draw, score in zip(draws, scores[:, best], strict=True):
             probe = problem.settle(draw.subset, probes[draw.subset.resample], best)
-            found[fraction, draw.subset.resample] = problem.read(draw.subset, probe, float(score), test, corrupted)
+            yield problem.read(draw.subset, probe, float(score), test, corrupted)
+
+
+def run_probe(
+    kind: Literal["linear", "mlp"],
+    features: Features,
+    targets: Targets,
+    subsets: list[Subset],
+    test: NDArray[np.int64],
+    select: Select,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    corrupted: Sequence[Features] = (),
+) -> list[ProbeResult]:
+    """What `probe_each` finds, in the order of the subsets."""
+    every = probe_each(kind, features, targets, subsets, test, select, device, seed, corrupted)
+    found = {(result.subset.fraction, result.subset.resample): result for result in every}
     return [found[subset.fraction, subset.resample] for subset in subsets]
 
 

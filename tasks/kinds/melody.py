@@ -76,7 +76,7 @@ class MelodyExtraction(Task):
         """f0 in Hz every 10 ms; negative: unvoiced, and what it would be if it were not."""
         return [self._contour(logits.astype(float), frame_rate) for logits in outputs]
 
-    def _contour(self, logits: NDArray[np.float64], frame_rate: float) -> list[float]:
+    def _contour(self, logits: NDArray[np.float64], frame_rate: float) -> NDArray[np.float64]:
         from scipy.ndimage import median_filter
         from scipy.special import logsumexp
 
@@ -86,7 +86,7 @@ class MelodyExtraction(Task):
         hertz = np.where(voiced, 1, -1) * 440 * 2 ** ((self.pitches()[pitch] - 69) / 12)
         times = np.arange(round(len(hertz) / frame_rate / self.hop)) * self.hop
         nearest = np.minimum(np.round(times * frame_rate).astype(int), len(hertz) - 1)
-        return [round(f0, 3) for f0 in hertz[nearest].tolist()]
+        return np.array([round(f0, 3) for f0 in hertz[nearest].tolist()])
 
     def item_scores(self, predictions: list[Any], targets: list[Any]) -> dict[str, NDArray[np.float64]]:
         """The four metrics of each track, as mir_eval defines them; its own loop takes 4 ms for a track of 10 s."""

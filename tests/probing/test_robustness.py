@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +14,10 @@ from conftest import TINY_GRID
 from helpers.forked import quick
 
 from benchmark.interfaces import Info, UserError
+from benchmark.probing import evaluate as evaluation
 from benchmark.probing.evaluate import Condition, Heard, Trial, evaluate
 from benchmark.probing.features import Features
+from benchmark.probing.probe import ProbeResult
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.plan import plan
 from tasks.kinds.classification import Classification
@@ -60,6 +65,28 @@ def test_probes_read_corrupted_tracks_and_learn_from_clean_ones() -> None:
     assert (counts["some"], counts[""]) == (40, (split == "test").sum())
     assert accuracy["some"] > 0.9
     assert len(predictions) == len(trial.test), "predictions are of clean audio"
+
+
+def test_no_more_than_two_results_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The outputs of all draws of a task of frames are gigabytes: each is scored and let go of."""
+    made: list[weakref.ref[ProbeResult]] = []
+    held: list[int] = []
+    each = evaluation.probe_each
+
+    def watched(*args: Any) -> Iterator[ProbeResult]:
+        for result in each(*args):
+            made.append(weakref.ref(result))
+            held.append(sum(ref() is not None for ref in made))
+            yield result
+
+    monkeypatch.setattr(evaluation, "probe_each", watched)
+    x = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    tracks = pd.DataFrame({"id": [f"t{i}" for i in range(200)], "group": np.arange(200)})
+    tracks = tracks.assign(split=np.resize(["train", "val", "test"], 200), sign=np.where(x[:, 0] > 0, "plus", "minus"))
+    trial = Trial.of(Sign(), tracks, {0.1: 6, 1.0: 1}, shuffle_labels=False)
+    evaluate(trial, Features.of(x), 1.0, ["linear"], 0, "cpu")
+    assert len(held) == 7
+    assert max(held) <= 2
 
 
 def test_only_tasks_whose_labels_still_hold_are_scored() -> None:
