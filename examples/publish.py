@@ -12,6 +12,7 @@ as fit. On another machine
 
 trains nothing of it again, and scores what did not fit. A table between `<!-- answers: NAME -->` and
 `<!-- /answers -->` of its README is replaced. Frozen contestants' weights are others' to publish: they are left out.
+Where nothing is trained, there are neither weights nor archive.
 What git would ignore is an error: a leaderboard that was committed without its files is none.
 """
 
@@ -67,12 +68,13 @@ def main(
     record = json.loads((results / "run.json").read_bytes())
     (to / "run.json").write_text(json.dumps(record | {"command": without_paths(record["command"])}, indent=1) + "\n")
     write_page(to)
-    theirs = write_weights(results, to / "weights")
-    store, keys = existing(results)
-    ours = [at for at in artefacts(store, keys) if at.key not in theirs]
-    done = archive(store, to / ARTEFACTS, keys=that_fit(store, ours))
-    if done.damaged:
-        raise UserError(f"{store.root}: {len(done.damaged)} artefacts are damaged; see 'store verify'")
+    if any(note.trains for note in load_run(results).strategies.values()):
+        theirs = write_weights(results, to / "weights")
+        store, keys = existing(results)
+        ours = [at for at in artefacts(store, keys) if at.key not in theirs]
+        done = archive(store, to / ARTEFACTS, keys=that_fit(store, ours))
+        if done.damaged:
+            raise UserError(f"{store.root}: {len(done.damaged)} artefacts are damaged; see 'store verify'")
     if ship:
         write_links(to)
     check_committed(to)

@@ -54,18 +54,20 @@ def test_what_a_readme_shows_as_the_answer_is_that(made_anew: tuple[Path, Path])
     assert all(text.strip() == answer for text in shown)
 
 
-def test_a_readmes_sentences_quote_level_scores(made_anew: tuple[Path, Path]) -> None:
-    """Each number of two digits behind the point, outside the table, is some row's level score."""
+def test_a_readmes_sentences_quote_scores(made_anew: tuple[Path, Path]) -> None:
+    """Outside the table, a number of two digits behind the point is some row's level score, one of three of a task."""
     folder, copy = made_anew
     if folder.name == "first":
         pytest.skip("its sentences are of an earlier code's tables, as it says")
     table = pd.read_csv(copy / "leaderboard.csv")
-    means = table.loc[table["task"].isna() & (table["probe"] == "linear"), "mean"].dropna()
-    known = {f"{mean:.2f}".replace("0.", ".") for mean in means}
+    table = table[(table["probe"] == "linear") & table["mean"].notna()]
+    of_level = table["task"].isna()
+    known = {f"{mean:.2f}".replace("0.", ".") for mean in table.loc[of_level, "mean"]}
+    known |= {f"{mean:.3f}".replace("0.", ".") for mean in table.loc[~of_level & table["main"].eq(True), "mean"]}
     text = BLOCK.sub("", (folder / "README.md").read_text())
     front = (ROOT / "README.md").read_text()
     text += "".join(part for part in front.split("\n\n") if part.startswith(f"[results/{folder.name}]"))
-    quoted = re.findall(r"(?<![\d.])\.\d\d(?!\d)", text)
+    quoted = re.findall(r"(?<![\d.])\.\d\d\d?(?!\d)", text)
     assert quoted
     assert not set(quoted) - known
 

@@ -8,6 +8,8 @@ import mir_eval
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.ndimage import median_filter
+from scipy.special import logsumexp
 
 from tasks.kinds.melody import MelodyExtraction
 from tasks.medleydb_melody import MedleyDBMelody
@@ -168,3 +170,21 @@ def test_a_slow_frame_is_read_around_its_own_time() -> None:
     assert len(found) == 30
     assert [f > 0 for f in found[:5]] == [True] * 5
     assert [f > 0 for f in found[6:]] == [False] * 24
+
+
+def test_decoding_is_the_likeliest_pitch_and_the_mass_of_all() -> None:
+    """The definition, clip by clip, with scipy's logarithm of sums; to the bit."""
+    rng = np.random.default_rng(0)
+    for scale, rate in ((1.0, 25.0), (30.0, 25.0), (3e4, 62.5)):
+        outputs = [(scale * rng.normal(size=(n, len(TASK.classes)))).astype(np.float32) for n in (1, 7, 250)]
+        for x in outputs:
+            x[:, 0] += scale * rng.choice([0, 4], len(x))
+        for found, x in zip(TASK.decode(outputs, rate), outputs, strict=True):
+            size = 2 * (int(TASK.median_seconds * rate) // 2) + 1
+            pitch = median_filter(x[:, 1:].argmax(axis=1), size, mode="nearest")
+            is_sung = logsumexp(x[:, 1:].astype(float), axis=1) > x[:, 0]
+            sign = np.where(median_filter(is_sung.astype(int), size, mode="nearest"), 1, -1)
+            frames = [min(round(i * TASK.hop * rate), len(x) - 1) for i in range(round(len(x) / rate / TASK.hop))]
+            midi = TASK.pitches()[pitch]
+            expected = [sign[i] * round(float(440 * 2 ** ((midi[i] - 69) / 12)), 3) for i in frames]
+            np.testing.assert_array_equal(found, expected)
