@@ -15,7 +15,7 @@ from conftest import command
 from helpers.runs import scores_of
 from pydantic import ValidationError
 
-from benchmark.bookkeeping.budgets import with_shares
+from benchmark.bookkeeping.budgets import nominal, with_shares
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.grid_files import narrow
@@ -121,3 +121,12 @@ def test_a_run_reads_every_row_after_every_budget(data_dir: Path, tmp_path: Path
     assert list(trained["lengths"]) == ["640", "1280"]
     assert 0 < trained["lengths"]["640"] < trained["lengths"]["1280"]
     assert len(list((tmp_path / "out" / "trunk").rglob("manifest.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("heard", "asked"),
+    [(9_984, 10_000), (29_952, 30_000), (124_992, 125_000), (640, 640), (1_280, 1_280), (249_984, 250_000), (1e6, 1e6)],
+)
+def test_a_budget_is_what_was_asked_for(heard: float, asked: float) -> None:
+    """A training of whole steps hears a little less."""
+    assert nominal(heard) == nominal(asked) == asked
