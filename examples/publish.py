@@ -68,6 +68,8 @@ def main(
     record = json.loads((results / "run.json").read_bytes())
     (to / "run.json").write_text(json.dumps(record | {"command": without_paths(record["command"])}, indent=1) + "\n")
     write_page(to)
+    shutil.rmtree(to / "weights", ignore_errors=True)
+    (to / ARTEFACTS).unlink(missing_ok=True)
     if any(note.trains for note in load_run(results).strategies.values()):
         theirs = write_weights(results, to / "weights")
         store, keys = existing(results)
@@ -124,7 +126,6 @@ def write_page(to: Path) -> None:
 
 def write_weights(results: Path, to: Path) -> set[str]:
     """Each row's encoder, if it has weights of its own, in float16; keys of those that are others' to publish."""
-    shutil.rmtree(to, ignore_errors=True)
     theirs = set[str]()
     for row, note in load_run(results).strategies.items():
         try:

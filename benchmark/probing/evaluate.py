@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmark.interfaces import Task
 from benchmark.probing.features import Features
 from benchmark.probing.fractions import Subset, draw_subsets, split_hash
-from benchmark.probing.probe import LOSSES, Outputs, ProbeResult, Targets, probe_each
+from benchmark.probing.probe import LOSSES, Outputs, ProbeResult, Targets, run_probe
 
 #: resamples of a test set's groups; the b-th is the same for every strategy, so that their differences are paired
 BOOTSTRAP_DRAWS = 100
@@ -175,7 +175,7 @@ def evaluate(
 
     def probed(targets: Targets) -> Iterator[tuple[str, ProbeResult]]:
         learned = (features, targets, trial.subsets, trial.test, select, device, seed, others)
-        return ((probe, result) for probe in probes for result in probe_each(probe, *learned))
+        return ((probe, result) for probe in probes for result in run_probe(probe, *learned))
 
     targets = trial.targets(features, frame_rate)
     scores, predictions = trial.scored(probed(targets), frame_rate, conditions)

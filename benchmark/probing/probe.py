@@ -97,7 +97,7 @@ class ProbeResult:
     corrupted: list[Outputs] = field(default_factory=list)
 
 
-def probe_each(
+def run_probe(
     kind: Literal["linear", "mlp"],
     features: Features,
     targets: Targets,
@@ -115,7 +115,8 @@ def probe_each(
     then from more. Else a result depends on other subsets only through the rounding of
     batched matrix products: those with equally many rows are solved in one batch.
 
-    Results come fraction by fraction, one at a time: the outputs of all draws of a task of frames would fill 3 GB.
+    Results come one at a time, fraction by fraction, draws in the order of `subsets`: all outputs of a task of frames
+    would fill gigabytes.
 
     Args:
         kind: `linear` (logistic or ridge regression, L2) or `mlp` (one hidden layer of 512).
@@ -139,23 +140,6 @@ def probe_each(
         for draw, score in zip(draws, scores[:, best], strict=True):
             probe = problem.settle(draw.subset, probes[draw.subset.resample], best)
             yield problem.read(draw.subset, probe, float(score), test, corrupted)
-
-
-def run_probe(
-    kind: Literal["linear", "mlp"],
-    features: Features,
-    targets: Targets,
-    subsets: list[Subset],
-    test: NDArray[np.int64],
-    select: Select,
-    device: torch.device | str = "cpu",
-    seed: int = 0,
-    corrupted: Sequence[Features] = (),
-) -> list[ProbeResult]:
-    """What `probe_each` finds, in the order of the subsets."""
-    every = probe_each(kind, features, targets, subsets, test, select, device, seed, corrupted)
-    found = {(result.subset.fraction, result.subset.resample): result for result in every}
-    return [found[subset.fraction, subset.resample] for subset in subsets]
 
 
 def _best(scores: NDArray[np.float64]) -> int:
@@ -358,6 +342,6 @@ def bench_probe(n: int = 5000, dim: int = 512, classes: int = 10, device: str = 
 
     test, start = np.flatnonzero(splits == "test"), time.perf_counter()
     targets = Targets(labels, classes, "softmax")
-    result = run_probe("linear", Features.of(x.astype(np.float32)), targets, subsets, test, accuracy, device)[0]
+    (result,) = run_probe("linear", Features.of(x.astype(np.float32)), targets, subsets, test, accuracy, device)
     accuracy(result.outputs, test)
     return time.perf_counter() - start

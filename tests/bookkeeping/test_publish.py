@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from conftest import ROOT, command
 
 from benchmark import load_encoder
+from benchmark.pretrained.choose import choose
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,21 @@ def test_it_has_tables_page_figures_and_weights(committed: Path, tiny_run: Path)
     assert "simclr" in rows
     assert not rows & {"gone", "constant", "mfcc"}
     load_encoder(committed / "weights" / "simclr")
+
+
+def test_what_others_have_trained_is_theirs_to_publish(tiny_run: Path, tmp_path: Path) -> None:
+    """A row as a contestant's would be on record."""
+    publish = runpy.run_path(str(ROOT / "examples" / "publish.py"))
+    copy = tmp_path / "run"
+    shutil.copytree(tiny_run, copy, ignore=shutil.ignore_patterns("*.html", "logs"))
+    record = json.loads((copy / "run.json").read_text())
+    record["strategies"]["random"]["family"] = "frozen contestant"
+    (copy / "run.json").write_text(json.dumps(record))
+    theirs = publish["write_weights"](copy, tmp_path / "weights")
+    assert theirs == {choose(copy, "random").key}
+    rows = {path.name for path in (tmp_path / "weights").iterdir()}
+    assert "simclr" in rows
+    assert "random" not in rows
 
 
 def test_another_machine_has_nothing_left_to_do_but_sound(

@@ -136,8 +136,9 @@ def test_precision_is_the_same_in_both_passes() -> None:
     info = train(memory_for(BATCH // 2, strategy), precision="bf16-mixed")
     assert seen == [(False, True), (False, True), (True, True), (True, True)] * STEPS
     whole = train(build("cola"), precision="bf16-mixed")
-    # bfloat16 keeps 8 bits, and how a processor rounds sums: after three steps the two trainings part on some
+    # bfloat16 keeps 8 bits, and processors round sums differently: on some the last of six steps is 5 % apart
     assert info["curve"][:3] == pytest.approx(whole["curve"][:3], rel=0.02)
+    assert info["curve"] == pytest.approx(whole["curve"], rel=0.1)
 
 
 @pytest.mark.parametrize("keeps", [True, False])

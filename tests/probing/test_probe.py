@@ -313,9 +313,9 @@ def test_classes_of_frames_are_solved_one_candidate_after_the_other_to_the_same_
         return counted[-1]
 
     targets = Targets(labels, 9, "softmax")
-    at_once = probe.run_probe("linear", features, targets, subsets, test, right)
+    at_once = list(probe.run_probe("linear", features, targets, subsets, test, right))
     asked = len(counted)
-    path = probe.run_probe("linear", features, replace(targets, of_frames=True), subsets, test, right)
+    path = list(probe.run_probe("linear", features, replace(targets, of_frames=True), subsets, test, right))
     assert len(counted) - asked <= asked, "the weakest may not be tried"
     for one, other in zip(at_once, path, strict=True):
         assert one.subset is other.subset

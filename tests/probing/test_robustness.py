@@ -71,7 +71,7 @@ def test_no_more_than_two_results_are_held_at_once(monkeypatch: pytest.MonkeyPat
     """The outputs of all draws of a task of frames are gigabytes: each is scored and let go of."""
     made: list[weakref.ref[ProbeResult]] = []
     held: list[int] = []
-    each = evaluation.probe_each
+    each = evaluation.run_probe
 
     def watched(*args: Any) -> Iterator[ProbeResult]:
         for result in each(*args):
@@ -79,7 +79,7 @@ def test_no_more_than_two_results_are_held_at_once(monkeypatch: pytest.MonkeyPat
             held.append(sum(ref() is not None for ref in made))
             yield result
 
-    monkeypatch.setattr(evaluation, "probe_each", watched)
+    monkeypatch.setattr(evaluation, "run_probe", watched)
     x = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     tracks = pd.DataFrame({"id": [f"t{i}" for i in range(200)], "group": np.arange(200)})
     tracks = tracks.assign(split=np.resize(["train", "val", "test"], 200), sign=np.where(x[:, 0] > 0, "plus", "minus"))

@@ -130,7 +130,7 @@ def _probes(n: int = 4000, dim: int = 192, classes: int = 8) -> tuple[float, flo
         return float(np.mean(np.stack(outputs).argmax(1) == labels[tracks]))
 
     started = time.perf_counter()
-    found = run_probe("linear", Features.of(x), Targets(labels, classes, "softmax"), subsets, test, accuracy)
+    found = list(run_probe("linear", Features.of(x), Targets(labels, classes, "softmax"), subsets, test, accuracy))
     ours = time.perf_counter() - started
     started, theirs = time.perf_counter(), []
     for subset in subsets:
