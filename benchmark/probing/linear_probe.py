@@ -86,8 +86,23 @@ def _principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
     if x.shape[1] < x.shape[2]:
         basis, triangle = torch.linalg.qr(x.mT)
         x = triangle.mT
-    axes = torch.linalg.eigh(x.mT @ x).eigenvectors
+    axes = _eigenvectors(x.mT @ x)
     return x @ axes, axes if basis is None else basis @ axes
+
+
+def _eigenvectors(products: Tensor) -> Tensor:
+    """Of (S, R, R) symmetric matrices.
+
+    Dimensions that hardly ever differ from zero, as a pitch posterior's, have many eigenvalues that are almost equal:
+    there LAPACK's divide and conquer gives up in single precision, or returns NaN and says nothing.
+    """
+    try:
+        axes: Tensor = torch.linalg.eigh(products).eigenvectors
+    except RuntimeError:  # torch's LinAlgError is one
+        axes = products.new_full((), torch.nan)
+    if not torch.isfinite(axes).all():
+        axes = torch.linalg.eigh(products.double()).eigenvectors.to(products.dtype)
+    return axes
 
 
 def _ridge(x: Tensor, y: Tensor, l2: Tensor) -> Tensor:

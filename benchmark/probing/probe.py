@@ -130,7 +130,7 @@ def run_probe(
         corrupted: test tracks once more, in other conditions: read, never learned from.
 
     Raises:
-        ValueError: a training embedding is NaN or infinite.
+        ValueError: a training embedding, or a weight of the chosen probe, is NaN or infinite.
     """
     problem = _Problem(kind, features, targets, torch.device(device), seed)
     for fraction in dict.fromkeys(subset.fraction for subset in subsets):
@@ -289,6 +289,8 @@ class _Problem:
         corrupted: Sequence[Features],
     ) -> ProbeResult:
         """Read test with the one candidate that was chosen."""
+        if not all(torch.isfinite(layer).all() for layer in probe.layers):
+            raise ValueError(f"probe: weights became NaN or infinite ({probe.hypers[0]})")
         outputs = self._predict(probe, self.features, test)[0]
         others = [self._predict(probe, other, np.arange(len(other.offsets) - 1))[0] for other in corrupted]
         return ProbeResult(subset, outputs, probe.hypers[0], score, others)

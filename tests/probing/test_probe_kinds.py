@@ -116,3 +116,20 @@ def test_the_residual_is_the_derivative_of_the_loss(kind: Any) -> None:
     slope, _ = residual(z, y, kind)
     torch.testing.assert_close(slope, gradient)
     assert torch.isfinite(gradient).all()
+
+
+def test_dimensions_that_are_hardly_ever_heard_are_solved_too() -> None:
+    """A pitch posterior's: almost equal eigenvalues, on half of which LAPACK gives up in single precision."""
+    bins = np.arange(384)
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        pitch = 100 + 3 * rng.integers(60, size=(1200, 1)) + 0.3 * rng.normal(size=(1200, 1))
+        peak = np.exp(-np.square((bins - pitch) / 6))
+        posterior = peak / peak.sum(axis=1, keepdims=True)
+        x = np.hstack([posterior, 0.1 * rng.random((1200, 1)) * posterior, rng.normal(size=(1200, 4))])
+        std = x.std(axis=0)
+        x = ((x - x.mean(axis=0)) / np.where(std > 1e-12, std, 1)).astype(np.float32)
+        y = (pitch / 50).astype(np.float32)
+        w = fit_linear(torch.from_numpy(x)[None], torch.from_numpy(y)[None], [1e-2], "squares")[0, 0].numpy()
+        oracle = Ridge(alpha=1200 * 1e-2).fit(x.astype(np.float64), y)
+        np.testing.assert_allclose(x @ w[:-1] + w[-1], oracle.predict(x).reshape(-1, 1), atol=2e-3)

@@ -13,26 +13,37 @@ from benchmark.leaderboard.statistics.tables import Entry, Score
 HEAD = ("level", "labels", "leads", "not told apart from it", "over `random`", "over `mfcc`", "over `supervised`")
 #: what the pair test said of a gain
 _SIGN = {"first": "▲", "second": "▼", "tied": "≈", "missing": ""}
+SCALE = "Level scores: 0 is the constant predictor, 1 perfect; mean ± 95 % interval."
+LEADING = (
+    " ▲ better, ▼ worse, ≈ not told apart, by the pair test on the same test items. In brackets the highest score, "
+    "where there is no verdict."
+)
 FILE = "answers.md"
 #: names in a cell
 FEW = 4
 
 
 def markdown(report: Report) -> str:
-    """A table: level by level, one line for each label fraction, under the first probe."""
-    lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
+    """A table: level by level, one line for each label fraction, under the first probe.
+
+    Of a grid without pretext tasks nobody leads, and it shows the scores of all rows.
+    """
     panels = report.firsts
     names = draw.names(report.entries)
+    leads = any(answer.among for panel in panels for answer, *_ in panel.answers)
+    head = HEAD if leads or not panels else (*HEAD[:2], *(_code(names[row.entry]) for row in panels[0].levels.rows))
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for i, column in enumerate(panels[0].levels.columns if panels else ()):
         for panel in panels:
             answer = panel.answers[i][0]
-            cells = [column.task, percent(panel.levels.fraction), *_lead(answer, names), *_over(answer)]
-            lines.append("| " + " | ".join(cells) + " |")
-    lines += [
-        "",
-        "Level scores: 0 is the constant predictor, 1 perfect; mean ± 95 % interval. ▲ better, ▼ worse, ≈ not told "
-        "apart, by the pair test on the same test items. In brackets the highest score, where there is no verdict.",
-    ]
+            of = {row.entry: row.scores[i] for row in panel.levels.rows}
+            found = (
+                [*_lead(answer, names), *_over(answer)]
+                if leads
+                else [_score(of[row.entry]) if row.entry in of else "" for row in panels[0].levels.rows]
+            )
+            lines.append("| " + " | ".join([column.task, percent(panel.levels.fraction), *found]) + " |")
+    lines += ["", SCALE + (LEADING if leads else "")]
     return "\n".join(lines) + "\n"
 
 

@@ -14,6 +14,9 @@ from benchmark.leaderboard.statistics.headline import references
 from benchmark.leaderboard.statistics.student import Floats
 from benchmark.leaderboard.statistics.tables import Entry
 
+#: columns of `labels.csv`, whose table may have no row
+CSV = (*Entry._fields, "level", "task", "fraction", "probe", "labels", "reference", "needed", "low", "high", "at_most")
+
 
 @dataclass(frozen=True)
 class Needed:
@@ -165,4 +168,4 @@ def frame(of_levels: Sequence[Saved], of_tasks: Sequence[Saved], run: Run) -> pd
         }
         for one, level, task in names
     ]
-    return pd.DataFrame(rows).replace(np.inf, np.nan)
+    return pd.DataFrame(rows, columns=CSV).replace(np.inf, np.nan)

@@ -132,3 +132,21 @@ def test_what_an_earlier_export_left_is_gone_and_nothing_else(tmp_path):
         f"label-efficiency-{columns[0].task}-linear",
     }
     assert len(list((tmp_path / "export" / "tables").iterdir())) == 2
+
+
+def test_without_a_pretext_task_the_answer_is_every_rows_score(tmp_path):
+    names = ["constant", "random", "mfcc"]
+    folder = planted.write(tmp_path, planted.scores({name: planted.LEVELS[name] for name in names}), planted.run(names))
+    export.build(folder)
+    head, _, *rows = (
+        line.split("|")[1:-1] for line in (folder / "export" / "answers.md").read_text().split("\n\n")[0].split("\n")
+    )
+    assert [cell.strip(" `") for cell in head] == ["level", "labels", "mfcc", "random", "constant"]
+    assert len(rows) == 3 * len(planted.N_TRAIN)
+    for level, labels, *scores in rows:
+        mfcc, random, constant = (float(cell.split("±")[0]) for cell in scores)
+        grown = {"1%": 0, "10%": 1, "100%": 2}[labels.strip()]
+        # 0 is the constant predictor, 1 perfect
+        assert mfcc == pytest.approx((0.4 + 0.05 * grown - 0.2) / 0.8, abs=6e-4), level
+        assert random == pytest.approx((0.3 + 0.03 * grown - 0.2) / 0.8, abs=6e-4), level
+        assert constant == pytest.approx(0, abs=6e-4)
