@@ -81,7 +81,7 @@ def test_from_installing_to_ones_own_answer(place: Path) -> None:
 
 
 def test_an_idea_of_ones_own_stands_beside_what_others_computed(place: Path) -> None:
-    smaller = ("--tasks", "instrument,key", "--set", "pretrain.crops=10000", "--set", "probes=[linear]")
+    smaller = ("--tasks", "instrument,key", "--set", "pretrain.crops=5000", "--set", "probes=[linear]")
     smoke = ("run", "--grid", "smoke", *smaller, "--no-mlflow")
     benchmark(place, *smoke, "--strategies", "constant,random,mfcc,simclr", "--out", "theirs")
     benchmark(place, "new", "strategy", "my_idea")
