@@ -81,8 +81,14 @@ def test_from_installing_to_ones_own_answer(place: Path) -> None:
 
 
 def test_an_idea_of_ones_own_stands_beside_what_others_computed(place: Path) -> None:
-    smaller = ("--tasks", "instrument,key", "--set", "pretrain.crops=5000", "--set", "probes=[linear]")
-    smoke = ("run", "--grid", "smoke", *smaller, "--no-mlflow")
+    smaller = (
+        "size=tiny",
+        "pretrain.crops=5000",
+        "probes=[linear]",
+        "fractions={0.1: 3, 1.0: 1}",
+        "tasks=[instrument, key]",
+    )
+    smoke = ("run", "--grid", "smoke", *(f"--set={change}" for change in smaller), "--no-mlflow")
     benchmark(place, *smoke, "--strategies", "constant,random,mfcc,simclr", "--out", "theirs")
     benchmark(place, "new", "strategy", "my_idea")
     run(place, "pip", "install", "-q", "--no-build-isolation", "-e", "my_idea")
