@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import os
 import platform
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from benchmark import registry
+from benchmark import registry, source
 from benchmark.store.job import Job, Stores
-
-_SOURCE = Path(__file__).parents[2]
 
 
 def environment() -> dict[str, Any]:
     """Commit, versions and machine of this process, which is the driver: workers of a cluster may differ."""
     return {
-        **_commit(),
+        **source.commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": f"{psutil.cpu_count()} x {_processor()}",
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
-        "gpus": _lines("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"),
+        "gpus": source.printed("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"),
         "packages": _packages(),
     }
 
@@ -67,15 +63,6 @@ def _scores(folder: Path, task: str) -> list[dict[str, Any]]:
     ]
 
 
-def _commit() -> dict[str, Any]:
-    """The commit of the source, and whether files were changed after it; nothing where it is no checkout."""
-    if not (_SOURCE / ".git").exists():
-        return {}
-    commit = _lines("git", "-C", str(_SOURCE), "rev-parse", "HEAD")
-    changed = _lines("git", "-C", str(_SOURCE), "status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit[0], "dirty": bool(changed)} if commit else {}
-
-
 def _packages() -> dict[str, str]:
     """Versions of all that the package requires directly."""
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -97,12 +84,3 @@ def _processor() -> str:
         if found:
             return found[1]
     return platform.processor() or platform.machine()
-
-
-def _lines(*command: str) -> list[str]:
-    """What a program prints; nothing where it is not installed, or fails."""
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        environment = {**os.environ, "LC_ALL": "C"}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, env=environment)
-        return done.stdout.splitlines()
-    return []

@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmark import registry
 from benchmark.encoders.exported import CONFIG, SCRIPT, WEIGHTS, About
+from benchmark.leaderboard.record import Environment
 from benchmark.leaderboard.statistics import budgets, headline, stats, tables
 from benchmark.leaderboard.statistics.tables import Score, Standing
 from benchmark.pretrained.choose import Chosen
@@ -43,7 +44,6 @@ def _what(chosen: Chosen, about: About) -> str:
     encoder, note = registry.encoders.get(about.encoder).info, chosen.run.strategy(chosen.row)
     options = ", ".join(f"{name} {value}" for name, value in note.options.items() if name != "pretrain")
     seeds = ", ".join(map(str, chosen.seeds))
-    environment = chosen.run.environment
     facts = {
         "Pretext task": f"`{about.strategy}`" + (f" ({note.citation})" if note.citation else ""),
         "Options": options or "the strategy's own",
@@ -59,12 +59,17 @@ def _what(chosen: Chosen, about: About) -> str:
         "Weights": "float16, rounded from the float32 that was scored"
         if about.half
         else "float32, those that were scored",
-        "Made by": about.made_with
-        + (f", grid `{chosen.run.grid}`" if chosen.run.grid else "")
-        + (f", commit {environment.source}" if environment.source else ""),
+        "Made by": about.made_with + (f", grid `{chosen.run.grid}`" if chosen.run.grid else "") + _commit(chosen),
         "Key": f"`{about.key}`",
     }
     return _table(["", ""], [[name, value] for name, value in facts.items() if value])
+
+
+def _commit(chosen: Chosen) -> str:
+    """That of the training; of one whose artefact does not say, that of the run which shows its scores."""
+    made = Environment.model_validate(chosen.manifest["info"]).source
+    shown = chosen.run.environment.source
+    return f", commit {made}" if made else f", shown by a run of commit {shown}" if shown else ""
 
 
 def _heard(info: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from benchmark import registry
 from benchmark.corpora.verdicts import FILES, read_verdicts, rows_of, write_verdicts
 from benchmark.files import read_json
 from benchmark.interfaces import Unreadable, UserError
-from benchmark.scheduler.making import device_kind, take_device, tidy_up, with_carried
+from benchmark.scheduler.making import made_here, take_device, tidy_up, with_carried
 from benchmark.scheduler.planning.conditions import FONT_CORPORA, SECOND_FONT, labels_hold
 from benchmark.scheduler.planning.keys import check_source
 from benchmark.store.artefacts import Draft, Store
@@ -35,7 +35,7 @@ def run_job(job: Job, data: Path, results: Path) -> None:
     with stores.of(job.kind).writing(job.kind, job.key, job.spec) as draft:
         _RUNNERS[job.kind](job, stores, draft)
         tidy_up()
-        draft.info.update(job_seconds=round(time.perf_counter() - started, 2), device=device_kind())
+        draft.info.update(made_here(time.perf_counter() - started))
 
 
 def _catalog(job: Job, stores: Stores, draft: Draft) -> None:

@@ -8,7 +8,9 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
+from benchmark import source
 from benchmark.scheduler.executors.slots import DETERMINISTIC, DEVICE_VARIABLE
 from benchmark.store.artefacts import Draft
 from benchmark.store.job import Job, Stores
@@ -17,6 +19,11 @@ from benchmark.store.job import Job, Stores
 def device_kind() -> str:
     """`cpu` or `cuda`, as this worker's slot says."""
     return os.environ.get(DEVICE_VARIABLE, "cpu").partition(":")[0]
+
+
+def made_here(seconds: float) -> dict[str, Any]:
+    """What an artefact's manifest says of its making: how long it took, on what, and from which source."""
+    return {"job_seconds": round(seconds, 2), "device": device_kind(), **source.commit()}
 
 
 def take_device() -> str:
@@ -40,7 +47,7 @@ def with_carried(job: Job, stores: Stores, draft: Draft) -> Iterator[list[tuple[
             if not stores.done(other):
                 writing = stores.of(other.kind).writing(other.kind, other.key, other.spec)
                 drafts.append((other, stack.enter_context(writing)))
-                drafts[-1][1].info.update(job_seconds=0.0, device=device_kind())
+                drafts[-1][1].info.update(made_here(0.0))
         yield drafts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import ROOT
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
@@ -109,6 +111,26 @@ def test_a_results_folder_may_keep_its_artefacts_elsewhere(tiny_run: Path, expor
     link(out, store.root, [at.key for at in artefacts(store) if at.kind != "pretrain"])
     assert "its weights are not in" in refused(out, "simclr", "--to", tmp_path / "b")
     assert not (tmp_path / "b").exists()
+
+
+def test_the_card_names_the_commit_that_trained(tiny_run: Path, tmp_path: Path) -> None:
+    """Another run, of later code, may show what it has not trained."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no checkout")
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    store, out = Store(tiny_run), tmp_path / "later"
+    assert {store.manifest(*at)["info"]["commit"] for at in artefacts(store)} == {head.strip()}
+    out.mkdir()
+    for name in ("scores.parquet", "draws.parquet"):
+        shutil.copy(tiny_run / name, out)
+    record = json.loads((tiny_run / "run.json").read_text())
+    record["environment"]["commit"] = "f" * 40
+    (out / "run.json").write_text(json.dumps(record))
+    link(out, store.root, [at.key for at in artefacts(store)])
+    assert call(out, "simclr", "--to", tmp_path / "a").exit_code == 0
+    card = (tmp_path / "a" / "README.md").read_text()
+    assert f"commit {head.strip()}" in card
+    assert "f" * 40 not in card
 
 
 def test_results_that_came_home_in_an_archive(

@@ -118,6 +118,13 @@ def test_the_residual_is_the_derivative_of_the_loss(kind: Any) -> None:
     assert torch.isfinite(gradient).all()
 
 
+def test_a_probe_that_learned_nothing_but_nan_predicts_nothing() -> None:
+    """Numbers whose squares are beyond single precision: their scale is infinite."""
+    numbers = (1e30 * X[:, :1]).astype(np.float32)
+    with pytest.raises(ValueError, match="weights became NaN"):
+        list(run_probe("linear", Features.of(X), Targets(numbers, 1, "squares"), [WHOLE], TEST, nth(3)))
+
+
 def test_dimensions_that_are_hardly_ever_heard_are_solved_too() -> None:
     """A pitch posterior's: almost equal eigenvalues, on half of which LAPACK gives up in single precision."""
     bins = np.arange(384)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from benchmark.leaderboard.drawing import draw
-from benchmark.leaderboard.page.report import Report
+from benchmark.leaderboard.page.report import Panel, Report
 from benchmark.leaderboard.record import percent
 from benchmark.leaderboard.statistics.headline import Answer
 from benchmark.leaderboard.statistics.tables import Entry, Score
 
-HEAD = ("level", "labels", "leads", "not told apart from it", "over `random`", "over `mfcc`", "over `supervised`")
+HEAD: tuple[str, ...] = (
+    "level",
+    "labels",
+    "leads",
+    "not told apart from it",
+    "over `random`",
+    "over `mfcc`",
+    "over `supervised`",
+)
 #: what the pair test said of a gain
 _SIGN = {"first": "▲", "second": "▼", "tied": "≈", "missing": ""}
 SCALE = "Level scores: 0 is the constant predictor, 1 perfect; mean ± 95 % interval."
@@ -28,23 +37,27 @@ def markdown(report: Report) -> str:
 
     Of a grid without pretext tasks nobody leads, and it shows the scores of all rows.
     """
-    panels = report.firsts
     names = draw.names(report.entries)
-    leads = any(answer.among for panel in panels for answer, *_ in panel.answers)
-    head = HEAD if leads or not panels else (*HEAD[:2], *(_code(names[row.entry]) for row in panels[0].levels.rows))
+    if any(answer.among for panel in report.firsts for answer, _ in panel.answers) or not report.firsts:
+        head, cells, explained = HEAD, partial(_leader, names=names), SCALE + LEADING
+    else:
+        entries = [row.entry for row in report.firsts[0].levels.rows]
+        head, cells, explained = (*HEAD[:2], *(_code(names[one]) for one in entries)), partial(_all, entries), SCALE
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for i, column in enumerate(panels[0].levels.columns if panels else ()):
-        for panel in panels:
-            answer = panel.answers[i][0]
-            of = {row.entry: row.scores[i] for row in panel.levels.rows}
-            found = (
-                [*_lead(answer, names), *_over(answer)]
-                if leads
-                else [_score(of[row.entry]) if row.entry in of else "" for row in panels[0].levels.rows]
-            )
-            lines.append("| " + " | ".join([column.task, percent(panel.levels.fraction), *found]) + " |")
-    lines += ["", SCALE + (LEADING if leads else "")]
-    return "\n".join(lines) + "\n"
+    for i, column in enumerate(report.firsts[0].levels.columns if report.firsts else ()):
+        for panel in report.firsts:
+            lines.append("| " + " | ".join([column.task, percent(panel.levels.fraction), *cells(panel, i)]) + " |")
+    return "\n".join([*lines, "", explained]) + "\n"
+
+
+def _leader(panel: Panel, level: int, names: Mapping[Entry, str]) -> list[str]:
+    answer, _ = panel.answers[level]
+    return [*_lead(answer, names), *_over(answer)]
+
+
+def _all(entries: Sequence[Entry], panel: Panel, level: int) -> list[str]:
+    scores = {row.entry: row.scores[level] for row in panel.levels.rows}
+    return [_score(scores[entry]) if entry in scores else "" for entry in entries]
 
 
 def _lead(answer: Answer, names: Mapping[Entry, str]) -> list[str]:
