@@ -145,7 +145,7 @@ def test_gradients_reach_every_weight(kind: type[Encoder]) -> None:
 
 @each_encoder
 def test_features_ignore_autocast(kind: type[Encoder]) -> None:
-    encoder, audio = built(kind), noise(3)
+    encoder, audio = built(kind), noise(1)
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         features = encoder.features(audio)
         frames = encoder.body(features)

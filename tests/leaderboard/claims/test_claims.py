@@ -199,7 +199,9 @@ def test_the_interval_is_students_where_seeds_are_all_that_varies():
     assert found.p == pytest.approx(known.pvalue)
 
 
-@pytest.mark.parametrize(("seeds", "draws"), [(3, 1), (3, 3), (5, 3)])
+@pytest.mark.parametrize(
+    ("seeds", "draws"), [pytest.param(3, 1, marks=pytest.mark.long), (3, 3), pytest.param(5, 3, marks=pytest.mark.long)]
+)
 def test_a_true_tie_is_called_a_difference_in_at_most_one_of_twenty(seeds, draws):
     """600 experiments with effects of the test set, the seed and the label draw, and a rest."""
     rng, wrong = np.random.default_rng(5), 0
