@@ -41,6 +41,12 @@ def scores(
     return pd.DataFrame(rows)
 
 
+def few() -> pd.DataFrame:
+    """A corner of `scores()`, for pages that are not read for their numbers."""
+    table = scores({name: LEVELS[name] for name in ("constant", "random", "simclr")})
+    return table[(table["task"] == "instrument") & (table["probe"] == "linear")]
+
+
 def _row(name: str, task: str, fraction: float, resample: int, seed: int, probe: str, stderr: float) -> dict[str, Any]:
     baseline = {"constant": "constant", "mfcc": "mfcc_chroma"}
     return {

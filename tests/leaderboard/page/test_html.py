@@ -220,7 +220,7 @@ def test_hostile_names_are_text(tmp_path):
 
 
 def test_the_page_needs_no_run_record(tmp_path):
-    text = Reader(built(tmp_path)).text
+    text = Reader(built(tmp_path, planted.few())).text
     assert "No run.json beside the scores" in text
     assert "simclr" in text
 
@@ -248,7 +248,7 @@ def test_where_the_run_comes_from_is_shown(tmp_path):
     record = planted.run([*planted.LEVELS])
     record["environment"] = {"commit": "abc123", "dirty": True, "packages": {"torch": "2.5.1"}, "gpus": ["H100"]}
     record |= {"corpora": {"rendered_scores": {"font": "ff00"}}, "grid_file": "name: smoke\n", "warnings": ["warm"]}
-    text = Reader(built(tmp_path, record=record)).text
+    text = Reader(built(tmp_path, planted.few(), record)).text
     for word in ["abc123, with files changed since", "2.5.1", "H100", "ff00", "name: smoke", "warm"]:
         assert word in text
 
@@ -262,7 +262,7 @@ def write_audio(folder, files, index):
 
 def test_examples_can_be_heard_without_a_request(tmp_path):
     write_audio(tmp_path, {"00.mp3": b"sound"}, [{"file": "00.mp3", "title": "<b>clean</b>", "text": "a clip"}])
-    text = built(tmp_path)
+    text = built(tmp_path, planted.few())
     reader = Reader(text)
     (player,) = reader.all("audio")
     assert player["src"] == "data:audio/mpeg;base64," + base64.b64encode(b"sound").decode()
@@ -274,7 +274,7 @@ def test_examples_can_be_heard_without_a_request(tmp_path):
 def test_only_sound_files_beside_the_index_are_taken(tmp_path, name):
     write_audio(tmp_path, {}, [{"file": name, "title": "", "text": ""}])
     with pytest.raises(UserError, match=r"index\.json is unusable"):
-        built(tmp_path, record=planted.run([*planted.LEVELS]))
+        built(tmp_path, planted.few(), planted.run([*planted.LEVELS]))
 
 
 def test_the_full_grid_fits(tmp_path):
