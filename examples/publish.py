@@ -125,7 +125,7 @@ def write_page(to: Path) -> None:
 
 
 def write_weights(results: Path, to: Path) -> set[str]:
-    """Each row's encoder, if it has weights of its own, in float16; keys of those that are others' to publish."""
+    """The encoder of each row that pre-trains, in float16; keys of weights that are others' to publish."""
     theirs = set[str]()
     for row, note in load_run(results).strategies.items():
         try:
@@ -136,6 +136,8 @@ def write_weights(results: Path, to: Path) -> set[str]:
         if note.family == Contestant.family:
             typer.echo(f"no weights: {row}: they come with its package")
             theirs.add(chosen.key)
+        elif not note.trains:
+            typer.echo(f"no weights: {row}: a seed and the corpus make them anew")
         else:
             export(chosen, to / row, half=True)
     typer.echo(f"{len(list(to.glob(f'*/{WEIGHTS}')))} rows with weights")
