@@ -3,10 +3,11 @@
     python examples/warm_up.py results/reference --strategy simclr --warmups 5000,100000
 
 Each training hears what a run's would (the same crops, views and seed); only the crops over which its learning rate
-rises differ. Along the way it is asked what could explain a difference: is the gradient clipped, do channels die, do
-the blocks that hear over seconds add anything to what the shorter ones pass on, has the embedding collapsed? And what
-a ridge regression (scikit-learn's, on means and deviations of frames) reads from it on the validation tracks: tempo,
-within 4 %, and the family of the instrument. The corpus has to be rendered (`data prepare`).
+rises differ. Along the way it is asked what could explain a difference: is the gradient clipped, have weights grown
+(those before a BatchNorm turn the more slowly the longer they are), by how many degrees have they turned, do channels
+die, do the blocks that hear over seconds add anything to what the shorter ones pass on, has the embedding collapsed?
+And what a ridge regression (scikit-learn's, on means and deviations of frames) reads from it on the validation tracks:
+tempo, within 4 %, and the family of the instrument. The corpus has to be rendered (`data prepare`).
 """
 
 from __future__ import annotations
@@ -63,6 +64,12 @@ class Watch(L.Callback):
 
     def __init__(self, waves: Waveforms, stream: CropStream, said: str) -> None:
         self.waves, self.stream, self.said, self.next = waves, stream, said, EVERY
+        self.first: dict[str, Tensor] = {}
+        self.last: dict[str, Tensor] = {}
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """Keep the weights as they begin."""
+        self.first = self.last = kernels(module)
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
         """Look, if it is time."""
@@ -74,6 +81,7 @@ class Watch(L.Callback):
         norms, losses = np.asarray(module.norms), torch.stack(module.curve[-len(module.norms) :])
         clip = module.config.gradient_clip or np.inf
         module.norms.clear()
+        now, last, self.last = kernels(module), self.last, kernels(module)
         encoder = copy.deepcopy(module.strategy.encoder)
         settle_statistics(encoder, self.stream, "cpu")
         line = {
@@ -81,10 +89,25 @@ class Watch(L.Callback):
             "loss": f"{float(losses.mean()):.3f}",
             "gradient": f"{np.median(norms):.2f}",
             "clipped": f"{np.mean(norms > clip):.0%}",
+            "grown": f"{np.exp(np.mean([float((now[n].norm() / x.norm()).log()) for n, x in self.first.items()])):.2f}",
+            "turned": f"{np.mean([angle(now[n], x) for n, x in last.items()]):.0f}",
+            "turned_in_all": f"{np.mean([angle(now[n], x) for n, x in self.first.items()]):.0f}",
             **inside(encoder, self.waves),
             **read(encoder, self.waves),
         }
         typer.echo(f"{self.said:8} " + "  ".join(f"{name} {value}" for name, value in line.items()))
+
+
+def kernels(module: L.LightningModule) -> dict[str, Tensor]:
+    """Weights of the encoder that a BatchNorm follows: their length tells nothing but how slowly they turn."""
+    assert isinstance(module, Watched)
+    named = module.strategy.encoder.named_parameters()
+    return {name: x.detach().clone() for name, x in named if x.ndim == 4}
+
+
+def angle(one: Tensor, other: Tensor) -> float:
+    """In degrees."""
+    return float(torch.rad2deg(torch.arccos(torch.cosine_similarity(one.flatten(), other.flatten(), dim=0))))
 
 
 @torch.no_grad()
