@@ -169,7 +169,8 @@ def clips(waves: Waveforms, split: str) -> tuple[NDArray[np.int64], Tensor]:
 
 def main(
     results: Annotated[Path, typer.Argument(help="A results folder, whose corpus is heard.")],
-    strategy: Annotated[str, typer.Option(help="A pretext task, at its defaults.")] = "simclr",
+    strategy: Annotated[str, typer.Option(help="A pretext task.")] = "simclr",
+    options: Annotated[str, typer.Option(help="Of it, as JSON, if not its defaults.")] = "{}",
     warmups: Annotated[str, typer.Option(help="Comma-separated numbers of crops.")] = "5000,100000",
     crops: Annotated[int, typer.Option(help="Of each training.")] = 125_000,
     seed: Annotated[int, typer.Option(help="Of crops and views.")] = 0,
@@ -184,7 +185,7 @@ def main(
     cls = registry.strategies.get(strategy)
     for warmup in warmups.split(","):
         torch.manual_seed(seed)
-        model: Any = cls(registry.encoders.get("cnn_small")(), cls.Config())
+        model: Any = cls(registry.encoders.get("cnn_small")(), cls.Config.model_validate_json(options))
         config = PretrainConfig(
             crops=crops, warmup_crops=int(warmup), schedule="wsd", gradient_clip=clip or None, learning_rate=rate
         )
