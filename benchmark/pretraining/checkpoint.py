@@ -15,6 +15,7 @@ import json
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,12 @@ class Checkpoints(L.Callback):
     """
 
     def __init__(
-        self, strategy: nn.Module, training: dict[str, Any], length: dict[str, Any], place: Place | None
+        self,
+        strategy: nn.Module,
+        training: dict[str, Any],
+        length: dict[str, Any],
+        place: Place | None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """Remember how training begins.
 
@@ -89,6 +95,7 @@ class Checkpoints(L.Callback):
             training: what tells this training from others that begin otherwise, as JSON.
             length: and from others that end elsewhere.
             place: of this training alone; without one, nothing is kept.
+            clock: the seconds that a training costs.
         """
         shapes = {name: [str(x.dtype), list(x.shape)] for name, x in strategy.state_dict().items()}
         training = {**training, "shapes": shapes, "torch": torch.__version__}
@@ -98,6 +105,7 @@ class Checkpoints(L.Callback):
         self._every = place.every if place else math.inf
         self._trunk = place.trunk if place else None
         state = _under("strategy", strategy.state_dict()) | _under("random", random_state(torch.device("cpu")))
+        self._clock = clock
         self._untrained = self.begin = Checkpoint(tensors=_copied(state))
 
     def go_on(self, parts: int) -> Checkpoint:
@@ -106,7 +114,7 @@ class Checkpoints(L.Callback):
         trunk = load(self._trunk, self._beginning) if self._trunk and not last else None
         self.begin = replace(last, resumed=last.resumed + 1) if last else trunk or self._untrained
         self.begin = replace(self.begin, parts=max(parts, self.begin.parts))
-        self._started = self._saved = time.perf_counter()
+        self._started, self._saved = self._clock(), time.perf_counter()
         return self.begin
 
     def keep(self, module: Any, step: int, out: Path) -> None:
@@ -116,7 +124,7 @@ class Checkpoints(L.Callback):
 
     def seconds(self) -> float:
         """Of training until now, before an interruption and since."""
-        return self.begin.seconds + time.perf_counter() - self._started
+        return self.begin.seconds + self._clock() - self._started
 
     def on_train_batch_start(self, trainer: L.Trainer, module: Any, batch: Any, batch_idx: int) -> None:
         """Put the beginning in place, then save now and then."""

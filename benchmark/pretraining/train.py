@@ -6,7 +6,7 @@ import logging
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -150,9 +150,9 @@ def pretrain(
             but for those that a checkpoint is behind already from which training goes on.
 
     Returns:
-        What the record keeps: crops heard, steps of how many tracks, epochs, learning rate, seconds, how often it was
-        resumed, how many rows were embedded at once on each device, loss curve (at most 100 points), whether it was
-        still moving, and collapse monitors.
+        What the record keeps: crops heard, steps of how many tracks, epochs, learning rate, seconds (`price_clock`),
+        how often it was resumed, how many rows were embedded at once on each device, loss curve (at most 100 points),
+        whether it was still moving, and collapse monitors.
 
     Raises:
         TrainingDiverged: the loss became NaN or infinite.
@@ -261,7 +261,8 @@ class _Training:
             strategy.embed = torch.compile(strategy.embed)  # type: ignore[method-assign]
         beginning = {"config": config.model_dump(mode="json", exclude={"crops"}), "seed": seed}
         length = {"crops": config.crops, "steps": stream.steps}
-        return cls(strategy, stream, config, device, Checkpoints(strategy, beginning, length, place), place)
+        checkpoints = Checkpoints(strategy, beginning, length, place, price_clock(device))
+        return cls(strategy, stream, config, device, checkpoints, place)
 
     def tell(self, end: int) -> list[L.Callback]:
         """What tells of a training of so many steps meanwhile, if it has a place."""
@@ -300,6 +301,15 @@ class _Training:
         module = Pretraining(self.strategy, self.config, self.stream.seed, self.stream.steps, begin.step, begin.parts)
         fit(module, self.stream, self.device, [self.checkpoints, *callbacks], end)
         return module
+
+
+def price_clock(device: str) -> Callable[[], float]:
+    """What a training's seconds are read from.
+
+    On one core, the time that it had it: a machine with other work to do would make a training three times as dear as
+    it is, and rows that are not computed side by side could not be compared. Else the time on the wall.
+    """
+    return time.process_time if device == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
 
 
 def fit(

@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from benchmark.audio.waveforms import INDEX
 from benchmark.modules import Strategy
 from benchmark.pretraining.checkpoint import FILE, Place, load, save
 from benchmark.pretraining.ranks import on_ranks
-from benchmark.pretraining.train import pretrain
+from benchmark.pretraining.train import pretrain, price_clock
 from benchmark.scheduler.jobs import run_job
 from benchmark.store.artefacts import Store, content_key
 from benchmark.store.job import Job
@@ -217,6 +218,30 @@ def test_seconds_add_up(half: Path) -> None:
     assert checkpoint.seconds > 0
     save(replace(checkpoint, seconds=1000.0), half, identity)
     assert train(build("simclr"), half)["seconds"] > 1000
+
+
+def test_waiting_is_no_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A core that others use as well makes a training long, not dear; else there is the clock on the wall."""
+    threads = torch.get_num_threads()
+    strategy, pause = build("simclr"), 0.5
+    views = strategy.views
+
+    def late(*args: Any) -> Any:
+        time.sleep(pause)
+        return views(*args)
+
+    monkeypatch.setattr(strategy, "views", late)
+    try:
+        torch.set_num_threads(1)
+        config = budget(strategy)
+        begun = time.perf_counter()
+        info = pretrain(strategy, noise(), config, 0, "cpu")
+        took = time.perf_counter() - begun
+        assert took - info["seconds"] > 0.9 * pause * info["steps"]
+        torch.set_num_threads(2)
+        assert (price_clock("cpu"), price_clock("cuda:0")) == (time.perf_counter, time.perf_counter)
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.fixture
