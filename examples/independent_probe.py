@@ -1,6 +1,6 @@
 """A leaderboard's scores beside those of scikit-learn: the probe written anew, on embeddings that are made anew.
 
-    python examples/independent_probe.py results/reference --rows simclr,random
+    python examples/independent_probe.py results/reference --rows simclr,byol
 
 Of each row it takes the weights that are published with the results, or else exports them (`export`), loads them as
 anybody would (`load_encoder`) and embeds the corpus's audio, which `data prepare` has rendered. Everything after that
@@ -63,7 +63,7 @@ TASKS: dict[str, tuple[str, dict[str, Score]]] = {
 
 def main(
     results: Annotated[Path, typer.Argument(help="A results folder.")],
-    rows: Annotated[str, typer.Option(help="Comma-separated rows.")] = "simclr,random",
+    rows: Annotated[str, typer.Option(help="Comma-separated rows.")] = "simclr,byol",
     tasks: Annotated[str, typer.Option(help="Comma-separated, of those below.")] = "instrument,key,metre",
     corpus: Annotated[str, typer.Option(help="Whose tasks they are.")] = "rendered_scores",
     data_dir: Data = None,

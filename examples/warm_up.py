@@ -89,9 +89,9 @@ class Watch(L.Callback):
             "loss": f"{float(losses.mean()):.3f}",
             "gradient": f"{np.median(norms):.2f}",
             "clipped": f"{np.mean(norms > clip):.0%}",
-            "grown": f"{np.exp(np.mean([float((now[n].norm() / x.norm()).log()) for n, x in self.first.items()])):.2f}",
-            "turned": f"{np.mean([angle(now[n], x) for n, x in last.items()]):.0f}",
-            "turned_in_all": f"{np.mean([angle(now[n], x) for n, x in self.first.items()]):.0f}",
+            "grown": f"{grown(now, self.first):.2f}",
+            "turned": f"{turned(now, last):.0f}",
+            "turned_in_all": f"{turned(now, self.first):.0f}",
             **inside(encoder, self.waves),
             **read(encoder, self.waves),
         }
@@ -105,9 +105,15 @@ def kernels(module: L.LightningModule) -> dict[str, Tensor]:
     return {name: x.detach().clone() for name, x in named if x.ndim == 4}
 
 
-def angle(one: Tensor, other: Tensor) -> float:
-    """In degrees."""
-    return float(torch.rad2deg(torch.arccos(torch.cosine_similarity(one.flatten(), other.flatten(), dim=0))))
+def grown(now: dict[str, Tensor], before: dict[str, Tensor]) -> float:
+    """How much longer the kernels are, as a factor (geometric mean)."""
+    return float(torch.stack([(now[name].norm() / x.norm()).log() for name, x in before.items()]).mean().exp())
+
+
+def turned(now: dict[str, Tensor], before: dict[str, Tensor]) -> float:
+    """The mean angle between kernels now and then, in degrees."""
+    cosines = [torch.cosine_similarity(now[name].flatten(), x.flatten(), dim=0) for name, x in before.items()]
+    return float(torch.rad2deg(torch.stack(cosines).arccos()).mean())
 
 
 @torch.no_grad()
