@@ -1,4 +1,4 @@
-"""`examples/warm_up.py` on a corpus as `run` leaves it: both trainings begin alike, and the faster one has moved further."""
+"""`examples/warm_up.py` on a corpus as `run` leaves it: under the shorter warm-up weights turn further."""
 
 from __future__ import annotations
 
