@@ -56,7 +56,7 @@ class Features:
 
     def read(self, rows: NDArray[np.int64]) -> Tensor:
         """Some rows, (n, D) float32."""
-        return torch.from_numpy(self.data[rows].astype(np.float32))
+        return torch.from_numpy(self.data[rows]).float()  # numpy takes five times as long to widen float16
 
     def by_track(self, outputs: NDArray[np.float32], tracks: NDArray[np.int64]) -> list[NDArray[np.float32]]:
         """Outputs (n, C) of all rows of `tracks`, in order: a (C,) mean for each, or its frames, (F,) or (F, C)."""

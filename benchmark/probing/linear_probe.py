@@ -147,7 +147,7 @@ def _blocks(subsets: int, rows: int, outputs: int, whole: bool) -> Iterator[tupl
 
 @dataclass
 class _State:
-    """L-BFGS on S x L independent problems; every field is (S, L, ...)."""
+    """L-BFGS on S x L independent problems; every field is (S, L, ...), or a list of such: pairs, the oldest first."""
 
     l2: Tensor
     spectrum: Tensor
@@ -158,13 +158,14 @@ class _State:
     direction: Tensor
     step: Tensor
     done: Tensor
-    s: Tensor
-    y: Tensor
-    rho: Tensor
+    s: list[Tensor]
+    y: list[Tensor]
+    rho: list[Tensor]
 
     def take(self, keep: Tensor) -> _State:
         """Keep some of the L problems."""
-        return _State(*(getattr(self, field.name)[:, keep] for field in fields(self)))
+        values = (getattr(self, field.name) for field in fields(self))
+        return _State(*([each[:, keep] for each in v] if isinstance(v, list) else v[:, keep] for v in values))
 
 
 def _minimise(
@@ -195,10 +196,10 @@ def _start(x: Tensor, y: Tensor, l2: Tensor, kind: Loss, theta: Tensor | None = 
         theta[:, -c:] = share.log() if kind == "softmax" else share.logit()
         theta = theta[:, None].repeat(1, l2.shape[1], 1)
     loss, grad, variance = _objective(x, y, theta, l2, kind)
-    empty, one = torch.zeros_like(theta)[:, :, None].repeat(1, 1, HISTORY, 1), torch.ones_like(l2)
+    one = torch.ones_like(l2)
     state = _State(
         *(l2, axes[:, None].expand_as(theta), theta, loss, grad, variance, theta, one, one < 0),
-        *(empty, empty, empty[..., 0]),
+        *([torch.zeros_like(like) for _ in range(HISTORY)] for like in (theta, theta, one)),
     )
     state.direction = _direction(state)
     return state
@@ -209,11 +210,11 @@ def _advance(st: _State, loss: Tensor, grad: Tensor, variance: Tensor, tolerance
     slope = (st.grad * st.direction).sum(-1, keepdim=True)
     move = st.step * st.direction
     accept = (loss <= st.loss + 1e-4 * st.step * slope + NOISE * st.loss) & ~st.done
+    st.theta = torch.where(accept, st.theta + move, st.theta)
     _remember(st, accept, move, grad - st.grad)
     # Where it was too long: the minimum of the parabola through what is known.
     parabola = -slope * st.step.square() / (2 * (loss - st.loss - slope * st.step)).clamp_min(1e-30)
     shorter = torch.minimum(torch.maximum(parabola, 0.1 * st.step), 0.5 * st.step)
-    st.theta = torch.where(accept, st.theta + move, st.theta)
     st.loss, st.grad = torch.where(accept, loss, st.loss), torch.where(accept, grad, st.grad)
     st.variance = torch.where(accept, variance, st.variance)
     st.direction = torch.where(accept, _direction(st), st.direction)
@@ -223,25 +224,32 @@ def _advance(st: _State, loss: Tensor, grad: Tensor, variance: Tensor, tolerance
 
 
 def _remember(st: _State, accept: Tensor, s: Tensor, y: Tensor) -> None:
-    """Append a pair to the histories that took the step, unless rounding hides its curvature."""
+    """Append a pair to the histories that took the step, unless rounding hides its curvature.
+
+    Most problems do, so all histories move on by one, which costs nothing, and those of the others back again. What is
+    done needs no direction: its history may say anything. `s` and `y` are written to.
+    """
     sy = (s * y).sum(-1, keepdim=True)
     push = accept & (sy > 1e-6 * s.norm(dim=-1, keepdim=True) * y.norm(dim=-1, keepdim=True))
-    st.s = torch.where(push[..., None], torch.cat([st.s[:, :, 1:], s[:, :, None]], 2), st.s)
-    st.y = torch.where(push[..., None], torch.cat([st.y[:, :, 1:], y[:, :, None]], 2), st.y)
-    st.rho = torch.where(push, torch.cat([st.rho[:, :, 1:], sy.reciprocal()], 2), st.rho)
+    still = ~(push | st.done)[..., 0]
+    for history, new in ((st.s, s), (st.y, y), (st.rho, sy.reciprocal())):
+        kept = [pair[still] for pair in history] if still.any() else []
+        history[:] = [*history[1:], new]
+        for pair, own in zip(history, kept, strict=False):
+            pair[still] = own
 
 
 def _direction(st: _State) -> Tensor:
     """Two-loop recursion; an empty slot has rho = 0 and changes nothing."""
-    q, alphas = st.grad, []
+    q, alphas = st.grad.clone(), []
     for k in reversed(range(HISTORY)):
-        alphas.append(st.rho[:, :, k, None] * (st.s[:, :, k] * q).sum(-1, keepdim=True))
-        q = q - alphas[-1] * st.y[:, :, k]
+        alphas.append(st.rho[k] * (st.s[k] * q).sum(-1, keepdim=True))
+        q -= alphas[-1] * st.y[k]
     columns = st.variance.clamp_min(RARE).repeat(1, 1, st.theta.shape[-1] // st.variance.shape[-1])
     scale = (columns * st.spectrum + st.l2).reciprocal()
-    last = st.rho[:, :, -1:] * (scale * st.y[:, :, -1].square()).sum(-1, keepdim=True)
+    last = st.rho[-1] * (scale * st.y[-1].square()).sum(-1, keepdim=True)
     q = q * scale * torch.where(last > 0, last.reciprocal(), torch.ones_like(last))
     for k in range(HISTORY):
-        beta = st.rho[:, :, k, None] * (st.y[:, :, k] * q).sum(-1, keepdim=True)
-        q = q + (alphas.pop() - beta) * st.s[:, :, k]
+        beta = st.rho[k] * (st.y[k] * q).sum(-1, keepdim=True)
+        q += (alphas.pop() - beta) * st.s[k]
     return -q

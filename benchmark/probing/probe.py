@@ -39,8 +39,8 @@ PATIENCE = 2
 ROUGHLY = 1e-4
 #: enough to see when an MLP starts to overfit
 STOP_ROWS = 2_000
-#: rows in memory at once while predicting (32 MB at 512 dimensions)
-CHUNK_ROWS = 16_384
+#: rows at once while predicting, so that what is made of them stays in a core's cache
+CHUNK_ROWS = 2048
 
 #: by output kind of a task; activations and classes of frames need no rule of their own
 LOSSES: dict[OutputKind, Loss] = {

@@ -47,9 +47,9 @@ class BeatTracking(Task):
         distance = max(1, int(self.min_seconds * frame_rate))
         activations = (1 / (1 + np.exp(-np.clip(logits, -30, 30))) for logits in outputs)
         # mirrored, so that the first and the last frame can be peaks too
-        mirrored = (np.pad(row, 1, mode="reflect") for row in activations)
+        mirrored = (np.concatenate([row[1:2], row, row[-2:-1]]) for row in activations)
         peaks = (find_peaks(row, height=0.5 * row.max(), distance=distance)[0] - 1 for row in mirrored)
-        return [[float(p) / frame_rate for p in found] for found in peaks]
+        return [(found / frame_rate).tolist() for found in peaks]
 
     def item_scores(self, predictions: list[Any], targets: list[Any]) -> dict[str, NDArray[np.float64]]:
         """F-measure of each clip; no estimate scores 0."""
