@@ -17,7 +17,7 @@ from benchmark.cli.measure.command import bench
 from benchmark.cli.new import new
 from benchmark.cli.options import By, Columns, Data, Plugins, data_folder
 from benchmark.cli.recommend import recommend
-from benchmark.cli.run import plan, print_leaderboard, run
+from benchmark.cli.run import plan, print_tables, run
 from benchmark.cli.store import store
 from benchmark.cli.track import track
 from benchmark.cli.tune import tune
@@ -94,7 +94,7 @@ def report(
         write_examples(folder, data_folder(data_dir))
     found = leaderboard.gather(folder)
     shown = page.write(folder, found)
-    print_leaderboard(folder, by)
+    print_tables(found.table, found.headline if by is Columns.level else None, found.run)
     if export:
         typer.echo(str(exports.write(folder, found)))
     typer.echo(str(shown))

@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,6 +55,12 @@ from benchmark.cli.options import (
     warn_of,
 )
 from benchmark.interfaces import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmark.leaderboard.record import Run
+    from benchmark.leaderboard.statistics.headline import Headline
 
 
 def run(
@@ -221,11 +227,19 @@ def _print_plan(grid: Any, settings: Any, every: bool, as_json: bool) -> None:
 
 def print_leaderboard(folder: Path, by: Columns) -> None:
     """Print the tables of a results folder's scores."""
+    from benchmark.leaderboard.record import load_run
+    from benchmark.leaderboard.statistics import headline, stats, tables
+
+    scores, record = stats.load_scores(folder), load_run(folder)
+    table = tables.cells(scores, record)
+    print_tables(table, headline.headline(scores, table, record) if by is Columns.level else None, record)
+
+
+def print_tables(table: pd.DataFrame, found: Headline | None, record: Run) -> None:
+    """Print a leaderboard that has been computed: by level, or without one by task."""
     from rich.console import Console
 
     from benchmark.leaderboard.drawing.terminal import terminal
-    from benchmark.leaderboard.record import load_run
-    from benchmark.leaderboard.statistics.stats import read_scores
 
     width = None if sys.stdout.isatty() else 110  # a pipe has no width of its own, and 80 would cut names
-    Console(width=width).print(terminal(read_scores(folder), load_run(folder), by is Columns.task))
+    Console(width=width).print(terminal(table, found, record))

@@ -147,6 +147,10 @@ class Control(BaseModel):
     stderr: float | None = None
 
 
+#: what is known of those that no record names
+_NO_TASK, _NO_STRATEGY = TaskNote(), StrategyNote()
+
+
 class Run(BaseModel):
     """`run.json`: what was planned and how it went. Every field may be absent; unknown ones are ignored."""
 
@@ -175,7 +179,7 @@ class Run(BaseModel):
 
     def task(self, name: str) -> TaskNote:
         """What is known of task `name`, which may be nothing."""
-        return self.tasks.get(name, TaskNote())
+        return self.tasks.get(name, _NO_TASK)
 
     def level(self, name: str) -> str:
         """The level of task `name`; one name for all whose level nobody knows."""
@@ -188,7 +192,7 @@ class Run(BaseModel):
 
     def strategy(self, name: str) -> StrategyNote:
         """What is known of strategy `name`, which may be nothing."""
-        return self.strategies.get(name, StrategyNote())
+        return self.strategies.get(name, _NO_STRATEGY)
 
     def variant(self, strategy: str, encoder: str) -> str:
         """What a strategy is called on an encoder that is not its paper's, and whose it is if not this run's."""

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from benchmark.leaderboard.record import Run
-from benchmark.leaderboard.statistics import stats
-from benchmark.leaderboard.statistics.headline import Answer, Gain, answers, headline
+from benchmark.leaderboard.statistics.headline import Answer, Gain, Headline, answers
 from benchmark.leaderboard.statistics.headline import standings as of_levels
-from benchmark.leaderboard.statistics.tables import Column, Row, Score, Standing, cells, settings, standings
+from benchmark.leaderboard.statistics.tables import Column, Row, Score, Standing, settings, standings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,28 +43,26 @@ def shorten(text: str, width: int) -> str:
     return shown if len(shown) <= width else shown[: width - 1] + "…"
 
 
-def terminal(scores: pd.DataFrame, run: Run | Mapping[str, Any] | None = None, by_task: bool = False) -> RenderableType:
+def terminal(table: pd.DataFrame, found: Headline | None, run: Run) -> RenderableType:
     """The leaderboard for a terminal of 100 columns: one table per label fraction, linear probe.
 
     Args:
-        scores: the scores table.
-        run: the run record, or its JSON; None without one.
-        by_task: a column for each task, not for each level; so it is where no level has a score.
+        table: the result of `tables.cells`.
+        found: a column for each level; None for one for each task. So it is where no level has a score.
+        run: the run's record.
     """
     from rich.console import Group
     from rich.text import Text
 
-    record = Run.model_validate({} if run is None else run)
-    table = cells(scores, record)
     parts: list[Table | Text] = []
-    found = None if by_task else headline(stats.prepare(scores), table, record)
-    everything = of_levels(found, record, settings(table)) if found else []
-    more = f"\n{OF_LEVELS}"
+    everything = of_levels(found, run, settings(table)) if found else []
+    more = f"\n{OF_LEVELS}" if found else ""
     if not any(shown.columns for shown in everything):
-        found, everything, more = None, standings(table, record), "" if by_task else f"\n{NO_LEVEL}"
-    for shown in [s for s in everything if s.probe == record.first_probe(table["probe"])]:
+        everything, more = standings(table, run), f"\n{NO_LEVEL}" if found else ""
+        found = None
+    for shown in [s for s in everything if s.probe == run.first_probe(table["probe"])]:
         parts += [_terminal_table(shown, start) for start in range(0, len(shown.columns), WIDE)]
-        parts += [_said(answer) for answer in answers(shown, found, record)] if found else []
+        parts += [_said(answer) for answer in answers(shown, found, run)] if found else []
     return Group(*parts, Text(LEGEND + more, style="dim"))
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmark.leaderboard.record import Run, StrategyNote
+from benchmark.leaderboard.record import Run
 from benchmark.leaderboard.statistics import stats
 from benchmark.leaderboard.statistics.stats import RUN
 from benchmark.leaderboard.statistics.student import student
@@ -134,19 +134,16 @@ class Evidence:
 
     def method(self, row: str) -> str:
         """The registered strategy that a row trains; a row is named after it unless the record says otherwise."""
-        return self._note(row).method or row
+        return self.run.strategy(row).method or row
 
     def options(self, row: str) -> dict[str, Any]:
         """The options that a row changes."""
-        return self._note(row).options
+        return self.run.strategy(row).options
 
     def labelled(self, row: str) -> bool:
         """Whether a row heard labels in pre-training."""
-        note = self._note(row)
+        note = self.run.strategy(row)
         return bool(note.heard) and note.heard_share != 0
-
-    def _note(self, row: str) -> StrategyNote:
-        return self.run.strategies.get(row, StrategyNote())
 
     def _where(self, chosen: pd.Series) -> Evidence:
         return Evidence(self.table[chosen], self.run)

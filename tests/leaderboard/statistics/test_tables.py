@@ -12,7 +12,8 @@ from rich.console import Console
 from benchmark.interfaces import UserError
 from benchmark.leaderboard.drawing.terminal import terminal
 from benchmark.leaderboard.record import Run, load_run
-from benchmark.leaderboard.statistics import tables
+from benchmark.leaderboard.statistics import stats, tables
+from benchmark.leaderboard.statistics.headline import headline as by_level
 
 TIED = {**planted.LEVELS, "byol": planted.LEVELS["simclr"] - 0.005}
 
@@ -35,7 +36,10 @@ def rows(standing):
 def shown(scores, record=None, width=100, by_task=False):
     console = Console(record=True, width=width, file=open("/dev/null", "w"))  # noqa: SIM115
     with console.file:
-        console.print(terminal(scores, record, by_task))
+        run = Run.model_validate(record or {})
+        table = tables.cells(scores, run)
+        found = None if by_task else by_level(stats.prepare(scores), table, run)
+        console.print(terminal(table, found, run))
     return console.export_text()
 
 
