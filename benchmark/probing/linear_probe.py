@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -164,8 +165,8 @@ class _State:
 
     def take(self, keep: Tensor) -> _State:
         """Keep some of the L problems."""
-        values = (getattr(self, field.name) for field in fields(self))
-        return _State(*([each[:, keep] for each in v] if isinstance(v, list) else v[:, keep] for v in values))
+        own: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return _State(**{k: [p[:, keep] for p in v] if isinstance(v, list) else v[:, keep] for k, v in own.items()})
 
 
 def _minimise(
