@@ -165,8 +165,11 @@ class _State:
 
     def take(self, keep: Tensor) -> _State:
         """Keep some of the L problems."""
-        own: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        return _State(**{k: [p[:, keep] for p in v] if isinstance(v, list) else v[:, keep] for k, v in own.items()})
+        kept: list[Any] = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            kept.append([pair[:, keep] for pair in value] if isinstance(value, list) else value[:, keep])
+        return _State(*kept)
 
 
 def _minimise(
