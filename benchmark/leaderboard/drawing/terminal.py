@@ -25,7 +25,7 @@ SIGN = {"best": "*", "tied": "≈", "": " ", "missing": ""}
 NEXT = "\n      "
 LEGEND = (
     "mean ± 95% interval; * best pretext task, ≈ not told apart from it (same test items),\n"
-    "† one seed: cannot win, ‡ trained on these labels; G reliability (below .5, dim: no verdict),\n"
+    "† one seed: not compared, ‡ trained on these labels; G reliability (below .5, dim: no verdict),\n"
     "Δ the difference that one comparison finds in 80%; ▲ better, ▼ worse, ≈ not told apart"
 )
 OF_LEVELS = "Levels: 0 is the constant predictor, 1 perfect, tasks weighted by reliability; all tasks: --by task"
@@ -74,7 +74,9 @@ def _said(answer: Answer) -> Text:
     names = ", ".join(shorten(entry.strategy, 22) for entry, _ in answer.best)
     if answer.best:
         tied = f", {len(answer.tied)} of {answer.among - len(answer.best)} not told apart ({size})" * bool(answer.tied)
-        text = f"{names}{tied or ', told apart from all'}"
+        lone = f"; {len(answer.lone)} with one seed not compared" * bool(answer.lone)
+        told = ", told apart from all" * (answer.among > len(answer.best))
+        text = f"{names}{tied or told}{lone}"
     else:
         known = np.isfinite(answer.column.reliability)
         text = f"no verdict ({size if known else 'with one seed, or one row, nothing can be told apart'})"

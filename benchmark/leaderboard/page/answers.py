@@ -64,7 +64,8 @@ def _lead(answer: Answer, names: Mapping[Entry, str]) -> list[str]:
     """Who leads with which score, and who is not told apart."""
     if answer.best:
         shown = ", ".join(f"**{_code(names[entry])}** {_score(score)}" for entry, score in answer.best)
-        return [shown, _listed([names[entry] for entry in answer.tied])]
+        lone = f"; {len(answer.lone)} with one seed not compared" * bool(answer.lone)
+        return [shown, _listed([names[entry] for entry in answer.tied]) + lone]
     if answer.highest is None:
         return ["", ""]
     entry, score = answer.highest

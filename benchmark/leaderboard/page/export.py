@@ -111,7 +111,7 @@ TITLES = {
 MARKS = (
     " Bold: best pretext task; ≈: not told apart from it (pair test on the same test items, 5%, Holm unless it beats "
     "every single one), where the reliability G is .5 or more; Δ: the difference that one comparison finds in 80%; "
-    "†: one seed, which cannot win; ‡: trained on these labels."
+    "†: one seed, which is not compared; ‡: trained on these labels."
 )
 
 

@@ -91,19 +91,20 @@ def marks(cells: pd.DataFrame, pairs: pd.DataFrame, higher_is_better: Mapping[st
         higher_is_better: direction of the metric by task; up where a task is not listed.
 
     Returns:
-        By cell `best` (exact ties share it), `tied`, `missing` or "". One seed cannot win: a `lone` row is the best
-        only where all are.
+        By cell `best` (exact ties share it), `tied`, `missing` or "". A `lone` row has one seed, and no test: it is the
+        best only where all are, and else no contender, of whom nothing is said.
     """
     up = cells["task"].map(lambda task: 1.0 if higher_is_better.get(task, True) else -1.0).astype(float)
     score, column = (up * cells["mean"]).round(12), [cells[name] for name in MATRIX]
     contender = score.where(cells.get("contends", pd.Series(True, cells.index)))
     able = contender.where(~cells["lone"])
-    candidate = able.where(able.groupby(column).transform("count") > 0, contender)
+    some = able.groupby(column).transform("count") > 0
+    candidate = able.where(some, contender)
     best = candidate.notna() & (candidate == candidate.groupby(column).transform("max"))
     leaders = best.groupby(column).transform("sum")
     corrected, plain = (_behind(cells, best, pairs[pairs[p] <= LEVEL]) == leaders for p in ("p_holm", "p"))
-    alone = (plain | best | contender.isna()).groupby(column).transform("all") & (leaders == 1)
-    behind = corrected | (alone & contender.notna())
+    alone = (plain | best | candidate.isna()).groupby(column).transform("all") & (leaders == 1)
+    behind = corrected | (alone & candidate.notna()) | (cells["lone"] & some)
     words = np.select([score.isna(), best, ~behind], ["missing", "best", "tied"], "")
     return cast(list[Mark], words.tolist())
 

@@ -51,7 +51,8 @@ class Answer:
     Attributes:
         best: the best pretext task, exact ties included; none where there is no verdict.
         tied: the other pretext tasks that are not told apart from it.
-        among: how many pretext tasks were scored.
+        among: how many pretext tasks were compared.
+        lone: those that were not, where others were: they have one seed.
         highest: that with the highest score, verdict or not.
         gains: of `best`, or else of `highest`.
     """
@@ -60,6 +61,7 @@ class Answer:
     best: list[tuple[Entry, Score]]
     tied: list[Entry]
     among: int
+    lone: list[Entry]
     highest: tuple[Entry, Score] | None
     gains: list[Gain]
 
@@ -143,11 +145,13 @@ def _answer(shown: Standing, i: int, column: Column, pairs: pd.DataFrame | None,
     rows = [(row.entry, score) for row, score in scored if row.pretext]
     best = [(entry, score) for entry, score in rows if score.mark == "best"]
     tied = [entry for entry, score in rows if score.mark == "tied"]
+    lone = [entry for entry, score in rows if score.lone]
+    lone = lone if len(lone) < len(rows) else []
     highest = max(rows, key=lambda row: row[1].mean, default=None)
     lead = best[0] if best else highest
     against = references([(row.entry, score.mean) for row, score in scored], lead[0], run) if lead else {}
     gains = [] if lead is None or pairs is None else [_gain(pairs, lead[0], *pair) for pair in against.items()]
-    return Answer(column, best, tied, len(rows), highest, gains)
+    return Answer(column, best, tied, len(rows) - len(lone), lone, highest, gains)
 
 
 def references(scored: list[tuple[Entry, float]], entry: Entry, run: Run) -> dict[str, Entry]:

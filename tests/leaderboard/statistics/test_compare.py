@@ -319,6 +319,8 @@ def test_of_two_equal_ones_far_ahead_none_is_called_the_best():
 
 def test_one_seed_is_marked_best_only_where_all_have_one():
     means = {"lone": 0.9, "a": 0.8, "b": 0.1}
-    assert marked(means, [("a", "b")], ["lone"]) == {"lone": "tied", "a": "best", "b": ""}
+    assert marked(means, [("a", "b")], ["lone"]) == {"lone": "", "a": "best", "b": ""}
+    assert marked(means, [], ["lone"]) == {"lone": "", "a": "best", "b": "tied"}
+    assert marked(means, nearly=[("a", "b")], lone=["lone"])["b"] == "", "it was no test that failed"
     assert marked(means, [], list(means)) == {"lone": "best", "a": "tied", "b": "tied"}
     assert marked({"a": np.nan, "b": np.nan}) == {"a": "missing", "b": "missing"}

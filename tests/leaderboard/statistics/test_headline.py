@@ -56,6 +56,17 @@ def test_a_row_that_is_better_on_pitch_alone_leads_pitch_and_nothing_else():
     assert leaders(found["style"]) == [], "all equal"
 
 
+def test_a_row_of_one_seed_among_rows_of_three_is_not_compared_and_takes_no_place_from_others():
+    """However far it is ahead, or behind: who leads and who is told apart is what it would be without it."""
+    scores = world({"key": 0.06, "chord": 0.06})
+    without = answered(scores[scores["strategy"] != "s07"])["pitch"]
+    for shift in (0.2, -0.2):
+        lone = scores[(scores["strategy"] != "s07") | (scores["seed"] == 0)]
+        found = answered(lone.assign(value=lone["value"] + shift * (lone["strategy"] == "s07")))["pitch"]
+        assert [entry.strategy for entry in found.lone] == ["s07"]
+        assert (leaders(found), found.tied, found.among) == (leaders(without), without.tied, without.among)
+
+
 def test_noise_is_greyed_and_says_of_nobody_that_it_is_better():
     """No row differs on dance."""
     worldly = [answered(world({}, seed=seed))["style"] for seed in range(3)]
