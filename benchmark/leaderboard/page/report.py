@@ -114,6 +114,8 @@ class Report:
         return [panel for panel in self.panels if panel.main.probe == self.probes[0]]
 
 
+# Names are taken one by one here, which of Arrow's strings takes a fifth longer.
+@pd.option_context("mode.string_storage", "python")
 def gather(folder: Path) -> Report:
     """Compute everything from a run's output.
 
