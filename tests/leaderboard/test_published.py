@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from typer.testing import CliRunner
 
-from benchmark.cli.main import app
+from benchmark.leaderboard.page import html
 from benchmark.leaderboard.page.answers import markdown
-from benchmark.leaderboard.page.report import gather
+from benchmark.leaderboard.page.report import Report, gather
 
 #: results folders that are committed
 NAMES = ("first", "reference", "contestants")
@@ -23,19 +22,19 @@ BLOCK = re.compile(r"<!-- answers: (\S+) -->\n(.*?)<!-- /answers -->", re.S)
 
 
 @pytest.fixture(scope="module", params=PUBLISHED, ids=lambda folder: folder.name)
-def made_anew(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A folder as it is committed, and its copy with page and tables of the code as it is now."""
+def made_anew(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Report]:
+    """A folder as it is committed, its copy with page and tables by the code as it is now, and what these show."""
     folder, copy = request.param, tmp_path_factory.mktemp("published") / request.param.name
     copy.mkdir()
     for name in ("scores.parquet", "draws.parquet", "run.json"):
         shutil.copyfile(folder / name, copy / name)
-    done = CliRunner().invoke(app, ["report", str(copy)])
-    assert done.exit_code == 0, done.output
-    return folder, copy
+    report = gather(copy)
+    html.write(copy, report)
+    return folder, copy, report
 
 
-def test_every_number_of_the_tables_follows_from_the_scores(made_anew: tuple[Path, Path]) -> None:
-    folder, copy = made_anew
+def test_every_number_of_the_tables_follows_from_the_scores(made_anew: tuple[Path, Path, Report]) -> None:
+    folder, copy, _ = made_anew
     names = {path.name for path in folder.glob("*.csv")}
     assert names >= ({"leaderboard.csv"} if folder.name == "first" else {"leaderboard.csv", "pairs.csv", "labels.csv"})
     for name in names:
@@ -43,20 +42,20 @@ def test_every_number_of_the_tables_follows_from_the_scores(made_anew: tuple[Pat
         pd.testing.assert_frame_equal(committed, now, check_exact=False, rtol=1e-6, atol=1e-9)
 
 
-def test_what_a_readme_shows_as_the_answer_is_that(made_anew: tuple[Path, Path]) -> None:
-    folder, copy = made_anew
+def test_what_a_readme_shows_as_the_answer_is_that(made_anew: tuple[Path, Path, Report]) -> None:
+    folder, _, report = made_anew
     pages = [folder / "README.md", ROOT / "README.md"]
     shown = [text for page in pages for name, text in BLOCK.findall(page.read_text()) if name == folder.name]
     if folder.name == "first":
         pytest.skip("shows what `report` prints")
     assert shown
-    answer = markdown(gather(copy)).strip()
+    answer = markdown(report).strip()
     assert all(text.strip() == answer for text in shown)
 
 
-def test_a_readmes_sentences_quote_scores(made_anew: tuple[Path, Path]) -> None:
+def test_a_readmes_sentences_quote_scores(made_anew: tuple[Path, Path, Report]) -> None:
     """Outside the table, a number of two digits behind the point is some row's level score, one of three of a task."""
-    folder, copy = made_anew
+    folder, copy, _ = made_anew
     if folder.name == "first":
         pytest.skip("its sentences are of an earlier code's tables, as it says")
     table = pd.read_csv(copy / "leaderboard.csv")
@@ -72,9 +71,9 @@ def test_a_readmes_sentences_quote_scores(made_anew: tuple[Path, Path]) -> None:
     assert not set(quoted) - known
 
 
-def test_the_page_shows_the_scores(made_anew: tuple[Path, Path]) -> None:
+def test_the_page_shows_the_scores(made_anew: tuple[Path, Path, Report]) -> None:
     """Each level score of the table of all labels stands in the committed page, to the digits that it shows."""
-    folder, _ = made_anew
+    folder, *_ = made_anew
     page = (folder / "leaderboard.html").read_text()
     table = pd.read_csv(folder / "leaderboard.csv")
     levels = table[table["task"].isna() & (table["fraction"] == 1) & (table["probe"] == "linear")]
