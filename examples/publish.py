@@ -10,7 +10,7 @@ as fit. On another machine
     python -m benchmark store import results/reference/artefacts.tar.xz STORE
     python -m benchmark run --grid reference --store STORE
 
-trains nothing of it again, and scores what did not fit. A table between `<!-- answers: NAME -->` and
+trains nothing of what fitted again; first seeds come first. A table between `<!-- answers: NAME -->` and
 `<!-- /answers -->` of its README is replaced. Frozen contestants' weights are others' to publish: they are left out.
 Where nothing is trained, there are neither weights nor archive.
 What git would ignore is an error: a leaderboard that was committed without its files is none.
@@ -50,7 +50,7 @@ TABLES = ("scores.parquet", "draws.parquet")
 #: options that name this machine's folders
 PRIVATE = ("--out", "--store", "--data-dir", "--data-home")
 #: bytes of the archive before it is packed: the folder is to stay below 40 MB
-ROOM = 40 * 2**20
+ROOM = 24 * 2**20
 ARTEFACTS, KINDS = "artefacts.tar.xz", ("probe", "supervised", "control", "pretrain")
 
 
@@ -86,11 +86,12 @@ def main(
 
 
 def that_fit(store: Store, found: list[Address]) -> set[str]:
-    """Weights, then scores with their predictions, the smallest first, as long as there is room."""
-    sized = [(at, sum(file["bytes"] for file in store.manifest(*at)["files"].values())) for at in found]
+    """Weights, then scores with their predictions, by seed and then the smallest first, as long as there is room."""
+    made = [(at, store.manifest(*at)) for at in found if at.kind in KINDS]
+    sized = [(at, m["spec"].get("seed", 0), sum(file["bytes"] for file in m["files"].values())) for at, m in made]
     kept, room = set[str](), ROOM
-    for at, size in sorted(sized, key=lambda one: (one[0].kind != "pretrain", one[1])):
-        if at.kind in KINDS and size <= room:
+    for at, _, size in sorted(sized, key=lambda one: (one[0].kind != "pretrain", *one[1:])):
+        if size <= room:
             kept.add(at.key)
             room -= size
     return kept
