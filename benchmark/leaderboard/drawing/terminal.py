@@ -74,9 +74,8 @@ def _said(answer: Answer) -> Text:
     names = ", ".join(shorten(entry.strategy, 22) for entry, _ in answer.best)
     if answer.best:
         tied = f", {len(answer.tied)} of {answer.among - len(answer.best)} not told apart ({size})" * bool(answer.tied)
-        lone = f"; {len(answer.lone)} with one seed not compared" * bool(answer.lone)
         told = ", told apart from all" * (answer.among > len(answer.best))
-        text = f"{names}{tied or told}{lone}"
+        text = f"{names}{tied or told}{answer.uncompared}"
     else:
         known = np.isfinite(answer.column.reliability)
         text = f"no verdict ({size if known else 'with one seed, or one row, nothing can be told apart'})"

@@ -64,8 +64,7 @@ def _lead(answer: Answer, names: Mapping[Entry, str]) -> list[str]:
     """Who leads with which score, and who is not told apart."""
     if answer.best:
         shown = ", ".join(f"**{_code(names[entry])}** {_score(score)}" for entry, score in answer.best)
-        lone = f"; {len(answer.lone)} with one seed not compared" * bool(answer.lone)
-        return [shown, _listed([names[entry] for entry in answer.tied]) + lone]
+        return [shown, _listed([names[entry] for entry in answer.tied]) + answer.uncompared]
     if answer.highest is None:
         return ["", ""]
     entry, score = answer.highest

@@ -65,6 +65,11 @@ class Answer:
     highest: tuple[Entry, Score] | None
     gains: list[Gain]
 
+    @property
+    def uncompared(self) -> str:
+        """What is to be said of `lone`, behind who leads."""
+        return f"; {len(self.lone)} with one seed not compared" if self.lone else ""
+
 
 def headline(scores: pd.DataFrame, cells: pd.DataFrame, run: Run) -> Headline:
     """Average tasks to levels, and judge rows by them.

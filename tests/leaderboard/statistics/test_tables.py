@@ -214,6 +214,9 @@ def test_one_seed_is_starred_only_where_all_have_one():
     assert {score.mark for score in standing["byol"].scores} == {"best"}
     assert all(score.lone for score in standing["simclr"].scores)
     assert not any(score.lone for score in standing["byol"].scores)
+    text = shown(lone, planted.run(list(planted.LEVELS)))
+    assert "byol; 1 with one seed not compared" in text
+    assert "one seed not compared" not in shown(scores, planted.run(list(planted.LEVELS)))
 
 
 def test_a_row_with_fewer_seeds_and_draws_lacks_nothing() -> None:
