@@ -4,13 +4,14 @@
 
 Written below the folder: `scores.parquet`, `draws.parquet`, `run.json` (without this machine's paths), the page and its
 tables, `answers.md` and each level's figure, `weights/ROW` (float16, the leaderboard's budget, first seed), and
-`artefacts.tar.xz`: the weights as they were scored, and scores with their item predictions, the smallest first, as many
-as fit. On another machine
+`artefacts.tar.xz`: all scores, without their item predictions, and the weights as they were scored, first seeds first,
+as many as fit. On another machine
 
     python -m benchmark store import results/reference/artefacts.tar.xz STORE
     python -m benchmark run --grid reference --store STORE
 
-trains nothing of what fitted again; first seeds come first. A table between `<!-- answers: NAME -->` and
+goes on from there: what is scored is not trained again. What was published of trainings that this machine's store does
+not have, since their weights did not fit, stays in `run.json`. A table between `<!-- answers: NAME -->` and
 `<!-- /answers -->` of its README is replaced. Frozen contestants' weights are others' to publish: they are left out.
 Where nothing is trained, there are neither weights nor archive.
 What git would ignore is an error: a leaderboard that was committed without its files is none.
@@ -32,9 +33,12 @@ import typer
 
 import benchmark
 from benchmark.bookkeeping.archive import export as archive
+from benchmark.bookkeeping.outputs import link_of
+from benchmark.bookkeeping.record import SCORED
 from benchmark.bookkeeping.upkeep import Address, artefacts, existing
 from benchmark.cli.options import PUBLISHED
 from benchmark.encoders.exported import SHIPPED, WEIGHTS
+from benchmark.files import read_json
 from benchmark.interfaces import UserError
 from benchmark.leaderboard.page import export as exports
 from benchmark.leaderboard.page import html
@@ -49,9 +53,9 @@ PACKAGE = Path(benchmark.__file__).parent
 TABLES = ("scores.parquet", "draws.parquet")
 #: options that name this machine's folders
 PRIVATE = ("--out", "--store", "--data-dir", "--data-home")
-#: bytes of the archive before it is packed: the folder is to stay below 40 MB
-ROOM = 24 * 2**20
-ARTEFACTS, KINDS = "artefacts.tar.xz", ("probe", "supervised", "control", "pretrain")
+#: bytes of weights in the archive: the folder is to stay below 40 MB
+ROOM = 18 * 2**20
+ARTEFACTS, KINDS, PREDICTIONS = "artefacts.tar.xz", (*SCORED, "control"), "predictions.parquet"
 
 
 def main(
@@ -65,8 +69,9 @@ def main(
     to.mkdir(parents=True, exist_ok=True)
     for name in TABLES:
         shutil.copyfile(results / name, to / name)
-    record = json.loads((results / "run.json").read_bytes())
-    (to / "run.json").write_text(json.dumps(record | {"command": without_paths(record["command"])}, indent=1) + "\n")
+    record = json.loads((results / "run.json").read_bytes()) | trainings(results, to)
+    record["command"] = without_paths(record["command"])
+    (to / "run.json").write_text(json.dumps(record, indent=1) + "\n")
     write_page(to)
     shutil.rmtree(to / "weights", ignore_errors=True)
     (to / ARTEFACTS).unlink(missing_ok=True)
@@ -74,7 +79,7 @@ def main(
         theirs = write_weights(results, to / "weights")
         store, keys = existing(results)
         ours = [at for at in artefacts(store, keys) if at.key not in theirs]
-        done = archive(store, to / ARTEFACTS, keys=that_fit(store, ours))
+        done = archive(store, to / ARTEFACTS, keys=that_fit(store, ours), without=[PREDICTIONS])
         if done.damaged:
             raise UserError(f"{store.root}: {len(done.damaged)} artefacts are damaged; see 'store verify'")
     if ship:
@@ -86,15 +91,24 @@ def main(
 
 
 def that_fit(store: Store, found: list[Address]) -> set[str]:
-    """Weights, then scores with their predictions, by seed and then the smallest first, as long as there is room."""
-    made = [(at, store.manifest(*at)) for at in found if at.kind in KINDS]
+    """All that is scored, and weights, by seed and then the smallest first, as long as there is room."""
+    kept, room = {at.key for at in found if at.kind in KINDS}, ROOM
+    made = [(at, store.manifest(*at)) for at in found if at.kind == "pretrain"]
     sized = [(at, m["spec"].get("seed", 0), sum(file["bytes"] for file in m["files"].values())) for at, m in made]
-    kept, room = set[str](), ROOM
-    for at, _, size in sorted(sized, key=lambda one: (one[0].kind != "pretrain", *one[1:])):
+    for at, _, size in sorted(sized, key=lambda one: one[1:]):
         if size <= room:
             kept.add(at.key)
             room -= size
     return kept
+
+
+def trainings(results: Path, to: Path) -> dict[str, Any]:
+    """The run's trainings, and those of its jobs that an earlier publication tells of and its store does not have."""
+    record, published = (read_json(folder / "run.json") or {"pretraining": []} for folder in (results, to))
+    rows, link = list(record["strategies"]), link_of(results)
+    missing = (link.keys if link else frozenset()) - {job["key"] for job in record["pretraining"]}
+    every = record["pretraining"] + [job for job in published["pretraining"] if job.get("key") in missing]
+    return {"pretraining": sorted(every, key=lambda job: (rows.index(job["strategy"]), job["encoder"], job["seed"]))}
 
 
 def without_paths(command: str) -> str:

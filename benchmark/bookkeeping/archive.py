@@ -8,6 +8,7 @@ that appear if they are what their manifest says. (So tarfile extracts nothing, 
 from __future__ import annotations
 
 import hashlib
+import io
 import lzma
 import re
 import shutil
@@ -16,12 +17,12 @@ import zlib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from benchmark.bookkeeping.upkeep import Address, Damage, about, artefacts
 from benchmark.files import replacing
 from benchmark.interfaces import UserError
-from benchmark.store.artefacts import MANIFEST, CorruptArtefact, DiskFull, Store, parse_manifest
+from benchmark.store.artefacts import MANIFEST, CorruptArtefact, DiskFull, Store, manifest_text, parse_manifest
 
 _MODES: dict[str, Literal["w", "w:gz", "w:xz"]] = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.xz": "w:xz"}
 _NAME = re.compile(r"([a-z][a-z0-9_-]*)/([0-9a-f]{2})/(\2[0-9a-f]{62})/(.+)")
@@ -39,7 +40,13 @@ class Outcome:
     damaged: list[Damage] = field(default_factory=list)
 
 
-def export(store: Store, archive: Path, kinds: Collection[str] = (), keys: Collection[str] | None = None) -> Outcome:
+def export(
+    store: Store,
+    archive: Path,
+    kinds: Collection[str] = (),
+    keys: Collection[str] | None = None,
+    without: Collection[str] = (),
+) -> Outcome:
     """Write all sound artefacts (or some) into one archive, which appears as a whole. Damaged ones are left out.
 
     Args:
@@ -47,6 +54,7 @@ def export(store: Store, archive: Path, kinds: Collection[str] = (), keys: Colle
         archive: .tar, .tar.gz, .tgz or .tar.xz; equal stores make equal .tar files.
         kinds: by default all.
         keys: of those, the artefacts of these keys; by default all.
+        without: files that are left out of every artefact, and of its manifest: what nothing is made from.
 
     Raises:
         UserError: another suffix, a kind that is not there, or `archive` cannot be written.
@@ -57,7 +65,7 @@ def export(store: Store, archive: Path, kinds: Collection[str] = (), keys: Colle
     chosen = [at for at in _of_kinds(store, kinds) if keys is None or at.key in keys]
     try:
         with replacing(archive) as draft, tarfile.open(draft, mode) as tar:
-            outcome = _write(tar, store, chosen)
+            outcome = _write(tar, store, chosen, without)
     except OSError as error:
         raise UserError(f"{archive}: cannot be written ({error.strerror}: {error.filename or archive})") from error
     return outcome
@@ -72,21 +80,28 @@ def _of_kinds(store: Store, kinds: Collection[str]) -> list[Address]:
     return [at for at in all_ if not kinds or at.kind in kinds]
 
 
-def _write(tar: tarfile.TarFile, store: Store, chosen: list[Address]) -> Outcome:
+def _write(tar: tarfile.TarFile, store: Store, chosen: list[Address], without: Collection[str]) -> Outcome:
     outcome = Outcome()
     for at in chosen:
         problems = store.verify(*at)
         if problems:
             outcome.damaged.append(Damage(at, about(store, at), problems))
             continue
-        folder = store.folder(*at)
-        for name in (MANIFEST, *store.manifest(*at)["files"]):
-            member = tarfile.TarInfo((folder / name).relative_to(store.root).as_posix())
-            member.size = (folder / name).stat().st_size
+        folder, manifest = store.folder(*at), store.manifest(*at)
+        manifest["files"] = {name: seal for name, seal in manifest["files"].items() if name not in without}
+        _add(tar, store, folder / MANIFEST, io.BytesIO(manifest_text(manifest)))
+        for name in manifest["files"]:
             with (folder / name).open("rb") as stream:
-                tar.addfile(member, stream)
+                _add(tar, store, folder / name, stream)
         outcome.done.append(at)
     return outcome
+
+
+def _add(tar: tarfile.TarFile, store: Store, path: Path, stream: BinaryIO) -> None:
+    member = tarfile.TarInfo(path.relative_to(store.root).as_posix())
+    member.size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    tar.addfile(member, stream)
 
 
 def merge(archive: Path, store: Store) -> Outcome:

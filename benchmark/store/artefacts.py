@@ -284,16 +284,20 @@ def parse_manifest(text: bytes, kind: str, key: str) -> dict[str, Any]:
     return dict(manifest)
 
 
+def manifest_text(manifest: Mapping[str, Any]) -> bytes:
+    """A manifest as it is written: with its checksum."""
+    # through JSON once, so that the checksum is of what a reader will get
+    plain = json.loads(json.dumps(manifest, allow_nan=False))
+    return (json.dumps(plain | {"sha256": content_key(plain)}, indent=1, sort_keys=True) + "\n").encode()
+
+
 def _write_manifest(draft: Draft, kind: str, key: str, spec: dict[str, Any]) -> None:
     paths = sorted(path for path in draft.path.rglob("*") if path.is_file())
     files = {path.relative_to(draft.path).as_posix(): _seal(path) for path in paths}
     if MANIFEST in files:
         raise ValueError(f"{kind}: a job may not write a file {MANIFEST}; put it in draft.info")
     manifest = {"key": key, "kind": kind, "spec": spec, "files": files, "info": draft.info}
-    # through JSON once, so that the checksum is of what a reader will get
-    manifest = json.loads(json.dumps(manifest, allow_nan=False))
-    manifest["sha256"] = content_key(manifest)
-    (draft.path / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    (draft.path / MANIFEST).write_bytes(manifest_text(manifest))
     _fsync(draft.path / MANIFEST)
     _fsync(draft.path)
 

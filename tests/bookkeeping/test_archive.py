@@ -13,7 +13,7 @@ from stores import call, filled, flip, of, put, tree
 from benchmark.bookkeeping.archive import export, merge
 from benchmark.bookkeeping.upkeep import Address, artefacts, damaged
 from benchmark.interfaces import UserError
-from benchmark.store.artefacts import MANIFEST, Store
+from benchmark.store.artefacts import MANIFEST, Store, key_of
 
 
 @pytest.fixture
@@ -56,6 +56,23 @@ def test_two_stores_merge_and_what_is_there_stays(full: Store, tmp_path: Path) -
     theirs = {name: data for name, data in tree(full.root).items() if not name.startswith((prefix, "scores"))}
     assert tree(other.root) == before | theirs
     assert merge(archive, other).done == [], "a second import finds everything"
+
+
+def test_a_file_that_is_left_out_is_missed_by_no_manifest(full: Store, tmp_path: Path) -> None:
+    """Predictions are large, and nothing is made from them: elsewhere the artefact is whole without."""
+    archive, copy, spec = tmp_path / "slim.tar.xz", Store(tmp_path / "copy"), {"kind": "probe", "seed": 1000}
+    at = Address("probe", key_of(spec))
+    with full.writing(*at, spec) as draft:
+        draft.info["seconds"] = 3
+        for name in ("scores", "predictions"):
+            (draft.path / name).write_bytes(name.encode())
+    export(full, archive, without=["predictions"])
+    merge(archive, copy)
+    assert list(damaged(copy)) == []
+    assert [path.name for path in sorted(copy.open(*at).iterdir())] == [MANIFEST, "scores"]
+    assert copy.manifest(*at)["info"] == {"seconds": 3}
+    others = {name: data for name, data in tree(full.root).items() if at.key not in name and name != "scores.parquet"}
+    assert {name: data for name, data in tree(copy.root).items() if at.key not in name} == others
 
 
 def kinds_in(archive: Path) -> set[str]:

@@ -81,3 +81,18 @@ def test_another_machine_has_nothing_left_to_do_but_sound(
     pd.testing.assert_frame_equal(
         ours.sort_values(order).reset_index(drop=True), theirs.sort_values(order).reset_index(drop=True)
     )
+
+
+def test_trainings_whose_weights_did_not_fit_stay_on_record(committed: Path, tiny_run: Path, tmp_path: Path) -> None:
+    """A run that went on from the archive, without some weights: what was published of those is published again."""
+    publish = runpy.run_path(str(ROOT / "examples" / "publish.py"))
+    copy = tmp_path / "run"
+    shutil.copytree(tiny_run, copy, ignore=shutil.ignore_patterns("*.html", "logs"))
+    record = json.loads((copy / "run.json").read_text())
+    told = json.loads((committed / "run.json").read_text())["pretraining"]
+    record["pretraining"] = [job for job in record["pretraining"] if job != told[0]]
+    (copy / "run.json").write_text(json.dumps(record))
+    assert publish["trainings"](copy, committed)["pretraining"] == told
+    stranger = [{**told[0], "key": "0" * 64}]
+    (tmp_path / "run.json").write_text(json.dumps({"pretraining": stranger}))
+    assert publish["trainings"](copy, tmp_path)["pretraining"] == told[1:], "of a training that is not planned"
