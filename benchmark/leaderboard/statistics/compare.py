@@ -55,8 +55,9 @@ def pairwise(draws: pd.DataFrame, higher_is_better: Mapping[str, bool], fixed: C
     Returns:
         One row per matrix (`MATRIX`) and unordered pair (`FIRST`, `SECOND`): `difference` (mean of first - second),
         `stderr`, `freedom`, `half_width` (95 %, uncorrected), `p` (two-sided), `p_holm`, `distinct` (`p_holm` at
-        most 5 %), `wins` (first, second, tied or missing), `first_seeds`, `second_seeds` and `label_draws`. A
-        strategy without a run in a matrix, or with one that is not a finite number, is missing there (NaN).
+        most 5 %), `wins` (first, second, tied or missing), `first_seeds`, `second_seeds` and `label_draws`; `error`,
+        the squared standard error by the pair's own runs alone, for averages over pairs. A strategy without a run in
+        a matrix, or with one that is not a finite number, is missing there (NaN).
     """
     entries = draws[ENTRY].drop_duplicates().sort_values(ENTRY, ignore_index=True)
     matrices = [part for _, part in draws.groupby(MATRIX)] or [draws]  # no runs: an empty table, columns and all
@@ -136,7 +137,7 @@ def _matrix(part: pd.DataFrame, entries: pd.DataFrame, fixed: Collection[str]) -
     unseeded = entries["strategy"].isin(list(fixed)).to_numpy()
     found = of_pairs(runs, first, second, groups_of(part), bound(part, row, k), unseeded)
     judged = {"difference": found.mean, **student(found.mean, found.parts)._asdict()}
-    judged["p"] = np.where(found.lone, np.nan, judged["p"])
+    judged |= {"p": np.where(found.lone, np.nan, judged["p"]), "error": found.plain}
     seeds = np.isfinite(runs[..., 0]).any(axis=1).sum(axis=1)
     sides = [(FIRST, first), (SECOND, second)]
     which = {name: part[name].to_numpy()[np.zeros_like(first)] for name in MATRIX}  # one value, once per pair

@@ -45,7 +45,6 @@ def power(pairs: pd.DataFrame, among: Collection[str] | None = None) -> pd.DataF
         chosen = chosen[chosen["first_strategy"].isin(list(among)) & chosen["second_strategy"].isin(list(among))]
     quantiles = stdtrit(chosen["freedom"], 1 - LEVEL / 2) + stdtrit(chosen["freedom"], POWER)
     table = chosen.assign(
-        error=np.square(chosen["stderr"]),
         spread=np.square(chosen["difference"]),
         detectable=quantiles * chosen["stderr"],
     )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmark.leaderboard.statistics.student import Floats, Part
+from benchmark.leaderboard.statistics.student import Floats, Part, satterthwaite
 from benchmark.leaderboard.statistics.variance import (
     Bools,
     Counts,
@@ -26,18 +26,25 @@ from benchmark.leaderboard.statistics.variance import (
     variance,
 )
 
-#: variances of single seeds or label draws, and the degrees of freedom of each
-Known = tuple[Floats, Floats]
+
+class Known(NamedTuple):
+    """Variances of single seeds or label draws and the degrees of freedom of each; `plain` ones lean on no others."""
+
+    leaning: Floats
+    freedom: Floats
+    plain: Floats
 
 
 class Found(NamedTuple):
     """Means over runs, what adds up to their variances, and how many seeds and label draws they are of.
 
+    `plain`: these variances where none leans on others: of one mean unsure, on average over many without bias.
     `lone`: seeds matter, and there is but one, so that nothing may be concluded.
     """
 
     mean: Floats
     parts: list[Part]
+    plain: Floats
     counts: Counts
     lone: Bools
 
@@ -55,7 +62,10 @@ def of_rows(runs: Floats, groups: float, bound: Floats, fixed: Bools) -> Found:
         fixed: which rows have nothing to seed.
     """
     values, rows = runs[..., 0], np.arange(len(runs))
-    seed = [(np.where(fixed, 0.0, v), f) for v, f in _split(np.where(fixed[:, None], np.nan, means(values, 1)))]
+    seed = [
+        Known(np.where(fixed, 0.0, v), f, np.where(fixed, 0.0, plain))
+        for v, f, plain in _split(np.where(fixed[:, None], np.nan, means(values, 1)))
+    ]
     nothing = np.zeros((1, *runs.shape[1:]))  # a mean is a difference from nothing
     test = sampling(np.concatenate([runs, nothing]), rows, np.full_like(rows, len(rows)), groups, bound)
     return _found(values, test, [~fixed], seed, _split(means(values, 2)), int((~fixed).sum()))
@@ -76,10 +86,10 @@ def of_pairs(runs: Floats, first: Indices, second: Indices, groups: float, bound
         values = met[first, ..., 0] - met[second, ..., 0]
     test, seeded = sampling(met, first, second, groups, most), int((~fixed).sum())
     kind = np.tile((~fixed).astype(int), 2)[[first, second]].sum(axis=0)
-    kinds, seed = [kind == 1, kind == 2], np.zeros((2, len(first)))
+    kinds, seed = [kind == 1, kind == 2], np.zeros((3, len(first)))
     for of in kinds:
         seed[:, of] = _moderated(means(values, 1)[of], seeded)
-    return _found(values, test, kinds, [(seed[0], seed[1])], [_moderated(means(values, 2), len(runs))], seeded)
+    return _found(values, test, kinds, [Known(*seed)], [_moderated(means(values, 2), len(runs))], seeded)
 
 
 def _found(
@@ -95,16 +105,21 @@ def _found(
             rest[of] = own[several].mean()
             luck[0][alone], luck[2][alone] = luck[0][several].mean(), luck[2][several].mean()
     s, r = counts
-    seeds, draws = [(v / s, f) for v, f in seed], [(v / r, f) for v, f in draw]
-    least = np.minimum(np.sum([v for v, _ in seeds], axis=0), np.sum([v for v, _ in draws], axis=0))
-    parts: list[Part] = [
-        (test.mean, test.freedom),
-        (-np.minimum(Terms(*luck).of_mean(counts), test.mean), test.freedom * np.maximum(s * r - 1, 1)),
-        *seeds,
-        *draws,
-        (-np.minimum(rest / (s * r), least), np.maximum((s - 1) * (r - 1), 1) * max(seeded - 1, 1)),
-    ]
-    return Found(overall(values), parts, counts, lone)
+
+    def parts(seeds: list[Floats], draws: list[Floats]) -> list[Part]:
+        by_seed, by_draw = [v / s for v in seeds], [v / r for v in draws]
+        least = np.minimum(np.sum(by_seed, axis=0), np.sum(by_draw, axis=0))
+        return [
+            (test.mean, test.freedom),
+            (-np.minimum(Terms(*luck).of_mean(counts), test.mean), test.freedom * np.maximum(s * r - 1, 1)),
+            *[(v, known.freedom) for v, known in zip(by_seed, seed, strict=True)],
+            *[(v, known.freedom) for v, known in zip(by_draw, draw, strict=True)],
+            (-np.minimum(rest / (s * r), least), np.maximum((s - 1) * (r - 1), 1) * max(seeded - 1, 1)),
+        ]
+
+    leaning = parts([known.leaning for known in seed], [known.leaning for known in draw])
+    plain = parts([known.plain for known in seed], [known.plain for known in draw])
+    return Found(overall(values), leaning, satterthwaite(plain)[0], counts, lone)
 
 
 def _split(values: Floats) -> list[Known]:
@@ -112,17 +127,18 @@ def _split(values: Floats) -> list[Known]:
     n = np.isfinite(values).sum(axis=1)
     deviations = values - means(values, 1)[:, None]
     common = means(deviations[n > 1], 0) if (n > 1).sum() > 1 else np.zeros(values.shape[1])
-    alike = float(variance(common[None])[0]) if (n > 1).any() else 0.0
+    alike = np.full(len(values), float(variance(common[None])[0]) if (n > 1).any() else 0.0)
     return [
-        (np.full(len(values), alike), np.full(len(values), max(float(n.max(initial=2)) - 1, 1.0))),
+        Known(alike, np.full(len(values), max(float(n.max(initial=2)) - 1, 1.0)), alike),
         _moderated(deviations - common, int((n > 1).sum())),
     ]
 
 
 def _moderated(values: Floats, rows: int) -> Known:
     """Variances of (rows or pairs, n), leaning on each other, where `rows` vary independently."""
-    n = np.isfinite(values).sum(axis=1)
-    return moderated(variance(values), n - 1.0, max(rows - 1, 1) * max(float(n.max(initial=2)) - 1, 1))
+    n, own = np.isfinite(values).sum(axis=1), variance(values)
+    leaning, freedom = moderated(own, n - 1.0, max(rows - 1, 1) * max(float(n.max(initial=2)) - 1, 1))
+    return Known(leaning, freedom, np.where(n > 1, own, leaning))
 
 
 def _meeting(runs: Floats, fixed: Bools) -> Floats:

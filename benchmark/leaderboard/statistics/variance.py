@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import digamma, polygamma
 
 from benchmark.leaderboard.statistics.student import Floats
 
@@ -202,10 +203,11 @@ def _squared(deviations: Floats, first: Indices, second: Indices) -> Floats:
 
 
 def moderated(values: Floats, freedom: Floats, most: float) -> tuple[Floats, Floats]:
-    """Let variances of few degrees of freedom lean on each other (after Smyth 2004, by moments).
+    """Let variances of few degrees of freedom lean on each other (Smyth 2004, section 6.2).
 
-    True variances are taken to scatter as d / chi^2_d does. How widely is read off the squares of those observed:
-    without scatter, each is the mean of all.
+    True variances are taken to scatter as d0 s0 / chi^2_d0 does. Both are read off the logarithms of those observed, so
+    that one row whose seeds are far apart says that variances scatter widely, and widens its own interval before all
+    others': with plain moments it sets the mean of all.
 
     Args:
         values: variances of one kind.
@@ -218,11 +220,23 @@ def moderated(values: Floats, freedom: Floats, most: float) -> tuple[Floats, Flo
     known = freedom > 0
     if not known.any():
         return np.zeros(values.shape), np.ones(values.shape)
-    seen, own = values[known], np.where(known, freedom, 0.0)
-    mean = seen.mean()
-    scatter = (np.square(seen) / (1 + 2 / freedom[known])).mean() / mean**2 - 1 if mean > 0 else 0.0
+    seen, d, own = values[known], freedom[known], np.where(known, freedom, 0.0)
+    # a zero has no logarithm: as limma does, it is taken for a small one
+    least = 1e-5 * np.median(seen) if np.median(seen) > 0 else seen.mean()
+    logs = np.log(np.maximum(seen, least)) - digamma(d / 2) + np.log(d / 2) if seen.any() else np.zeros(1)
+    scatter = logs.var(ddof=1) - polygamma(1, d / 2).mean() if len(logs) > 1 else 0.0
     if scatter <= 0:
-        return np.full(values.shape, mean), np.full(values.shape, most)
-    prior = 4 + 2 / scatter
-    leaning = (mean * (prior - 2) + own * np.where(known, values, 0.0)) / (prior + own)
+        return np.full(values.shape, seen.mean()), np.full(values.shape, most)
+    prior = 2 * _trigamma_inverse(float(scatter))
+    usual = np.exp(logs.mean() + digamma(prior / 2) - np.log(prior / 2))
+    leaning = (prior * usual + own * np.where(known, values, 0.0)) / (prior + own)
     return leaning, np.minimum(prior + own, most)
+
+
+def _trigamma_inverse(y: float) -> float:
+    """The x whose trigamma is y > 0; Newton's method on 1 / trigamma, which is nearly a line."""
+    x = 0.5 + 1 / y
+    for _ in range(30):
+        value = polygamma(1, x)
+        x += value * (1 - value / y) / polygamma(2, x)
+    return float(x)

@@ -24,7 +24,7 @@ ROWS = 22
 #: made leaderboards of fourteen tasks for each line of the table
 WORLDS = 60
 TIMES = "\N{MULTIPLICATION SIGN}"
-COVER, FAMILY = (0.94, 0.96), (0.03, 0.06)
+COVER, FAMILY = (0.94, 0.96), (0.02, 0.06)
 
 
 class Rates(NamedTuple):
