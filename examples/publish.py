@@ -61,6 +61,10 @@ ARTEFACTS, KINDS, PREDICTIONS = "artefacts.tar.xz", (*SCORED, "control"), "predi
 def main(
     results: Annotated[Path, typer.Argument(help="A results folder, its store at hand.")],
     to: Annotated[Path, typer.Option("--to", help="Where it is committed: results/NAME.")],
+    also: Annotated[
+        list[Path] | None,
+        typer.Option(help="Results of the same store: their scores go into the archive, and are not shown."),
+    ] = None,
     ship: Annotated[
         bool, typer.Option("--ship", help="It comes with the package: weights, and scores by name.")
     ] = False,
@@ -78,7 +82,8 @@ def main(
     if any(note.trains for note in load_run(results).strategies.values()):
         theirs = write_weights(results, to / "weights")
         store, keys = existing(results)
-        ours = [at for at in artefacts(store, keys) if at.key not in theirs]
+        every = None if keys is None else keys | {key for folder in also or [] for key in keys_in(folder, store)}
+        ours = [at for at in artefacts(store, every) if at.key not in theirs]
         done = archive(store, to / ARTEFACTS, keys=that_fit(store, ours), without=[PREDICTIONS])
         if done.damaged:
             raise UserError(f"{store.root}: {len(done.damaged)} artefacts are damaged; see 'store verify'")
@@ -88,6 +93,18 @@ def main(
     for path in sorted(to.iterdir()):
         size = sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")))
         typer.echo(f"{size / 2**20:8.2f} MB  {path.name}")
+
+
+def keys_in(results: Path, store: Store) -> frozenset[str]:
+    """Of all jobs of what was last run into a folder.
+
+    Raises:
+        UserError: it used another store.
+    """
+    link = link_of(results)
+    if link is None or link.store != store.root:
+        raise UserError(f"--also {results}: its artefacts are not in {store.root}")
+    return link.keys
 
 
 def that_fit(store: Store, found: list[Address]) -> set[str]:

@@ -14,7 +14,10 @@ import pytest
 from conftest import ROOT, command
 
 from benchmark import load_encoder
+from benchmark.bookkeeping.outputs import link
+from benchmark.interfaces import UserError
 from benchmark.pretrained.choose import choose
+from benchmark.store.artefacts import Store
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +99,16 @@ def test_trainings_whose_weights_did_not_fit_stay_on_record(committed: Path, tin
     stranger = [{**told[0], "key": "0" * 64}]
     (tmp_path / "run.json").write_text(json.dumps({"pretraining": stranger}))
     assert publish["trainings"](copy, tmp_path)["pretraining"] == told[1:], "of a training that is not planned"
+
+
+def test_scores_that_are_archived_and_not_shown_are_of_the_same_store(tmp_path: Path) -> None:
+    publish = runpy.run_path(str(ROOT / "examples" / "publish.py"))
+    store, (mine, strange, bare) = Store(tmp_path / "store"), (tmp_path / name for name in ("mine", "strange", "bare"))
+    for folder in (store.root, mine, strange, bare):
+        folder.mkdir()
+    link(mine, store.root, ["a", "b"])
+    link(strange, tmp_path / "other", ["c"])
+    assert publish["keys_in"](mine, store) == {"a", "b"}
+    for folder in (strange, bare):
+        with pytest.raises(UserError, match=rf"{folder.name}: its artefacts are not in"):
+            publish["keys_in"](folder, store)
