@@ -11,9 +11,11 @@ as many as fit. On another machine
     python -m benchmark run --grid reference --store STORE
 
 goes on from there: what is scored is not trained again. What was published of trainings that this machine's store does
-not have, since their weights did not fit, stays in `run.json`. A table between `<!-- answers: NAME -->` and
-`<!-- /answers -->` of its README is replaced. Frozen contestants' weights are others' to publish: they are left out.
-Where nothing is trained, there are neither weights nor archive.
+not have, since their weights did not fit, stays in `run.json`. `--also` archives what another run into the same store
+has scored, of tasks or seeds that are not complete yet.
+
+A table between `<!-- answers: NAME -->` and `<!-- /answers -->` of its README is replaced. Frozen contestants'
+weights are others' to publish: they are left out. Where nothing is trained, there are neither weights nor archive.
 What git would ignore is an error: a leaderboard that was committed without its files is none.
 """
 

@@ -220,10 +220,11 @@ def moderated(values: Floats, freedom: Floats, most: float) -> tuple[Floats, Flo
     known = freedom > 0
     if not known.any():
         return np.zeros(values.shape), np.ones(values.shape)
-    seen, d, own = values[known], freedom[known], np.where(known, freedom, 0.0)
-    # a zero has no logarithm: as limma does, it is taken for a small one
-    least = 1e-5 * np.median(seen) if np.median(seen) > 0 else seen.mean()
-    logs = np.log(np.maximum(seen, least)) - digamma(d / 2) + np.log(d / 2) if seen.any() else np.zeros(1)
+    seen, own = values[known], np.where(known, freedom, 0.0)
+    # scores that happen to be equal, as few items make them, tell nothing of a scatter: a zero has no logarithm
+    telling = seen > 1e-5 * np.median(seen)
+    d = freedom[known][telling]
+    logs = np.log(seen[telling]) - digamma(d / 2) + np.log(d / 2)
     scatter = logs.var(ddof=1) - polygamma(1, d / 2).mean() if len(logs) > 1 else 0.0
     if scatter <= 0:
         return np.full(values.shape, seen.mean()), np.full(values.shape, most)

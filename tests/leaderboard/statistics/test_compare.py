@@ -118,10 +118,10 @@ def test_luck_of_single_runs_is_not_counted_twice():
 
 def test_pairs_whose_spreads_differ_by_chance_alone_count_with_the_average():
     table = world({"a": 0.5, "b": 0.5, "c": 0.5}, seeds=3)
-    offsets = {"a": [0, 0, 0], "b": [0.05, -0.05, 0], "c": [-0.1, 0, 0.1]}
+    offsets = {"a": [0, 0, 0], "b": [0, 0, 0], "c": [-0.1, 0, 0.1]}
     table["value"] = [0.5 + offsets[name][seed] for name, seed in zip(table["strategy"], table["seed"], strict=True)]
     rows = compared(same_on_every_draw(table))
-    average = (0.0025 + 0.01 + 0.0175) / 3
+    average = (0 + 0.01 + 0.01) / 3
     assert [row.stderr for row in rows.values()] == pytest.approx([math.sqrt(average / 3)] * 3)
     assert rows["a", "b"].freedom == pytest.approx(2 * 2)
 
@@ -159,15 +159,14 @@ def test_a_strategy_without_seeds_meets_every_seed_of_the_other():
 
 def test_one_seed_neither_wins_nor_loses():
     """However far it is ahead; its interval borrows what seeds do to the others."""
-    table = world({"lone": 0.9, "a": 0.5, "b": 0.5, "c": 0.5}, seeds=3, by_seed=0.05)
+    table = world({"lone": 0.9, **dict.fromkeys("abcdefgh", 0.5)}, seeds=3, by_seed=0.05)
     rows = compared(table[(table["strategy"] != "lone") | (table["seed"] == 0)])
     alone = [row for key, row in rows.items() if "lone" in key]
     assert {row.wins for row in alone} == {"tied"}
     assert all(math.isnan(row.p) and math.isnan(row.p_holm) for row in alone)
-    others = [row.stderr for key, row in rows.items() if "lone" not in key]
-    assert min(row.stderr for row in alone) > 1.1 * np.mean(others)
+    assert min(row.stderr for row in alone) > max(row.stderr for key, row in rows.items() if "lone" not in key)
     assert {row.wins for row in compared(table[table["seed"] == 0]).values()} == {"tied"}
-    assert rows["a", "b"].p_holm <= 3 * rows["a", "b"].p + 1e-12, "those that were not tested are no part of the family"
+    assert rows["a", "b"].p_holm <= 28 * rows["a", "b"].p + 1e-12, "those not tested are no part of the family"
 
 
 def test_two_without_seeds_are_not_given_the_spread_of_those_with():
