@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import digamma, polygamma
 
 from benchmark.leaderboard.statistics.student import Floats
@@ -235,9 +236,5 @@ def moderated(values: Floats, freedom: Floats, most: float) -> tuple[Floats, Flo
 
 
 def _trigamma_inverse(y: float) -> float:
-    """The x whose trigamma is y > 0; Newton's method on 1 / trigamma, which is nearly a line."""
-    x = 0.5 + 1 / y
-    for _ in range(30):
-        value = polygamma(1, x)
-        x += value * (1 - value / y) / polygamma(2, x)
-    return float(x)
+    """The x whose trigamma is y > 0: trigamma lies between 1 / x and 1 / x + 1 / x^2."""
+    return float(brentq(lambda x: polygamma(1, x) - y, 1 / y, (1 + np.sqrt(1 + 4 * y)) / (2 * y)))
