@@ -57,7 +57,7 @@ def write(folder: Path, report: Report) -> Path:
         found["pairs.csv"] = _all_pairs(report.pairs, report.headline.pairs, report.run)
     for name, table in found.items():
         with replacing(folder / name) as draft:
-            table.to_csv(draft, index=False, lineterminator="\n", encoding="utf-8")
+            table.to_csv(draft, index=False, lineterminator="\n", encoding="utf-8", float_format="%.6g")
     with replacing(folder / "leaderboard.csv") as draft:
         tables.write_csv(pd.concat([report.table, headline.csv_rows(report.headline, report.run)]), draft)
     path = folder / "leaderboard.html"
