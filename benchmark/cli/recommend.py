@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from benchmark.scheduler.settings import Settings
 
 #: rows that ask for no more than sound, and what they have to clear
-_OWN = "simclr,byol,random,mfcc,constant"
+_OWN = "simclr,simclr_pitch_shift,random,mfcc,constant"
 
 
 def recommend(
@@ -216,8 +216,8 @@ def _ask(table: Table, chosen: Sequence[Label], grid: Grid, goal: float | None, 
     _stop_if_failed(report, settings)
     advices = advise(read_scores(settings.out), load_run(settings.out), goal)
     own = (
-        f"python -m benchmark run --grid first --strategies {_OWN} --plugin {shlex.quote(str(table.path))} "
-        f"--corpus {table.corpus} --tasks {','.join(tasks)}"
+        f"python -m benchmark run --grid reference --set 'pretrain.crops=[125000]' --strategies {_OWN} "
+        f"--plugin {shlex.quote(str(table.path))} --corpus {table.corpus} --tasks {','.join(tasks)}"
     )
     return {
         "told": {tasks[advice.task]: told(advice, own) for advice in advices},

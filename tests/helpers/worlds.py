@@ -30,7 +30,7 @@ AXES = {
     "row_seed": (0, 2),
     "run": (0, 1, 2),
 }
-BOOTSTRAP_DRAWS = 100
+BOOTSTRAP_DRAWS, MOST_GROUPS = 100, 300
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,10 @@ class World:
 
 
 def noise_of(folder: Path) -> dict[tuple[str, float], Noise]:
-    """Estimate the noise of each task and fraction from the rows of a run's output that have the most seeds."""
+    """Estimate the noise of each task and fraction from the rows of a run's output that have the most seeds.
+
+    Hundreds of test groups are drawn for thousands: their number matters no more, what luck they leave does.
+    """
     draws = pd.read_parquet(folder / "draws.parquet")
     seeds = draws.groupby("strategy")["seed"].transform("nunique")
     return {key: _noise(part) for key, part in draws[seeds == seeds.max()].groupby(["task", "fraction"])}
@@ -85,7 +88,9 @@ def _noise(part: pd.DataFrame) -> Noise:
     own = runs[..., 0].mean(axis=1)
     squares = (own - own.mean(axis=0)).var(axis=1, ddof=1)
     scatter = np.square(squares).mean() / squares.mean() ** 2 / (1 + 2 / (own.shape[1] - 1)) - 1
-    return Noise(groups, {term: max(v, 0.0) for term, v in luck.items()}, spread, max(float(scatter), 0.0))
+    return Noise(
+        min(groups, MOST_GROUPS), {term: max(v, 0.0) for term, v in luck.items()}, spread, max(float(scatter), 0.0)
+    )
 
 
 def _terms(runs: Floats) -> dict[str, Floats]:

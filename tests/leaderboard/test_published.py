@@ -16,7 +16,7 @@ from benchmark.leaderboard.page.answers import markdown
 from benchmark.leaderboard.page.report import Report, gather
 
 #: results folders that are committed
-NAMES = ("first", "reference", "contestants")
+NAMES = ("reference", "contestants")
 PUBLISHED = [path.parent for path in sorted((ROOT / "results").glob("*/leaderboard.html")) if path.parent.name in NAMES]
 BLOCK = re.compile(r"<!-- answers: (\S+) -->\n(.*?)<!-- /answers -->", re.S)
 
@@ -36,7 +36,7 @@ def made_anew(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 def test_every_number_of_the_tables_follows_from_the_scores(made_anew: tuple[Path, Path, Report]) -> None:
     folder, copy, _ = made_anew
     names = {path.name for path in folder.glob("*.csv")}
-    assert names >= ({"leaderboard.csv"} if folder.name == "first" else {"leaderboard.csv", "pairs.csv", "labels.csv"})
+    assert names >= {"leaderboard.csv", "pairs.csv", "labels.csv"}
     for name in names:
         committed, now = (pd.read_csv(place / name) for place in (folder, copy))
         pd.testing.assert_frame_equal(committed, now, check_exact=False, rtol=1e-6, atol=1e-9)
@@ -46,8 +46,6 @@ def test_what_a_readme_shows_as_the_answer_is_that(made_anew: tuple[Path, Path, 
     folder, _, report = made_anew
     pages = [folder / "README.md", ROOT / "README.md"]
     shown = [text for page in pages for name, text in BLOCK.findall(page.read_text()) if name == folder.name]
-    if folder.name == "first":
-        pytest.skip("shows what `report` prints")
     assert shown
     answer = markdown(report).strip()
     assert all(text.strip() == answer for text in shown)
@@ -56,8 +54,6 @@ def test_what_a_readme_shows_as_the_answer_is_that(made_anew: tuple[Path, Path, 
 def test_a_readmes_sentences_quote_scores(made_anew: tuple[Path, Path, Report]) -> None:
     """Outside the table, a number of two digits behind the point is some row's level score, one of three of a task."""
     folder, copy, _ = made_anew
-    if folder.name == "first":
-        pytest.skip("its sentences are of an earlier code's tables, as it says")
     table = pd.read_csv(copy / "leaderboard.csv")
     table = table[(table["probe"] == "linear") & table["mean"].notna()]
     of_level = table["task"].isna()

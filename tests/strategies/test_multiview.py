@@ -101,7 +101,7 @@ def test_the_losses_weights_and_forms_are_the_released_ones() -> None:
     assert _row("contrastive").config.temperature == 0.1
 
 
-@pytest.mark.parametrize("name", ["first", "full", "strategies"])
+@pytest.mark.parametrize("name", ["reference", "full", "strategies"])
 def test_the_common_grids_keep_the_papers_vicreg(name: str) -> None:
     """Bardes et al.: 25/25/1 of covariances."""
     configs = [row.config for row in rows(load(name)) if row.cls.info.name == "vicreg"]

@@ -22,9 +22,9 @@ from benchmark.leaderboard.statistics.variance import Indices
 POWER = 0.8
 #: with less reliability than this, what a task or level seems to tell apart is said of nobody
 RELIABLE = 0.5
-#: the weight of a task that tells nothing apart, in its level: at 0, where rows are equal, more than 5 % of the levels
-#: have a false leader; the long test of planted winners counts them
-LEAST = 0.25
+#: the weight of a task that tells nothing apart, in its level: below, where rows are equal but for their seeds' luck,
+#: more than 5 % of the levels have a false leader; the long test of planted winners counts them
+LEAST = 0.75
 
 
 def power(pairs: pd.DataFrame, among: Collection[str] | None = None) -> pd.DataFrame:

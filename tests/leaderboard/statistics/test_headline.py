@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,7 @@ from benchmark import registry
 from benchmark.leaderboard.record import Run
 from benchmark.leaderboard.statistics import headline, stats, tables
 
-FIRST = Path(__file__).resolve().parents[3] / "results" / "first"
-#: test groups of the standard corpora, as `python -m benchmark data describe` counts them
-GROUPS = {"pitch": 50, "chord": 101, "voices": 101, "dance": 391, "key": 2205, "mode": 2205, "collection": 2999}
-#: of all other tasks
-MOST = 3096
+REFERENCE = Path(__file__).resolve().parents[3] / "results" / "reference"
 QUIET = worlds.Noise(60, {"row": 0.0, "shared": 0.02**2, "run": 0.01**2}, {"row_seed": 0.01**2})
 LEVEL_OF = {"key": "pitch", "chord": "pitch", "tempo": "time", "beat": "time", "dance": "style"}
 RECORD = Run.model_validate({"tasks": {name: {"level": level, "metric": "m"} for name, level in LEVEL_OF.items()}})
@@ -125,16 +120,16 @@ def test_a_row_that_lacks_a_task_is_missing_on_its_level_alone():
 
 
 def real_rows():
-    """Of `results/first` with 10 % of the labels: tasks by level, floors, and pretext tasks' scores by task."""
-    table = pd.read_csv(FIRST / "leaderboard.csv").query("main and fraction == 0.1")
+    """Of `results/reference` with 10 % of the labels: tasks by level, floors, and pretext tasks' scores by task."""
+    table = pd.read_csv(REFERENCE / "leaderboard.csv").query("main and fraction == 0.1")
     level_of = {task: registry.tasks.get(task).level for task in table["task"].unique()}
     wide = table.pivot(index="strategy", columns="task", values="mean")
     floors = wide.loc["constant"].to_dict()
-    return level_of, floors, wide.drop(["constant", "random", "mfcc", "supervised"])
+    return level_of, floors, wide.drop(["constant", "random", "random_unsettled", "mfcc", "informed"])
 
 
 def real_world(rows, floors, noises, seed):
-    """Rows with the noise of `results/first` at three seeds and five label draws, on the test sets of today."""
+    """Rows with the noise of `results/reference` at three seeds and five label draws."""
     rng = np.random.default_rng(seed)
     truths = {task: rows[task].to_numpy() for task in noises}
     scores = worlds.made(noises, truths, 3, 5, rng).scores
@@ -142,6 +137,10 @@ def real_world(rows, floors, noises, seed):
     floor["value"] = floor["task"].map(floors)
     floor["draws"] = [np.full(worlds.BOOTSTRAP_DRAWS, value) for value in floor["value"]]
     return pd.concat([scores, floor], ignore_index=True)
+
+
+#: which winner is to be told, in parts of a perfect score: on pitch two of the rows' seeds are far apart
+GAINS = {"pitch": 0.05, "time": 0.03, "timbre": 0.03, "style": 0.03}
 
 
 def with_winner(rows, floors, tasks, gain):
@@ -156,25 +155,24 @@ def with_winner(rows, floors, tasks, gain):
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_a_winner_is_told_on_real_noise_and_equal_rows_have_no_leader():
-    """One of 22 rows is .03 above the next on one level, .03 of a perfect score. By level: how often it is told."""
+    """One of 14 rows is above the next on one level, by `GAINS`. By level: how often it is told."""
     level_of, floors, rows = real_rows()
     run = Run.model_validate({"tasks": {task: {"level": level, "metric": "m"} for task, level in level_of.items()}})
-    noises = {t: noise.on(GROUPS.get(t, MOST)) for (t, f), noise in worlds.noise_of(FIRST).items() if f == 0.1}
-    # hundreds of groups are drawn for thousands: their number matters no more, what luck they leave does
-    noises = {task: replace(noise, groups=min(noise.groups, 300)) for task, noise in noises.items()}
+    noises = {task: noise for (task, f), noise in worlds.noise_of(REFERENCE).items() if f == 0.1}
     told, first, false = {}, {}, []
-    for level in ("pitch", "time", "timbre"):
+    for level, gain in GAINS.items():
         tasks = [task for task, own in level_of.items() if own == level]
-        planted_rows = with_winner(rows, floors, tasks, 0.03)
+        planted_rows = with_winner(rows, floors, tasks, gain)
         name = f"s{len(rows):02d}"
         found = [answered(real_world(planted_rows, floors, noises, seed), run)[level] for seed in range(60)]
         told[level] = np.mean([leaders(answer) == [name] and not answer.tied for answer in found])
         first[level] = np.mean([leaders(answer) == [name] for answer in found])
     equal = pd.DataFrame(np.tile(rows.mean(), (len(rows), 1)), columns=rows.columns)
-    for seed in range(60):
-        answers = answered(real_world(equal, floors, noises, seed), run).values()
-        false.append(np.mean([bool(a.best) and len(a.tied) < a.among - len(a.best) for a in answers]))
-    print(f"told from all: {told}; shown first: {first}; false leaders: {np.mean(false)}")
+    for seed in range(180):
+        found = answered(real_world(equal, floors, noises, seed), run)
+        false.append({level: bool(a.best) and len(a.tied) < a.among - len(a.best) for level, a in found.items()})
+    by_level = pd.DataFrame(false).mean()
+    print(f"told from all: {told}; shown first: {first}; false leaders: {by_level.to_dict()}")
     assert min(told.values()) >= 0.8
     assert min(first.values()) >= 0.95
-    assert np.mean(false) <= 0.05
+    assert by_level.mean() <= 0.05

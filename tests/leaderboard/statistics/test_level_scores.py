@@ -104,13 +104,18 @@ def test_a_winner_on_one_level_is_found_and_no_other_is():
     assert len(won) == 7
 
 
-def test_the_first_results_are_as_reliable_as_the_audit_found():
-    """`audit-statistics.md`, section 5, rows with three seeds, at all labels."""
-    folder = ROOT / "results" / "first"
+@pytest.mark.parametrize("fraction", [0.1, 1.0])
+def test_the_reference_is_as_reliable_as_cronbachs_alpha_over_its_seeds(fraction):
+    """Alpha knows nothing of test items, so that it is above; with hundreds of test groups and more, hardly."""
+    folder = ROOT / "results" / "reference"
     run, scores = load_run(folder), stats.load_scores(folder)
-    pairs = tables.pairs(scores[(scores["fraction"] == 1.0)], run)
+    scores = scores[scores["fraction"] == fraction]
     seeds = scores.groupby("strategy")["seed"].nunique()
-    found = levels.power(pairs, set(seeds.index[seeds == 3]) - {"supervised"}).set_index("task")["reliability"]
-    audit = {"melody": 0.99, "key": 0.98, "pitch": 0.97, "chord": 0.98, "beat": 0.88, "downbeat": 0.84, "tempo": 0.94}
-    audit |= {"instruments_present": 0.91, "instrument": 0.78, "voices": 0.47, "dance": 0.51, "mode": 0.41}
-    assert found[list(audit)].to_dict() == pytest.approx(audit, abs=0.05)
+    rows = set(seeds.index[seeds == 3])
+    found = levels.power(tables.pairs(scores, run), rows).set_index("task")["reliability"]
+    main = scores[scores["draws"].notna() & scores["strategy"].isin(rows)]
+    assert len(found) == 14
+    for task, part in main.groupby("task"):
+        runs = part.pivot_table(index="strategy", columns="seed", values="value").to_numpy()
+        alpha = 1.5 * (1 - runs.var(axis=0, ddof=1).sum() / runs.sum(axis=1).var(ddof=1))
+        assert alpha - 0.05 <= found[task] <= alpha + 0.005, task

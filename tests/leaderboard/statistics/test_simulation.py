@@ -45,8 +45,8 @@ class Rates(NamedTuple):
 
 
 def real(fraction: float, draws: int = 0) -> dict[str, worlds.Noise]:
-    """The noise of `results/first`; with one label draw the answer is about that draw, so that it is held fixed."""
-    found = {t: n for (t, f), n in worlds.noise_of(ROOT / "results" / "first").items() if f == fraction}
+    """The noise of `results/reference`; with one label draw the answer is about that draw, so that it is held fixed."""
+    found = {t: n for (t, f), n in worlds.noise_of(ROOT / "results" / "reference").items() if f == fraction}
     return {task: noise.at_one_draw() for task, noise in found.items()} if draws == 1 else found
 
 
@@ -79,6 +79,7 @@ def test_cells_and_pairs_keep_their_word_on_real_noise():
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_the_simulation_is_within_its_marks():
     lines, designs = [], list(itertools.product((1, 3, 5), (1, 3, 5)))
     for seeds, draws in designs:

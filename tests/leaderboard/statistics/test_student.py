@@ -48,7 +48,7 @@ def test_what_is_not_known_stays_so() -> None:
 
 
 def test_parts_that_nearly_cancel_are_read_with_one_degree_of_freedom() -> None:
-    """Otherwise the half-width is beyond 10^15: results/first showed one."""
+    """Otherwise the half-width is beyond 10^15: a table of 24,000 crops showed one."""
     judged = student(0.0, [(1.0, 2), (-0.9, 2)])
     assert judged.freedom == 1
     assert judged.half_width == pytest.approx(stats.t.ppf(0.975, 1) * np.sqrt(0.1))
