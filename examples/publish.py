@@ -56,7 +56,7 @@ TABLES = ("scores.parquet", "draws.parquet")
 #: options that name this machine's folders
 PRIVATE = ("--out", "--store", "--data-dir", "--data-home")
 #: bytes of weights in the archive: the folder is to stay below 40 MB
-ROOM = 10 * 2**20
+ROOM = 8 * 2**20
 ARTEFACTS, KINDS, PREDICTIONS = "artefacts.tar.xz", (*SCORED, "control"), "predictions.parquet"
 
 
