@@ -187,7 +187,8 @@ def _take(tar: tarfile.TarFile, store: Store, at: Address, files: dict[str, tarf
     manifest = _manifest(tar, files, at)
     with store.writing(*at, manifest["spec"]) as draft:
         draft.info.update(manifest["info"])
-        seals = {name: _copy(tar, files[name], draft.path / name) for name in files.keys() - {MANIFEST}}
+        # in their order: to go back in a compressed archive is to read it again from its beginning
+        seals = {name: _copy(tar, member, draft.path / name) for name, member in files.items() if name != MANIFEST}
         wrong = sorted(
             name for name in seals.keys() | manifest["files"].keys() if seals.get(name) != manifest["files"].get(name)
         )

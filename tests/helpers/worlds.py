@@ -50,10 +50,6 @@ class Noise:
         """Without what other label draws would change."""
         return replace(self, spread={term: v for term, v in self.spread.items() if "draw" not in term})
 
-    def on(self, groups: int) -> Noise:
-        """With as many test groups: luck with them falls as their number rises."""
-        return replace(self, groups=groups, luck={term: v * self.groups / groups for term, v in self.luck.items()})
-
 
 @dataclass(frozen=True)
 class World:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from pathlib import Path
@@ -10,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from rich.console import Console
 
+from benchmark.leaderboard.drawing.terminal import terminal
 from benchmark.leaderboard.page import html
 from benchmark.leaderboard.page.answers import markdown
 from benchmark.leaderboard.page.report import Report, gather
@@ -61,10 +64,30 @@ def test_a_readmes_sentences_quote_scores(made_anew: tuple[Path, Path, Report]) 
     known |= {f"{mean:.3f}".replace("0.", ".") for mean in table.loc[~of_level & table["main"].eq(True), "mean"]}
     text = BLOCK.sub("", (folder / "README.md").read_text())
     front = (ROOT / "README.md").read_text()
-    text += "".join(part for part in front.split("\n\n") if part.startswith(f"[results/{folder.name}]"))
+    text += _answer(front) if folder.name == "reference" else ""
     quoted = re.findall(r"(?<![\d.])\.\d\d\d?(?!\d)", text)
     assert quoted
     assert not set(quoted) - known
+
+
+def _answer(front: str) -> str:
+    """What the README says of the answer; without what `report` prints, which has a test of its own."""
+    section = front.partition("\n## The answer\n")[2].partition("\n## ")[0]
+    return "\n".join(line for line in section.splitlines() if not line.startswith("    "))
+
+
+def test_the_front_shows_what_report_prints(made_anew: tuple[Path, Path, Report]) -> None:
+    folder, _, report = made_anew
+    section = (ROOT / "README.md").read_text().partition("\n## The answer\n")[2].partition("\n## ")[0]
+    if f"report results/{folder.name}`" not in section:
+        pytest.skip("not on the front")
+    shown = "".join(line.removeprefix("    ") for line in section.splitlines(keepends=True) if line.startswith("    "))
+    console = Console(file=io.StringIO(), width=100)
+    with console.capture() as printed:
+        console.print(terminal(report.table, report.headline, report.run))
+    tables = re.split(r"^.* probe, (\d+%) of the labels *$", printed.get(), flags=re.M)
+    assert shown
+    assert shown in tables[tables.index("10%") + 1]
 
 
 def test_the_page_shows_the_scores(made_anew: tuple[Path, Path, Report]) -> None:

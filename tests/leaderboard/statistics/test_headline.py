@@ -139,8 +139,9 @@ def real_world(rows, floors, noises, seed):
     return pd.concat([scores, floor], ignore_index=True)
 
 
-#: which winner is to be told, in parts of a perfect score: on pitch two of the rows' seeds are far apart
-GAINS = {"pitch": 0.05, "time": 0.03, "timbre": 0.03, "style": 0.03}
+#: which winner is to be first, in parts of a perfect score, and to be told from all; on pitch, where two of the rows'
+#: seeds are far apart, that takes more
+GAINS = [("pitch", 0.03), ("pitch", 0.05), ("time", 0.03), ("timbre", 0.03), ("style", 0.03)]
 
 
 def with_winner(rows, floors, tasks, gain):
@@ -160,19 +161,19 @@ def test_a_winner_is_told_on_real_noise_and_equal_rows_have_no_leader():
     run = Run.model_validate({"tasks": {task: {"level": level, "metric": "m"} for task, level in level_of.items()}})
     noises = {task: noise for (task, f), noise in worlds.noise_of(REFERENCE).items() if f == 0.1}
     told, first, false = {}, {}, []
-    for level, gain in GAINS.items():
+    for level, gain in GAINS:
         tasks = [task for task, own in level_of.items() if own == level]
         planted_rows = with_winner(rows, floors, tasks, gain)
         name = f"s{len(rows):02d}"
         found = [answered(real_world(planted_rows, floors, noises, seed), run)[level] for seed in range(60)]
-        told[level] = np.mean([leaders(answer) == [name] and not answer.tied for answer in found])
-        first[level] = np.mean([leaders(answer) == [name] for answer in found])
+        told[level, gain] = np.mean([leaders(answer) == [name] and not answer.tied for answer in found])
+        first[level, gain] = np.mean([leaders(answer) == [name] for answer in found])
     equal = pd.DataFrame(np.tile(rows.mean(), (len(rows), 1)), columns=rows.columns)
     for seed in range(180):
         found = answered(real_world(equal, floors, noises, seed), run)
         false.append({level: bool(a.best) and len(a.tied) < a.among - len(a.best) for level, a in found.items()})
     by_level = pd.DataFrame(false).mean()
     print(f"told from all: {told}; shown first: {first}; false leaders: {by_level.to_dict()}")
-    assert min(told.values()) >= 0.8
+    assert min(share for case, share in told.items() if case != GAINS[0]) >= 0.8
     assert min(first.values()) >= 0.95
     assert by_level.mean() <= 0.05
