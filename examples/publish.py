@@ -3,16 +3,15 @@
     python examples/publish.py results/mine --to results/reference
 
 Written below the folder: `scores.parquet`, `draws.parquet`, `run.json` (without this machine's paths), the page and its
-tables, `answers.md` and each level's figure, `weights/ROW` (float16, the leaderboard's budget, first seed), and
-`artefacts.tar.xz`: all scores, without their item predictions, and the weights as they were scored, first seeds first,
-as many as fit. On another machine
+tables, each level's figure, `weights/ROW` (float16, the leaderboard's budget, first seed), `predictions/TASK.parquet`
+(what rows say of each test item, and what is true), and `artefacts.tar.xz`: all scores. On another machine
 
     python -m benchmark store import results/reference/artefacts.tar.xz STORE
     python -m benchmark run --grid reference --store STORE
 
 goes on from there: what is scored is not trained again. What was published of trainings that this machine's store does
-not have, since their weights did not fit, stays in `run.json`. `--also` archives what another run into the same store
-has scored, of tasks or seeds that are not complete yet.
+not have, since it began with such an archive, stays in `run.json`. `--also` archives what another run into the same
+store has scored, of tasks or seeds that are not complete yet.
 
 A table between `<!-- answers: NAME -->` and `<!-- /answers -->` of its README is replaced. Frozen contestants'
 weights are others' to publish: they are left out. Where nothing is trained, there are neither weights nor archive.
@@ -31,17 +30,19 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import pandas as pd
 import typer
 
 import benchmark
+from benchmark import registry
 from benchmark.bookkeeping.archive import export as archive
 from benchmark.bookkeeping.outputs import link_of
 from benchmark.bookkeeping.record import SCORED
-from benchmark.bookkeeping.upkeep import Address, artefacts, existing
-from benchmark.cli.options import PUBLISHED
+from benchmark.bookkeeping.upkeep import artefacts, existing
+from benchmark.cli.options import PUBLISHED, Data, data_folder
 from benchmark.encoders.exported import SHIPPED, WEIGHTS
 from benchmark.files import read_json
-from benchmark.interfaces import UserError
+from benchmark.interfaces import Task, UserError
 from benchmark.leaderboard.page import export as exports
 from benchmark.leaderboard.page import html
 from benchmark.leaderboard.page.report import gather
@@ -55,8 +56,8 @@ PACKAGE = Path(benchmark.__file__).parent
 TABLES = ("scores.parquet", "draws.parquet")
 #: options that name this machine's folders
 PRIVATE = ("--out", "--store", "--data-dir", "--data-home")
-#: bytes of weights in the archive: the folder is to stay below 40 MB
-ROOM = 8 * 2**20
+#: bytes of a task's predictions, at most: melodies' frames and scores of tags would fill the folder
+LARGEST = 3 * 2**20
 ARTEFACTS, KINDS, PREDICTIONS = "artefacts.tar.xz", (*SCORED, "control"), "predictions.parquet"
 
 
@@ -70,6 +71,7 @@ def main(
     ship: Annotated[
         bool, typer.Option("--ship", help="It comes with the package: weights, and scores by name.")
     ] = False,
+    data_dir: Data = None,
 ) -> None:
     """Write all of it, and print how large it is."""
     to.mkdir(parents=True, exist_ok=True)
@@ -79,16 +81,18 @@ def main(
     record["command"] = without_paths(record["command"])
     (to / "run.json").write_text(json.dumps(record, indent=1) + "\n")
     write_page(to)
-    shutil.rmtree(to / "weights", ignore_errors=True)
+    for folder in ("weights", "predictions"):
+        shutil.rmtree(to / folder, ignore_errors=True)
     (to / ARTEFACTS).unlink(missing_ok=True)
     if any(note.trains for note in load_run(results).strategies.values()):
         theirs = write_weights(results, to / "weights")
         store, keys = existing(results)
         every = None if keys is None else keys | {key for folder in also or [] for key in keys_in(folder, store)}
-        ours = [at for at in artefacts(store, every) if at.key not in theirs]
-        done = archive(store, to / ARTEFACTS, keys=that_fit(store, ours), without=[PREDICTIONS])
+        scored = {at.key for at in artefacts(store, every) if at.kind in KINDS and at.key not in theirs}
+        done = archive(store, to / ARTEFACTS, keys=scored, without=[PREDICTIONS])
         if done.damaged:
             raise UserError(f"{store.root}: {len(done.damaged)} artefacts are damaged; see 'store verify'")
+        write_predictions(results, to / "predictions", Store(data_folder(data_dir)))
     if ship:
         write_links(to)
     check_committed(to)
@@ -107,18 +111,6 @@ def keys_in(results: Path, store: Store) -> frozenset[str]:
     if link is None or link.store != store.root:
         raise UserError(f"--also {results}: its artefacts are not in {store.root}")
     return link.keys
-
-
-def that_fit(store: Store, found: list[Address]) -> set[str]:
-    """All that is scored, and weights, by seed and then the smallest first, as long as there is room."""
-    kept, room = {at.key for at in found if at.kind in KINDS}, ROOM
-    made = [(at, store.manifest(*at)) for at in found if at.kind == "pretrain"]
-    sized = [(at, m["spec"].get("seed", 0), sum(file["bytes"] for file in m["files"].values())) for at, m in made]
-    for at, _, size in sorted(sized, key=lambda one: one[1:]):
-        if size <= room:
-            kept.add(at.key)
-            room -= size
-    return kept
 
 
 def trainings(results: Path, to: Path) -> dict[str, Any]:
@@ -176,6 +168,58 @@ def write_weights(results: Path, to: Path) -> set[str]:
             export(chosen, to / row, half=True)
     typer.echo(f"{len(list(to.glob(f'*/{WEIGHTS}')))} rows with weights")
     return theirs
+
+
+def write_predictions(results: Path, to: Path, data: Store) -> None:
+    """What each row says of each test item with all labels, by its last seed: a table per task, beside what is true.
+
+    Left out are rows whose probes came with an archive, which has no predictions, and tasks that take too much room.
+    """
+    store, _ = existing(results)
+    scores = pd.read_parquet(results / TABLES[0]).query("fraction == 1 and share == 1 and probe == 'linear'")
+    last = scores.sort_values("seed").drop_duplicates(["task", "strategy", "encoder"], keep="last")
+    to.mkdir()
+    for name, rows in last.groupby("task"):
+        table = predicted(store, data, registry.tasks.get(str(name))(), rows)
+        absent = sorted(set(rows["strategy"]) - {column.partition(" ")[0] for column in table})
+        if absent:
+            typer.echo(f"no predictions on {name} by {', '.join(absent)}: the archive had none")
+        if table.empty:
+            continue
+        path = to / f"{name}.parquet"
+        table.to_parquet(path, compression="zstd", compression_level=19)
+        if path.stat().st_size > LARGEST:
+            typer.echo(f"no predictions on {name}: {path.stat().st_size / 2**20:.0f} MB")
+            path.unlink()
+
+
+def predicted(store: Store, data: Store, task: Task, rows: pd.DataFrame) -> pd.DataFrame:
+    """By item of the main test set, `truth` and the prediction of each of these rows that has some; classes by name."""
+    columns = dict[str, Any]()
+    alone = rows["strategy"].is_unique
+    for strategy, encoder, key in rows[["strategy", "encoder", "key"]].itertuples(index=False):
+        if not store.is_done("probe", key) or PREDICTIONS not in store.manifest("probe", key)["files"]:
+            continue
+        folder, filters = store.open("probe", key), [("fraction", "==", 1.0), ("probe", "==", "linear")]
+        said = pd.read_parquet(folder / PREDICTIONS, filters=filters).set_index("id")["prediction"]
+        if not columns:
+            sound = store.manifest("probe", key)["spec"]["needs"][1]
+            tracks = pd.read_parquet(data.open("waveforms", sound) / "tracks.parquet")
+            truth = pd.Series(task.targets(tracks), tracks["id"], dtype=object)[task.test_sets(tracks)[""]]
+            columns["truth"] = truth.dropna()
+        columns[strategy if alone else f"{strategy} {encoder}"] = said.loc[columns["truth"].index]
+    named = {name: classes(column, task) for name, column in columns.items()}
+    if task.output == "multiclass" and any(pd.api.types.is_float_dtype(column) for column in named.values()):
+        named["truth"] = named["truth"].astype(float)  # tempo: a prediction is its class's number
+    return pd.DataFrame(named)
+
+
+def classes(column: pd.Series, task: Task) -> pd.Series:
+    """By their names; what are no classes, as it is."""
+    found = column.infer_objects()
+    if task.output != "multiclass" or not pd.api.types.is_integer_dtype(found):
+        return found
+    return found.map(dict(enumerate(task.classes)))
 
 
 def write_links(to: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -274,7 +275,7 @@ def scored_with_error(
 
     Returns:
         Each metric; its standard error, in closed form where it is a mean over items, else by a bootstrap over groups;
-        and the main metric's values on the bootstrap's draws, which follow from the groups alone.
+        and the main metric's values on the bootstrap's draws, which follow from the groups alone, in short.
     """
     each = task.item_scores(predictions, targets)
     are_means = type(task).score is Task.score
@@ -293,7 +294,16 @@ def scored_with_error(
         resampled = task.resampled_scores(predictions, targets, items)
         draws |= {metric: np.array([scores[metric] for scores in resampled]) for metric in rest}
         errors |= {metric: _spread(draws[metric]) for metric in rest}
-    return scores, errors, draws[task.metric].tolist()
+    return scores, errors, in_short(draws[task.metric]).tolist()
+
+
+def in_short(draws: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rounded to a 64th of their spread: further digits say nothing of it, and take most of the space."""
+    spread = _spread(draws)
+    if not spread > 0:
+        return draws
+    step = 2.0 ** math.floor(math.log2(spread / 64))
+    return np.round(draws / step) * step
 
 
 def _spread(values: NDArray[np.float64]) -> float:

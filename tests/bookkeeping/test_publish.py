@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import ROOT, command
+from helpers.rescored import SCORES, differences
 
 from benchmark import load_encoder
 from benchmark.bookkeeping.outputs import link
@@ -21,13 +22,13 @@ from benchmark.store.artefacts import Store
 
 
 @pytest.fixture(scope="module")
-def committed(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def committed(tiny_run: Path, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results") / "tiny"
     folder.mkdir()
     (folder / "README.md").write_text("# Mine\n\n<!-- answers: tiny -->\nold\n<!-- /answers -->\n\nMore.\n")
     (folder / "weights" / "gone").mkdir(parents=True)
     script = [sys.executable, str(ROOT / "examples" / "publish.py"), str(tiny_run), "--to", str(folder)]
-    done = subprocess.run(script, capture_output=True, text=True)
+    done = subprocess.run([*script, "--data-dir", str(data_dir)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -50,6 +51,34 @@ def test_it_has_tables_page_figures_and_weights(committed: Path, tiny_run: Path)
     assert "simclr" in rows
     assert not rows & {"gone", "constant", "mfcc", "random"}
     load_encoder(committed / "weights" / "simclr")
+
+
+def test_predictions_give_the_scores_again(committed: Path, tiny_run: Path) -> None:
+    """By scikit-learn and mir_eval alone; the main test set's items are there, each once, and no others."""
+    scores = pd.read_parquet(tiny_run / "scores.parquet").query("fraction == 1 and severity == 0")
+    apart = differences(committed / "predictions", scores)
+    assert set(apart.index.get_level_values(0)) == {"instrument", "key", "metre", "beat"}
+    assert set(apart.index.get_level_values(1)) == {"constant", "random", "mfcc", "simclr", "byol"}
+    assert apart.abs().max() < 1e-9
+    for path in (committed / "predictions").glob("*.parquet"):
+        items = pd.read_parquet(path).index
+        assert items.is_unique
+        of_main_set = scores[(scores["task"] == path.stem) & scores["metric"].isin(SCORES)]
+        assert {len(items)} == set(of_main_set["n_test"])
+
+
+def test_predictions_that_an_archive_did_not_have_are_left_out(
+    committed: Path, tiny_run: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    publish = runpy.run_path(str(ROOT / "examples" / "publish.py"))
+    store = Store(tmp_path / "store")
+    assert command("store", "import", str(committed / "artefacts.tar.xz"), str(store.root)).returncode == 0
+    imported = tmp_path / "run"
+    imported.mkdir()
+    shutil.copyfile(tiny_run / "scores.parquet", imported / "scores.parquet")
+    link(imported, store.root, [])
+    publish["write_predictions"](imported, tmp_path / "predictions", Store(data_dir))
+    assert not list((tmp_path / "predictions").iterdir())
 
 
 def test_what_others_have_trained_is_theirs_to_publish(tiny_run: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from helpers.rescored import differences
 from rich.console import Console
 
 from benchmark.leaderboard.drawing.terminal import terminal
@@ -99,3 +100,16 @@ def test_the_page_shows_the_scores(made_anew: tuple[Path, Path, Report]) -> None
     means = levels["mean"].dropna().to_numpy()
     assert len(means)
     assert all(f'data-value="{mean:.6g}"' in page for mean in np.unique(means))
+
+
+def test_published_predictions_give_the_scores_again(made_anew: tuple[Path, Path, Report]) -> None:
+    """By scikit-learn and mir_eval alone: every row's classes, and two rows' beats, which take their time."""
+    folder, copy, report = made_anew
+    if not any(note.trains for note in report.run.strategies.values()):
+        pytest.skip("nothing is trained here")
+    scores = pd.read_parquet(copy / "scores.parquet").query("fraction == 1 and share == 1 and probe == 'linear'")
+    of_beats = scores["metric"] == "f_measure"
+    apart = differences(folder / "predictions", scores[~of_beats])
+    apart = pd.concat([apart, differences(folder / "predictions", scores[of_beats], ["simclr", "byol"])])
+    assert set(apart.index.get_level_values(0)) >= {"instrument", "key", "metre", "tempo", "beat", "pitch", "dance"}
+    assert apart.abs().max() < 1e-9

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from benchmark.probing import evaluate as evaluation
-from benchmark.probing.evaluate import chance, scored_with_error
+from benchmark.probing.evaluate import chance, in_short, scored_with_error
 from tasks.instrument import Instrument
 from tasks.melody import Melody
 from tasks.metre import Metre
@@ -59,6 +59,22 @@ def test_draws_are_the_metric_on_resampled_items_and_the_same_for_every_strategy
     items = np.concatenate([np.flatnonzero(groups == g) for g in chosen])
     theirs = f1_score(np.array(truth)[items], np.array(weak)[items], average="macro", labels=range(len(task.classes)))
     assert of_weak[7] == pytest.approx(theirs, abs=0.02)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 400.0])
+def test_draws_in_short_say_the_same(scale: float) -> None:
+    """Of each, and of how far two are apart: whatever the metric's unit; what does not move stays to the bit."""
+    rng = np.random.default_rng(3)
+    shared = rng.normal(0.6, 0.01, 100)
+    one, other = (scale * (shared + rng.normal(0, 0.002, 100)) for _ in range(2))
+    short = in_short(one)
+    assert np.abs(short - one).max() <= np.std(one, ddof=1) / 64
+    assert np.std(short) == pytest.approx(np.std(one), rel=2e-3)
+    assert np.std(short - in_short(other)) == pytest.approx(np.std(one - other), rel=0.01)
+    np.testing.assert_array_equal(in_short(short), short)
+    np.testing.assert_array_equal(in_short(np.full(100, 0.1)), np.full(100, 0.1))
+    undefined = np.where(np.arange(100) == 7, np.nan, one)
+    np.testing.assert_array_equal(np.isnan(in_short(undefined)), np.isnan(undefined))
 
 
 def test_chance_is_what_guesses_with_the_same_shares_score() -> None:
