@@ -80,6 +80,7 @@ class Report:
         entries: the rows, in the plan's order.
         usual: encoder and pre-training corpus of most rows, None if there is no such pair.
         probes: the one that stands for all first.
+        opens: the label fraction that is shown first: the middle one of those that have scores.
     """
 
     run: Run
@@ -91,6 +92,7 @@ class Report:
     usual: tuple[str, str] | None
     probes: list[str]
     fractions: list[float]
+    opens: float
     filters: list[Filter]
     panels: list[Panel]
     labels: list[LabelPart]
@@ -149,6 +151,7 @@ def gather(folder: Path) -> Report:
         usual=_usual(entries),
         probes=probes,
         fractions=[panel.main.fraction for panel in firsts],
+        opens=price.middle_fraction(scores if len(scores) else table),
         filters=_filters(entries, firsts[0].main, run),
         panels=panels,
         labels=_labels(answer, firsts[0].levels, of_levels),

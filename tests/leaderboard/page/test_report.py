@@ -76,3 +76,9 @@ def test_what_varied_is_said(tmp_path):
     found = gathered(tmp_path, planted.run([*planted.LEVELS])).trust
     assert found.seeds == [0, 1, 2]
     assert found.draws == ["3 at 1%", "3 at 10%", "1 at 100%"]
+
+
+def test_the_page_opens_at_the_middle_fraction_that_has_scores(tmp_path):
+    scores = planted.scores()
+    assert gathered(tmp_path / "all", planted.run([*planted.LEVELS]), scores).opens == 0.1
+    assert gathered(tmp_path / "two", planted.run([*planted.LEVELS]), scores.query("fraction != 0.1")).opens == 0.01
