@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark import registry
 from benchmark.bookkeeping import provenance
-from benchmark.bookkeeping.budgets import nominal
 from benchmark.bookkeeping.tables import NAMES, RECORD, check_tables
 from benchmark.files import read_json
 from benchmark.interfaces import UserError
+from benchmark.leaderboard.record import nominal
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.checkpoints import heard_by_all
 from benchmark.scheduler.planning.keys import ENGINE

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmark.leaderboard.record import nominal
+
 if TYPE_CHECKING:
     import pandas as pd
 
 _ROW = ["strategy", "encoder"]
-#: the share of a budget that a step may be
-A_STEP = 0.007
 
 
 def with_shares(table: pd.DataFrame) -> pd.DataFrame:
@@ -32,9 +32,3 @@ def with_shares(table: pd.DataFrame) -> pd.DataFrame:
     shares = table["share"].astype(float)
     shares[ended] = budgets / max(common)
     return table.assign(share=shares)
-
-
-def nominal(crops: float) -> float:
-    """The budget as people say it, which a training misses by a part of a step: 9,984 crops heard are 10,000."""
-    rounded = [float(f"{crops:.{digits}g}") for digits in (1, 2, 3)]
-    return next((budget for budget in rounded if abs(budget - crops) <= A_STEP * crops), rounded[-1])

@@ -15,6 +15,8 @@ from benchmark.interfaces import UserError
 BASELINES = {"constant", "informed", "mfcc", "random", "random_unsettled", "supervised"}
 #: the encoder that no pretext task has trained
 UNTRAINED = "random"
+#: the share of a budget that a step may be
+A_STEP = 0.007
 
 
 class StrategyNote(BaseModel):
@@ -268,6 +270,12 @@ def load_run(folder: Path) -> Run:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise UserError(f"{path} is not a run record ({where}: {first['msg']}); delete or rewrite it") from error
+
+
+def nominal(crops: float) -> float:
+    """The budget as people say it, which a training misses by a part of a step: 9,984 crops heard are 10,000."""
+    rounded = [float(f"{crops:.{digits}g}") for digits in (1, 2, 3)]
+    return next((budget for budget in rounded if abs(budget - crops) <= A_STEP * crops), rounded[-1])
 
 
 def percent(fraction: float) -> str:

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from benchmark import registry
-from benchmark.bookkeeping.budgets import nominal
 from benchmark.bookkeeping.tables import check_tables
 from benchmark.bookkeeping.upkeep import artefacts, existing
 from benchmark.interfaces import UserError
-from benchmark.leaderboard.record import Run, load_run
+from benchmark.leaderboard.record import Run, load_run, nominal
 from benchmark.leaderboard.statistics import stats
 from benchmark.pretrained.package import ready
 from benchmark.scheduler.planning.probes import embedding_keys

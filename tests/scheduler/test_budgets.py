@@ -15,8 +15,9 @@ from conftest import command
 from helpers.runs import scores_of
 from pydantic import ValidationError
 
-from benchmark.bookkeeping.budgets import nominal, with_shares
+from benchmark.bookkeeping.budgets import with_shares
 from benchmark.interfaces import UserError
+from benchmark.leaderboard.record import nominal
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.grid_files import narrow
 from benchmark.scheduler.planning.plan import plan

@@ -168,7 +168,7 @@ def save(shown: Drawing, path: Path, kind: Literal["svg", "pdf"]) -> None:
             [_handle(key.style) for key in shown.keys],
             labels,
             loc="upper left",
-            bbox_to_anchor=(1.2, 1.04),
+            bbox_to_anchor=(1.32, 1.04),
             frameon=False,
             fontsize=8,
         )
@@ -190,7 +190,7 @@ def _canvas(paint: Paint, colors: Mapping[str, str]) -> Figure:
 
     canvas = Figure(figsize=(5.4, 3.6))
     # Fixed margins: a layout that measures every text costs more than the drawing.
-    axes = canvas.add_axes((0.09, 0.19, 0.76, 0.72))
+    axes = canvas.add_axes((0.09, 0.19, 0.69, 0.72))
     paint(axes, colors)
     return canvas
 

@@ -191,7 +191,7 @@ def name_at_edge(axes: Axes, heights: Mapping[str, float], color: str) -> None:
     placed = apart([known[name] for name in order], 0.055)
     for name, y in zip(order, placed, strict=True):
         axes.text(
-            1.02, y, shorten(name, 11), transform=axes.transAxes, color=color, va="center", size=9, parse_math=False
+            1.02, y, shorten(name, 16), transform=axes.transAxes, color=color, va="center", size=8, parse_math=False
         )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from statistics import median
+from statistics import mean, median
 from typing import NamedTuple
 
 import pandas as pd
 
-from benchmark.leaderboard.record import Run, percent
+from benchmark.leaderboard.record import Run, nominal, percent
 from benchmark.leaderboard.statistics import budgets
 from benchmark.leaderboard.statistics.budgets import Loss, Step
 from benchmark.leaderboard.statistics.headline import Headline
@@ -30,7 +30,7 @@ class BudgetPart:
     """One level at one label fraction under one probe.
 
     Attributes:
-        crops: of each budget, on average over rows.
+        crops: of each budget, as people say it.
         rows: from the best after the main budget down: scores after each budget (None: it has none), the budget that
             is enough, and the tasks of the level on which its longest training is worse than a shorter one.
     """
@@ -68,7 +68,7 @@ def _part(order: Stability, steps: list[Step], lost: list[Loss], run: Run) -> Bu
     where = (order.level, order.fraction, order.probe)
     own = [step for step in steps if (step.level, step.fraction, step.probe) == where]
     shares = sorted({step.share for step in own})
-    crops = [pd.Series([step.crops for step in own if step.share == share]).mean() for share in shares]
+    crops = [nominal(mean(step.crops for step in own if step.share == share)) for share in shares]
     by_entry = {entry: {s.share: s for s in own if s.entry == entry} for entry in dict.fromkeys(s.entry for s in own)}
     main = max(share for share in shares if share <= 1)
     rows = []
@@ -82,7 +82,7 @@ def _part(order: Stability, steps: list[Step], lost: list[Loss], run: Run) -> Bu
 
 def _enough(entry: Entry, steps: Iterable[Step], run: Run) -> Enough | None:
     crops = min((step.crops for step in steps if step.enough), default=None)
-    return None if crops is None else Enough(crops, _seconds(entry, crops, run))
+    return None if crops is None else Enough(nominal(crops), _seconds(entry, crops, run))
 
 
 def _seconds(entry: Entry, crops: float, run: Run) -> float | None:

@@ -32,7 +32,8 @@ class Step:
         share: of the main budget; above 1 where a row has been trained for longer.
         crops: heard, on average over seeds.
         gain: over the untrained encoder, with `gain_half`; `adds` says who is better: first (the row), second or tied.
-        enough: whether neither this nor a larger budget is told to be worse than the largest.
+        enough: whether neither this nor a larger budget is told to be worse than the largest that it can be held
+            against; of one seed, where nothing can be, none is.
     """
 
     entry: Entry
@@ -132,7 +133,7 @@ def steps(table: pd.DataFrame, crops: Mapping[tuple[str, float], float], run: Ru
     """
     cells, pairs = stats.summarize(table, run.fixed), _pairs(table, {}, run)
     added = _family(pairs[pairs["second"] == UNTRAINED], [*MATRIX, "share"])
-    behind = _behind(pairs)
+    enough = _enough(pairs)
     found = []
     columns = [*stats.ENTRY, *MATRIX, "mean", "half_width"]
     for after, *where, level, fraction, probe, mean, half in cells[columns].itertuples(index=False, name=None):
@@ -142,7 +143,7 @@ def steps(table: pd.DataFrame, crops: Mapping[tuple[str, float], float], run: Ru
         key = (name, *where, share, level, fraction, probe)
         gain = added.get(key, (np.nan, np.nan, "missing"))
         heard = crops.get((name, share), np.nan)
-        step = Step(Entry(name, *where), level, fraction, probe, share, heard, mean, half, *gain, key not in behind)
+        step = Step(Entry(name, *where), level, fraction, probe, share, heard, mean, half, *gain, key in enough)
         found.append(step)
     return found
 
@@ -157,7 +158,7 @@ def losses(table: pd.DataFrame, run: Run) -> list[Loss]:
     pairs = _pairs(table, run.up, run)
     longest = pairs[_to_longest(pairs)]
     told = longest.assign(p=_holm(longest, [*stats.ENTRY, "fraction", "probe"]), size=longest["difference"].abs())
-    up = told["task"].map(lambda task: 1.0 if run.up.get(task, True) else -1.0)
+    up = np.array([1.0 if run.up.get(task, True) else -1.0 for task in told["task"]])
     worse = told[(told["p"] <= LEVEL) & (up * told["difference"] > 0)]
     keys = [*stats.ENTRY, *MATRIX]
     worst = worse.sort_values("size", ascending=False).drop_duplicates(keys).sort_values(keys)
@@ -197,23 +198,25 @@ def _family(pairs: pd.DataFrame, by: list[str]) -> dict[tuple[object, ...], tupl
     """By row, share, task, fraction and probe: difference, half-width, and who is better after Holm's correction."""
     told = _holm(pairs, by) <= LEVEL
     better = np.where(pairs["difference"] > 0, "first", "second")
-    wins = np.where(pairs["difference"].isna(), "missing", np.where(told, better, "tied"))
+    wins = np.where(pairs["p"].isna(), "missing", np.where(told, better, "tied"))
     keys = pairs[[*stats.ENTRY, "share", *MATRIX]].itertuples(index=False, name=None)
     values = zip(pairs["difference"], pairs["half_width"], wins, strict=True)
     return {key: (float(d), float(h), str(w)) for key, (d, h, w) in zip(keys, values, strict=True)}
 
 
 def _to_longest(pairs: pd.DataFrame) -> pd.Series:
-    """Pairs of a row after a smaller budget with itself after its largest."""
-    longest = pairs.groupby([*stats.ENTRY, *MATRIX])["share"].transform("max")
-    return (pairs["second"] == pairs["strategy"]) & (pairs["than"] == longest) & (pairs["share"] < longest)
+    """Tested pairs of a row after a smaller budget with itself after its largest that can be tested."""
+    itself = (pairs["second"] == pairs["strategy"]) & pairs["p"].notna()
+    longest = pairs["share"].where(itself).groupby([pairs[name] for name in [*stats.ENTRY, *MATRIX]]).transform("max")
+    return itself & (pairs["than"] == longest) & (pairs["share"] < longest)
 
 
-def _behind(pairs: pd.DataFrame) -> set[tuple[object, ...]]:
-    """Rows after budgets that are not enough: worse than after the largest, or smaller than one that is."""
+def _enough(pairs: pd.DataFrame) -> set[tuple[object, ...]]:
+    """Rows after budgets that are enough: the largest, and those from which on none is told to be worse."""
     part = pairs[_to_longest(pairs)]
     told = _holm(part, [*stats.ENTRY, *MATRIX]) <= LEVEL
-    part = part.assign(told=told & (part["difference"] < 0))
-    part = part.sort_values("share", ascending=False)
+    part = part.assign(told=told & (part["difference"] < 0)).sort_values("share", ascending=False)
     part["told"] = part.groupby([*stats.ENTRY, *MATRIX])["told"].cummax()
-    return set(part.loc[part["told"], [*stats.ENTRY, "share", *MATRIX]].itertuples(index=False, name=None))
+    keys = [*stats.ENTRY, "share", *MATRIX]
+    longest = part.assign(share=part["than"])
+    return {key for rows in (part[~part["told"]], longest) for key in rows[keys].itertuples(index=False, name=None)}

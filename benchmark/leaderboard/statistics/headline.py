@@ -103,9 +103,14 @@ def floors(runs: pd.DataFrame, run: Run) -> dict[str, float]:
     return chance | {str(task): float(value) for task, value in constant.items()}
 
 
+def place(level: str) -> tuple[int, str]:
+    """Where a level stands among others."""
+    return ORDER.index(level) if level in ORDER else len(ORDER), level
+
+
 def _plan(cells: pd.DataFrame, found: Collection[str], run: Run) -> pd.DataFrame:
     """Every row of the leaderboard on every level."""
-    names = [level for level in dict.fromkeys([*ORDER, *cells["level"]]) if level in found]
+    names = sorted({level for level in cells["level"] if level in found}, key=place)
     rows = cells.drop_duplicates([*stats.ENTRY, "fraction", "probe"])[[*stats.ENTRY, "fraction", "probe"]]
     plan = rows.merge(pd.DataFrame({"task": names, "level": names}, dtype=object), how="cross")
     tasks = {level: part["task"].unique() for level, part in cells.groupby("level")}

@@ -74,7 +74,8 @@ def stability(found: Headline, budgets: Mapping[float, pd.DataFrame], run: Run) 
     for probe, fraction in sorted(set(zip(whole["probe"], whole["fraction"], strict=True))):
         floor = headline.floors(whole[whole["probe"] == probe], run)
         at = {share: part[(part["probe"] == probe) & (part["fraction"] == fraction)] for share, part in runs.items()}
-        for level in dict.fromkeys(run.level(task) for task in found.weights.get(probe, {})):
+        named = {run.level(task) for task in found.weights.get(probe, {})}
+        for level in sorted(named, key=headline.place):
             weights = {task: w for task, w in found.weights[probe].items() if run.level(task) == level}
             result.append(_of_level(level, fraction, probe, at, weights, floor, run))
     return result

@@ -34,6 +34,19 @@ def test_the_smallest_budget_that_is_enough_is_found_and_what_pre_training_adds(
     assert not losses
 
 
+def test_of_one_seed_nothing_is_said() -> None:
+    """Neither what it adds, nor which budget is enough; budgets of more seeds are judged without it."""
+    raw = world(planted())
+    alone = raw[raw["seed"] == 0]
+    steps, losses, _ = found(alone)
+    assert {(step.adds, step.enough) for step in steps} == {("missing", False)}
+    assert not losses
+    steps, _, _ = found(raw[(raw["share"] < 1) | ~raw["strategy"].map(RUN.pretext) | (raw["seed"] == 0)])
+    assert {step.adds for step in steps if step.share < 1} == {"first"}
+    assert {step.adds for step in steps if step.share == 1} == {"missing"}
+    assert all(step.enough == (step.share == 0.5) for step in steps), "the largest that can be held against others"
+
+
 def test_a_task_on_which_the_longest_training_is_worse_is_named() -> None:
     fallen = planted()[1.0]["key"]
     fallen[2] -= 0.1
