@@ -59,7 +59,7 @@ def picture_mask(noise: Tensor, share: float, features: Tensor) -> Tensor:
 
 
 def hidden(features: Tensor, mask: Tensor) -> Tensor:
-    """Replace masked pixels by the example's mean, which a convolution cannot tell from a quiet passage's edge."""
+    """Replace masked pixels by the mean of all of the example's, these among them."""
     return torch.where(mask, features.mean(dim=(1, 2), keepdim=True), features)
 
 

@@ -110,7 +110,8 @@ class Against:
         for name, table in found.items():
             crops = table["share"].fillna(1.0).mul(1.0 if main != main else main).map(nominal)
             table = table.assign(share=1.0, crops=crops.mask(table["strategy"].isin(untrained)))
-            same = table["crops"].isna() | table["crops"].isin(_budgets(grid))
+            # of its budgets alone: what was read on the way to one is no training of that length
+            same = table["crops"].isna() | table["crops"].isin(_budgets(grid) & self._budgets())
             same &= table["task"].isin(grid.tasks) & table["fraction"].round(6).isin(fractions)
             same &= table["probe"].isin(grid.probes) & ~table["strategy"].isin(own)
             found[name] = table[same]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +12,10 @@ import yaml
 
 from benchmark import __version__, registry
 from benchmark.bookkeeping import provenance
+from benchmark.bookkeeping.budgets import main_budget
 from benchmark.bookkeeping.sound import Sound
 from benchmark.encoders.exported import called
+from benchmark.leaderboard.record import nominal
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.checkpoints import heard_by_all
 from benchmark.scheduler.planning.keys import ENGINE
@@ -56,6 +59,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
                 "trains": row.pretext,
                 "method": row.cls.info.name,
                 "variants": row.variants(grid),
+                "encoders": list(dict.fromkeys(encoder for encoder, _ in row.checkpoints(grid))),
                 "seeds": len({seed for _, seed in row.checkpoints(grid)}),
                 "seeded": row.brings is None,
                 "draws": grid.draws_of(name),
@@ -148,17 +152,24 @@ def _labels(task: Any) -> list[str]:
 
 
 def _pretrainings(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
-    """Cost and health of each row's pre-training."""
-    found: dict[tuple[str, str, int], dict[str, Any]] = {}
+    """Cost and health of each row's pre-training: of the main budget, where it has that, with the seconds of each."""
+    made = defaultdict[tuple[str, str, int], dict[float, tuple[str, dict[str, Any]]]](dict)
+    scored = defaultdict[tuple[str, str], set[float]](set)
     for job in jobs.values():
         checkpoint = _checkpoint(jobs, job)
         if checkpoint and "budget" in checkpoint.spec and stores.done(checkpoint):
             identity = (job.spec["strategy"], job.spec["encoder"], job.spec["seed"])
-            # of several budgets the last one's, which is the largest
             info = stores.results.manifest("pretrain", checkpoint.key)["info"]
-            lengths = found.get(identity, {}).get("lengths", {}) | {str(info["crops"]): info["seconds"]}
-            found[identity] = {**_pretraining(identity, info), "lengths": lengths, "key": checkpoint.key}
-    return list(found.values())
+            made[identity][nominal(info["crops"])] = checkpoint.key, info
+            if stores.done(job):
+                scored[identity[:2]].add(nominal(info["crops"]))
+    main = main_budget(scored.values() or made.values()) if made else 0.0
+    found = []
+    for identity, budgets in made.items():
+        key, info = budgets[main if main in budgets else max(budgets)]
+        lengths = {str(one["crops"]): one["seconds"] for _, one in budgets.values()}
+        found.append({**_pretraining(identity, info), "lengths": lengths, "key": key})
+    return found
 
 
 def _checkpoint(jobs: dict[str, Job], job: Job) -> Job | None:

@@ -52,7 +52,7 @@ class MFCCChroma(Encoder):
 
 
 def chroma_bank() -> Tensor:
-    """(12, bins): each bin between 100 and 2,000 Hz is given to its nearest pitch class, C = 0."""
+    """(12, bins): each bin between 100 and 2,000 Hz by its distance to each pitch class, C = 0."""
     f = torch.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)
     pitch = 69 + 12 * torch.log2(f.clamp(min=1.0) / 440)
     bank = torch.zeros(12, len(f))

@@ -37,6 +37,8 @@ class StrategyNote(BaseModel):
     options: dict[str, Any] = {}
     #: by encoder, what it is called there, where that is not the paper's method
     variants: dict[str, str] = {}
+    #: on which encoders it was planned
+    encoders: list[str] = []
     #: how many pre-training seeds were planned, and whether another seed would make another encoder
     seeds: int = 0
     seeded: bool | None = None

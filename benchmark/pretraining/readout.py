@@ -27,7 +27,10 @@ def save_encoder(encoder: Encoder, path: Path) -> None:
 
 
 def settle(strategy: Strategy, waves: Waveforms, batch_size: int, seed: int, device: str) -> None:
-    """Settle an untrained encoder's statistics, on the crops that those of a training of this seed are settled on."""
+    """Settle an untrained encoder's statistics, as those of a trained one are, on crops of the same tracks.
+
+    Where in a track a crop begins depends on how many of it a strategy hears, so that the crops are not the same.
+    """
     config = PretrainConfig(crops=1, batch_size=batch_size)  # crops are drawn step by step, whatever the budget
     settle_statistics(strategy.encoder, CropStream(waves, strategy.crops(strategy.config), config, seed), device)
 

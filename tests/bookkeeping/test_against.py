@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import TINY_GRID
+from helpers.budgeted import LEVEL_OF, planted, world
 from helpers.forked import quick
 from helpers.runs import scores_of
 
@@ -105,3 +106,17 @@ def test_no_results_folder_ends_with_2(tmp_path: Path, tiny_run: Path, tiny_grid
         assert done.returncode == 2
         assert why in " ".join(done.stderr.split())
         assert "Traceback" not in done.stderr
+
+
+def test_what_was_read_on_the_way_is_no_training_of_that_length(tmp_path: Path) -> None:
+    """Snapshots at half of another run's only budget are not what a grid with that budget asks for."""
+    scores = world({0.5: planted()[0.5], 1.0: planted()[1.0]}).drop(columns=["draws", "groups"])
+    for name in NAMES:
+        scores.to_parquet(tmp_path / name)
+    asked: dict[str, Any] = {"corpus": "rendered_scores", "size": "tiny", "strategies": ["simclr"], "seeds": [0]}
+    asked |= {"encoders": ["cnn_small"], "name": "b", "tasks": list(LEVEL_OF)}
+    asked |= {"fractions": {0.1: 1}, "probes": ["linear"]}
+    grid = Grid.model_validate({**asked, "pretrain": {"crops": [250_000, 500_000], "schedule": "wsd"}})
+    for lengths, shares in [({"500000": 1.0}, {500_000}), ({"250000": 0.5, "500000": 1.0}, {250_000, 500_000})]:
+        other = Against(tmp_path, {"pretraining": [{"strategy": "s00", "lengths": lengths}]})
+        assert set(other.tables(grid, set())[NAMES[0]]["crops"].dropna()) == shares

@@ -15,6 +15,7 @@ from conftest import command
 from helpers.runs import scores_of
 from pydantic import ValidationError
 
+from benchmark.bookkeeping import record
 from benchmark.bookkeeping.budgets import with_shares
 from benchmark.interfaces import UserError
 from benchmark.leaderboard.record import nominal
@@ -102,6 +103,39 @@ def test_rows_are_compared_after_the_largest_budget_that_all_have() -> None:
     assert with_shares(alone)["share"].tolist() == [1.0] * 3, "of one budget it stays as it is"
     snapshots = table.assign(share=[0.5, 1.0, 0.25, 0.5, 1.0, 1.0])
     assert with_shares(snapshots)["share"].tolist() == snapshots["share"].tolist()
+
+
+def test_of_a_run_that_is_not_through_the_main_budget_is_that_of_most_rows() -> None:
+    rows = [("simclr", 125e3), ("byol", 250e3), ("vicreg", 125e3), ("vicreg", 250e3), ("dino", 250e3)]
+    table = pd.DataFrame(rows, columns=["strategy", "crops"]).assign(encoder="e", share=1.0)
+    assert with_shares(table)["share"].tolist() == [0.5, 1.0, 0.5, 1.0, 1.0]
+
+
+def test_cost_and_health_are_of_the_budget_whose_scores_are_compared() -> None:
+    """byol has no scores after the second budget yet: simclr's record is of the first, and says what both took."""
+    jobs = plan(grid(640, 1280, strategies=["simclr", "byol"]))
+
+    class Made:
+        """All is done but what byol's longest training leads to; a training takes a second for a crop."""
+
+        @property
+        def results(self) -> Made:
+            return self
+
+        def done(self, job: Job) -> bool:
+            return job.kind == "pretrain" or job.spec["strategy"] == "simclr" or "640" in job.name
+
+        def manifest(self, kind: str, key: str) -> dict[str, Any]:
+            crops = jobs[key].spec["budget"]["crops"]
+            return {"info": {"crops": float(crops), "seconds": float(crops), "collapsed": False}}
+
+    trained = record._pretrainings(jobs, Made())  # type: ignore[arg-type]
+    assert [(one["strategy"], one["crops"], one["seconds"]) for one in trained] == [
+        ("simclr", 640, 640),
+        ("byol", 640, 640),
+    ]
+    assert all(one["lengths"] == {"640.0": 640, "1280.0": 1280} for one in trained)
+    assert jobs[trained[0]["key"]].spec["budget"]["crops"] == 640
 
 
 @pytest.mark.long

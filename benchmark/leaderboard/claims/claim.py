@@ -16,7 +16,7 @@ import pandas as pd
 
 from benchmark import registry
 from benchmark.interfaces import Info, UserError
-from benchmark.leaderboard.record import Run
+from benchmark.leaderboard.record import Run, nominal
 from benchmark.leaderboard.statistics.budgets import after_each
 from benchmark.leaderboard.statistics.compare import LEVEL, holm
 from benchmark.leaderboard.statistics.evidence import BOUNDED, NOTHING, TEST, Comparison, Estimate
@@ -28,7 +28,8 @@ UNIT = "of the main metric"
 EXPLANATION = (
     "Each statement below is a finding of one of the papers whose pretext tasks are compared here, tested again on the "
     "scores of this run alone. It is supported if the whole 95% interval of the effect lies on the side that the "
-    "paper claims, contradicted if it lies wholly on the other side, and undecided otherwise. The effect is the mean "
+    "paper claims, of every comparison where there are several; contradicted if one lies on the other side, corrected "
+    "for their number; and undecided otherwise. The effect is the mean "
     "difference on the tasks' main metrics, positive where it is as claimed, between runs that share task, label draw "
     "and pre-training seed; its interval adds up what other test items, seeds and label draws would change. Words for "
     "single tasks are corrected for the number of tests (Holm, 5%), so that an interval beside zero may still read "
@@ -112,14 +113,14 @@ def check_all(scores: pd.DataFrame, run: Run, chosen: Iterable[type[Claim]] = ()
 def check_after(
     scores: pd.DataFrame, run: Run, chosen: Iterable[type[Claim]] = ()
 ) -> dict[str, list[tuple[float, Verdict]]]:
-    """By claim, the verdict after each budget but the main one, with the crops of that; nothing where there is but one.
+    """By claim, the verdict after each budget but the main one, with that in crops; nothing where there is but one.
 
     Corrupted test audio is scored after the main budget alone.
     """
     found: dict[str, list[tuple[float, Verdict]]] = {}
     for share, part in after_each(scores, run).items():
         if share != 1:
-            crops = float(part.loc[part["strategy"].map(run.pretext), "crops"].mean())
+            crops = nominal(float(part.loc[part["strategy"].map(run.pretext), "crops"].mean()))
             for claim, verdict in check_all(part, run, chosen):
                 found.setdefault(claim.info.name, []).append((crops, verdict))
     return found

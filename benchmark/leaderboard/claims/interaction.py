@@ -57,7 +57,8 @@ def best_differs(evidence: Evidence) -> Verdict:
     Rows that are not pre-trained, that heard labels of a task, or that lack a run are left out; the last are named.
     """
     evidence = evidence.at(evidence.most())
-    tasks = sorted(evidence.table["task"].unique())
+    pretext = evidence.table["strategy"].map(evidence.run.pretext).astype(bool)
+    tasks = sorted(evidence.table.loc[pretext, "task"].unique())  # of a run that is not through, baselines have others
     if len(tasks) < 2:
         return untestable(["scores on two tasks"])
     scores, incomplete = _cube(evidence, tasks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from benchmark.leaderboard.statistics.evidence import CROPS, PLACE, Comparison, estimate
+from benchmark.leaderboard.statistics.evidence import CROPS, PLACE, Comparison, estimate, mean_of_all
 
 TEST = (
     "per task and seed, the crops that each needs to the lower of both final scores, read off curves averaged over "
@@ -47,14 +47,10 @@ def faster(table: pd.DataFrame, subject: str, reference: str) -> Comparison | No
 def _curves(table: pd.DataFrame) -> dict[tuple[str, ...], pd.Series]:
     """Score by crops, ascending, of each place and seed; single points are no curve."""
     found = {
-        tuple(map(str, key)): part.groupby(CROPS)["value"].agg(_mean_of_all)
+        tuple(map(str, key)): part.groupby(CROPS)["value"].agg(mean_of_all)
         for key, part in table.groupby([*PLACE, "seed"])
     }
     return {key: curve for key, curve in found.items() if len(curve) > 1}
-
-
-def _mean_of_all(values: pd.Series) -> float:
-    return float(values.mean(skipna=False))
 
 
 def _octaves(subject: pd.Series, reference: pd.Series) -> float:

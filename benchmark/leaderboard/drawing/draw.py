@@ -123,17 +123,6 @@ def _style(i: int) -> Style:
     return Style(f"var(--s{i % len(PALETTE)})", *MARKERS[i % len(MARKERS)], dashes)
 
 
-def names(entries: Sequence[Entry]) -> dict[Entry, str]:
-    """Name each row by its strategy; by encoder and corpus too where several rows share it."""
-    strategies = [entry.strategy for entry in entries]
-    return {
-        entry: entry.strategy
-        if strategies.count(entry.strategy) == 1
-        else f"{entry.strategy} ({', '.join(part for part in entry[1:] if part)})"
-        for entry in entries
-    }
-
-
 def slug(text: str) -> str:
     """Letters, digits and hyphens, different for different texts."""
     plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

@@ -18,7 +18,7 @@ from benchmark.leaderboard.drawing.draw import Drawing, Key, Style
 from benchmark.leaderboard.drawing.terminal import shorten
 from benchmark.leaderboard.record import percent
 from benchmark.leaderboard.statistics import stats
-from benchmark.leaderboard.statistics.tables import Column, Entry, entries_of
+from benchmark.leaderboard.statistics.tables import Column, Entry, entries_of, names_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ def label_efficiency(table: pd.DataFrame, column: Column, probe: str, of_level: 
     part = table[chosen].sort_values("fraction", kind="stable")
     counts = _counts(part)
     entries = entries_of(table)
-    looks, names = draw.styles(entries), draw.names(entries)
+    looks, names = draw.styles(entries), names_of(entries)
     lines = downward(
         [
             _line(Entry(*map(str, entry)), own, counts, looks, names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from benchmark.leaderboard.record import Run
 from benchmark.leaderboard.statistics.headline import Answer, Gain, Headline, answers
 from benchmark.leaderboard.statistics.headline import standings as of_levels
-from benchmark.leaderboard.statistics.tables import Column, Row, Score, Standing, settings, standings
+from benchmark.leaderboard.statistics.tables import Column, Entry, Row, Score, Standing, names_of, settings, standings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -28,6 +29,7 @@ LEGEND = (
     "† one seed: not compared, ‡ trained on these labels; G reliability (below .5, dim: no verdict),\n"
     "Δ the difference that one comparison finds in 80%; ▲ better, ▼ worse, ≈ not told apart"
 )
+NOTHING = "with one seed, one row, or rows that are all alike, nothing can be told apart"
 OF_LEVELS = "Levels: 0 is the constant predictor, 1 perfect, tasks weighted by reliability; all tasks: --by task"
 NO_LEVEL = "Tasks, since no level has a score: that takes constant among the strategies, or a grid's control"
 
@@ -62,23 +64,23 @@ def terminal(table: pd.DataFrame, found: Headline | None, run: Run) -> Renderabl
         found = None
     for shown in [s for s in everything if s.probe == run.first_probe(table["probe"])]:
         parts += [_terminal_table(shown, start) for start in range(0, len(shown.columns), WIDE)]
-        parts += [_said(answer) for answer in answers(shown, found, run)] if found else []
+        names = names_of([row.entry for row in shown.rows])
+        parts += [_said(answer, names) for answer in answers(shown, found, run)] if found else []
     return Group(*parts, Text(LEGEND + more, style="dim"))
 
 
-def _said(answer: Answer) -> Text:
+def _said(answer: Answer, called: Mapping[Entry, str]) -> Text:
     """One level in words."""
     from rich.text import Text
 
     level, size = shorten(answer.column.task, 12), f"Δ {_short(answer.column.detectable)}"
-    names = ", ".join(shorten(entry.strategy, 22) for entry, _ in answer.best)
+    names = ", ".join(shorten(called[entry], 48) for entry, _ in answer.best)
     if answer.best:
         tied = f", {len(answer.tied)} of {answer.among - len(answer.best)} not told apart ({size})" * bool(answer.tied)
         told = ", told apart from all" * (answer.among > len(answer.best))
         text = f"{names}{tied or told}{answer.uncompared}"
     else:
-        known = np.isfinite(answer.column.reliability)
-        text = f"no verdict ({size if known else 'with one seed, or one row, nothing can be told apart'})"
+        text = f"no verdict ({size if np.isfinite(answer.column.reliability) else NOTHING})"
     gains = ", ".join(_gain(gain) for gain in answer.gains) if answer.best else ""
     return Text(f"  {level}: {text}{f'{NEXT}over {gains}' if gains else ''}")
 

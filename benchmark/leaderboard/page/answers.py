@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from benchmark.leaderboard.drawing import draw
 from benchmark.leaderboard.page.report import Panel, Report
 from benchmark.leaderboard.record import percent
 from benchmark.leaderboard.statistics.headline import Answer
-from benchmark.leaderboard.statistics.tables import Entry, Score
+from benchmark.leaderboard.statistics.tables import Entry, Score, names_of
 
 HEAD: tuple[str, ...] = (
     "level",
@@ -37,7 +37,7 @@ def markdown(report: Report) -> str:
 
     Of a grid without pretext tasks nobody leads, and it shows the scores of all rows.
     """
-    names = draw.names(report.entries)
+    names = names_of(report.entries)
     if any(answer.among for panel in report.firsts for answer, _ in panel.answers) or not report.firsts:
         head, cells, explained = HEAD, partial(_leader, names=names), SCALE + LEADING
     else:
@@ -46,7 +46,8 @@ def markdown(report: Report) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for i, column in enumerate(report.firsts[0].levels.columns if report.firsts else ()):
         for panel in report.firsts:
-            lines.append("| " + " | ".join([column.task, percent(panel.levels.fraction), *cells(panel, i)]) + " |")
+            line = [_plain(column.task), percent(panel.levels.fraction), *cells(panel, i)]
+            lines.append("| " + " | ".join(line) + " |")
     return "\n".join([*lines, "", explained]) + "\n"
 
 
@@ -92,5 +93,11 @@ def _listed(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - FEW} more" if len(names) > FEW else shown
 
 
+def _plain(name: str) -> str:
+    """Nothing in it is markup."""
+    return re.sub(r"([\\`*_{}\[\]<>|~])", r"\\\1", name)
+
+
 def _code(name: str) -> str:
-    return f"`{name}`"
+    """In its own letters, whatever they are; a bar would end the cell."""
+    return f"`{name}`" if "`" not in name and "|" not in name else _plain(name)

@@ -1,6 +1,7 @@
 """Convergence: one drawing per task, score against the crops that the encoder had heard when it was read.
 
-The encoders on the way are snapshots of one training, whose learning rate had not come down yet.
+The encoders on the way are snapshots of one training, whose learning rate had not come down yet, or, of several
+budgets, branches of one trunk, each with a fall of its own.
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ from scipy.special import stdtrit
 from benchmark.leaderboard.drawing import draw
 from benchmark.leaderboard.drawing.draw import Drawing, Key, Style
 from benchmark.leaderboard.drawing.figures import READING, Line, downward, frame, name_baselines, paint_lines
-from benchmark.leaderboard.record import Run, percent
+from benchmark.leaderboard.record import UNTRAINED, Run, percent
 from benchmark.leaderboard.statistics import stats
-from benchmark.leaderboard.statistics.tables import Column, Entry, entries_of, standing
+from benchmark.leaderboard.statistics.tables import Column, Entry, entries_of, names_of, standing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: the strategy that is an encoder before any pre-training
-UNTRAINED = "random"
+#: what the points before the last are
+SNAPSHOTS = (
+    "Points before the last are snapshots of the same training, whose learning rate had not come down yet: a training "
+    "of that budget alone may end better."
+)
+WHOLE = "Every point ends a training: one trunk goes on at a constant rate, and each budget has a fall of its own."
 #: one curve
 CURVE = [*stats.ENTRY, "task", "metric"]
 
@@ -41,9 +46,11 @@ def convergence(scores: pd.DataFrame, table: pd.DataFrame, run: Run, fraction: f
     if "share" not in scores:
         return []
     points = _points(scores, fraction, probe)
+    ended = scores["draws"].notna() if "draws" in scores else pd.Series(False, index=scores.index)
+    way = WHOLE if scores.loc[ended & scores["crops"].notna(), "share"].fillna(1.0).nunique() > 1 else SNAPSHOTS
     part = table[(table["fraction"] == fraction) & (table["probe"] == probe)]
     columns = standing(table, run, fraction, probe).columns
-    return [_converging(own, part, column, fraction) for column in columns if len(own := _of(points, column))]
+    return [_converging(own, part, column, fraction, way) for column in columns if len(own := _of(points, column))]
 
 
 def _of(table: pd.DataFrame, column: Column) -> pd.DataFrame:
@@ -82,15 +89,15 @@ def _over_seeds(runs: pd.DataFrame) -> pd.DataFrame:
     return points.assign(half=stdtrit(np.maximum(n - 1, 1), 0.975) * points["spread"] / np.sqrt(n))
 
 
-def _converging(points: pd.DataFrame, part: pd.DataFrame, column: Column, fraction: float) -> Drawing:
+def _converging(points: pd.DataFrame, part: pd.DataFrame, column: Column, fraction: float, way: str) -> Drawing:
     entries = entries_of(part)
-    looks, names = draw.styles(entries), draw.names(entries)
+    looks, names = draw.styles(entries), names_of(entries)
     shares = dict(points.groupby("share")["crops"].median())
     curves = [
         _curve(Entry(*map(str, entry)), own, looks, names) for entry, own in points.groupby(stats.ENTRY, sort=False)
     ]
     ends = [min(shares.values()), max(shares.values())]
-    untrained = _of(part, column).query("strategy == @UNTRAINED")
+    untrained = _of(part[part["strategy"] == UNTRAINED], column)
     floors = [
         Line(Key(looks[entry], names[entry]), ends, [mean, mean], [np.nan, np.nan])
         for entry, mean in zip(entries_of(untrained), untrained["mean"], strict=True)
@@ -109,8 +116,7 @@ def _converging(points: pd.DataFrame, part: pd.DataFrame, column: Column, fracti
     caption = (
         f"{column.metric} at {percent(fraction)} of the labels, {probe} probe, against the crops of 3 s heard in "
         "pre-training (logarithmic axis). Lines are means over seeds and label draws, bands what other seeds would "
-        "change (95%). Points before the last are snapshots of the same training, whose learning rate had not come "
-        f"down yet: a training of that budget alone may end better. Level line: the untrained encoder. {READING}"
+        f"change (95%). {way} Level line: the untrained encoder. {READING}"
     )
     return draw.drawing(
         draw.slug(f"convergence_{column.task}_{probe}"),

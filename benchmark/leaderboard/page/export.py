@@ -21,7 +21,7 @@ from benchmark.leaderboard.page.report import Report, gather
 from benchmark.leaderboard.record import Run, percent
 from benchmark.leaderboard.statistics.matrix import Field, Matrix
 from benchmark.leaderboard.statistics.robustness import Robustness
-from benchmark.leaderboard.statistics.tables import Column, Row, Score, Standing
+from benchmark.leaderboard.statistics.tables import Column, Row, Score, Standing, names_of
 
 #: files that belong to the exporter: those of an earlier export are deleted
 KINDS: tuple[Literal["svg", "pdf"], ...] = ("svg", "pdf")
@@ -117,7 +117,7 @@ MARKS = (
 
 def scores_table(standing: Standing, kind: str) -> Table:
     """A table of scores at one fraction under one probe, of one of the `TITLES`: best in bold, ties marked."""
-    names, ranked = draw.names([row.entry for row in standing.rows]), kind != "other_metrics"
+    names, ranked = names_of([row.entry for row in standing.rows]), kind != "other_metrics"
     title = (
         f"{TITLES[kind]}, {standing.percent} of the labels, {standing.probe} probe: mean ± 95% interval, runs per "
         f"score: {standing.runs}.{MARKS * ranked}"
@@ -146,7 +146,8 @@ def _head(column: Column, ranked: bool) -> str:
 
 
 def _power(column: Column) -> str:
-    known = [("G", column.reliability), (r"$\Delta$", column.detectable)]
+    # rounded down, so that what is below .5, and gives no verdict, never reads .50
+    known = [("G", np.floor(100 * column.reliability) / 100), (r"$\Delta$", column.detectable)]
     return ", ".join(f"{sign} {number:.2f}" for sign, number in known if np.isfinite(number))
 
 
@@ -161,7 +162,7 @@ def _score(score: Score) -> str:
 
 def matrix_table(matrix: Matrix, kind: str) -> Table:
     """Every pair on one task or level: the row's score minus the column's; bold where told apart."""
-    of = draw.names(matrix.entries)
+    of = names_of(matrix.entries)
     names = [of[entry] for entry in matrix.entries]
     values = [[field.difference for field in fields] for fields in matrix.fields]
     frame = pd.DataFrame(values, columns=names)
@@ -185,7 +186,7 @@ def _field(field: Field) -> str:
 
 def robustness_table(shown: Robustness) -> Table:
     """One task's scores under corruptions, by severity."""
-    names = draw.names([row.entry for row in shown.rows])
+    names = names_of([row.entry for row in shown.rows])
     conditions = [f"{name} {severity}" for name, severities in shown.corruptions for severity in severities]
     frame = pd.DataFrame(
         {"strategy": names[row.entry], "clean": row.clean}

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.leaderboard.drawing import draw
 from benchmark.leaderboard.record import Run
-from benchmark.leaderboard.statistics.tables import Entry
+from benchmark.leaderboard.statistics.tables import Entry, names_of
 
 #: columns of the scores that a training on labels leaves, and by which it is one
 LEARNED, TRAINING = "steps", ["strategy", "encoder", "pretrain_corpus", "seed", "task", "fraction", "resample", "probe"]
@@ -58,7 +57,7 @@ def heard(scores: pd.DataFrame, entries: Sequence[Entry], run: Run) -> list[Hear
         entries: the rows, in order.
         run: the run's record.
     """
-    names, lines = draw.names(entries), list[Heard]()
+    names, lines = names_of(entries), list[Heard]()
     labels = _of_labels(scores)
     for entry in entries:
         both = {"pretext task": _of_pretext(run, entry), "labels": labels[_is(labels, entry)]}

@@ -30,7 +30,7 @@ class BudgetPart:
     """One level at one label fraction under one probe.
 
     Attributes:
-        crops: of each budget, as people say it.
+        crops: of each budget, by share, as people say it.
         rows: from the best after the main budget down: scores after each budget (None: it has none), the budget that
             is enough, and the tasks of the level on which its longest training is worse than a shorter one.
     """
@@ -38,7 +38,7 @@ class BudgetPart:
     level: str
     fraction: float
     probe: str
-    crops: list[float]
+    crops: dict[float, float]
     rows: list[tuple[Entry, list[Step | None], Enough | None, list[Loss]]]
     order: Stability
 
@@ -61,18 +61,20 @@ def budget_parts(raw: pd.DataFrame, found: Headline, run: Run) -> list[BudgetPar
         return []
     steps = budgets.steps(budgets.of_levels(found, by_budget, run), budgets.crops_heard(raw), run)
     lost = budgets.losses(budgets.of_tasks(by_budget, run), run)
-    return [_part(order, steps, lost, run) for order in stability(found, by_budget, run)]
+    parts = (_part(order, steps, lost, run) for order in stability(found, by_budget, run))
+    return [part for part in parts if part.rows]
 
 
 def _part(order: Stability, steps: list[Step], lost: list[Loss], run: Run) -> BudgetPart:
     where = (order.level, order.fraction, order.probe)
     own = [step for step in steps if (step.level, step.fraction, step.probe) == where]
     shares = sorted({step.share for step in own})
-    crops = [nominal(mean(step.crops for step in own if step.share == share)) for share in shares]
+    crops = {share: nominal(mean(step.crops for step in own if step.share == share)) for share in shares}
     by_entry = {entry: {s.share: s for s in own if s.entry == entry} for entry in dict.fromkeys(s.entry for s in own)}
-    main = max(share for share in shares if share <= 1)
+    main = max((share for share in shares if share <= 1), default=None)
+    scores = {entry: after[main].mean if main in after else math.nan for entry, after in by_entry.items()}
     rows = []
-    for entry in sorted(by_entry, key=lambda entry: -by_entry[entry][main].mean if main in by_entry[entry] else 0.0):
+    for entry in sorted(by_entry, key=lambda entry: -scores[entry] if math.isfinite(scores[entry]) else math.inf):
         after = by_entry[entry]
         enough = _enough(entry, after.values(), run) if len(after) > 1 else None
         losses = [one for one in lost if (one.entry, run.level(one.task), one.fraction, one.probe) == (entry, *where)]
@@ -100,8 +102,9 @@ def verdict(part: BudgetPart) -> str:
     """Whether the order is stable, and if not, what it was after each budget."""
     if part.order.stable:
         return "stable: between budgets, seeds and halves of the tasks"
-    named = zip(part.crops, part.order.orders.values(), strict=False)
-    return "still moving: " + "; ".join(f"after {crops:,.0f} crops {', '.join(names)}" for crops, names in named)
+    orders = [(part.crops[share], names) for share, names in part.order.orders.items() if share in part.crops]
+    said = "; ".join(f"after {crops:,.0f} crops {', '.join(names)}" for crops, names in orders)
+    return f"{'still moving' if part.order.moving else 'not known'}: {said}"
 
 
 def frame(parts: list[BudgetPart], run: Run) -> pd.DataFrame:

@@ -55,6 +55,8 @@ def write(folder: Path, report: Report) -> Path:
         found["budgets.csv"] = how_much.frame(report.budgets, report.run)
     if report.pairs is not None:
         found["pairs.csv"] = _all_pairs(report.pairs, report.headline.pairs, report.run)
+    for name in {"budgets.csv", "pairs.csv"} - set(found):
+        (folder / name).unlink(missing_ok=True)
     for name, table in found.items():
         with replacing(folder / name) as draft:
             table.to_csv(draft, index=False, lineterminator="\n", encoding="utf-8", float_format="%.6g")
@@ -81,6 +83,7 @@ def render(report: Report) -> str:
     main = report.table[report.table["main"]]
     return _template().render(
         report=report,
+        names=tables.names_of(report.entries),
         run=report.run,
         palette=draw.PALETTE,
         always=draw.GREY,

@@ -23,7 +23,8 @@ class Needed:
     """Labeled tracks that a reference needs for a score: infinite where no share of the labels was enough.
 
     Attributes:
-        low: the fewest that the 95 % intervals of both scores leave possible; `high`, the most.
+        low: the fewest that the 95 % intervals of both scores leave possible; `high`, the most; NaN where an interval
+            is unknown.
         least: the fewest labels that the reference was given: where `number` is that, fewer may do.
     """
 
@@ -43,6 +44,7 @@ class Needed:
         if self.never:
             return "\N{EM DASH}" if not np.isfinite(self.low) else f"\N{EM DASH} (from {self.low:,.0f})"
         ends = f"{self.low:,.0f}\N{EN DASH}{f'{self.high:,.0f}' if np.isfinite(self.high) else '∞'}"
+        ends = "?" if np.isnan(self.low) else ends
         return f"{'≤' if self.number <= self.least else ''}{self.number:,.0f} ({ends})"
 
 
@@ -75,9 +77,10 @@ def needed(n: Floats, score: Floats, half: Floats, goal: float, about: float) ->
     from scipy.optimize import isotonic_regression
 
     curve = isotonic_regression(score).x
-    margin = np.hypot(np.nan_to_num(half), np.nan_to_num(about))
+    margin = np.hypot(half, about)
     ends = [_crossing(n, np.maximum.accumulate(line), goal) for line in (curve + margin, curve, curve - margin)]
-    return Needed(ends[1], ends[0], ends[2], float(n[0]))
+    low, high = (ends[0], ends[2]) if np.isfinite(margin).all() else (np.nan, np.nan)
+    return Needed(ends[1], low, high, float(n[0]))
 
 
 def _crossing(n: Floats, rising: Floats, goal: float) -> float:

@@ -20,7 +20,7 @@ from benchmark.leaderboard.drawing.terminal import shorten
 from benchmark.leaderboard.page.convergence import convergence
 from benchmark.leaderboard.record import Pretraining, Run, percent
 from benchmark.leaderboard.statistics.headline import FLOOR, Headline
-from benchmark.leaderboard.statistics.tables import Entry, entries_of
+from benchmark.leaderboard.statistics.tables import Entry, entries_of, names_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,7 +114,7 @@ def pareto(level: str, cells: pd.DataFrame, run: Run, fraction: float, probe: st
 def _priced(cells: pd.DataFrame, run: Run) -> list[Priced]:
     """All strategies with a score, best first; the constant predictor, which is 0 on this scale, left out."""
     entries = entries_of(cells)
-    looks, names = draw.styles(entries), draw.names(entries)
+    looks, names = draw.styles(entries), names_of(entries)
     found = []
     for entry, mean in zip(entries, cells["mean"], strict=True):
         cost = {name: _cost(run, entry, name) for name in ("seconds", "crops", "peak_mb")}

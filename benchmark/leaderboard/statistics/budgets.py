@@ -77,7 +77,7 @@ def runs_by_budget(raw: pd.DataFrame, run: Run) -> dict[float, pd.DataFrame]:
 
 def after_each(raw: pd.DataFrame, run: Run) -> dict[float, pd.DataFrame]:
     """The raw tables behind `runs_by_budget`: each as if it were all that has run."""
-    if "share" not in raw:
+    if not {"share", "draws"} <= set(raw):
         return {}
     clean = raw[raw["severity"].fillna(0) == 0] if "severity" in raw else raw
     trained, share = clean["strategy"].map(run.pretext), clean["share"].fillna(1.0)

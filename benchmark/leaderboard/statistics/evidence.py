@@ -207,12 +207,13 @@ def differences(table: pd.DataFrame, subject: str, reference: str) -> pd.DataFra
     )
     keys = [*PLACE, *RUN]
     # A run that is not a number must not vanish in the mean over corruptions.
-    means = pairs.groupby(keys, as_index=False)[["difference", "stderr"]].agg(_mean_of_all)
+    means = pairs.groupby(keys, as_index=False)[["difference", "stderr"]].agg(mean_of_all)
     single = pairs.loc[~pairs.duplicated(keys, keep=False), [*keys, "draws", "groups"]]
     return means.merge(single, on=keys, how="left")
 
 
-def _mean_of_all(values: pd.Series) -> float:
+def mean_of_all(values: pd.Series) -> float:
+    """NaN where one of them is."""
     return float(values.mean(skipna=False))
 
 

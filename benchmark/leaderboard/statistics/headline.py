@@ -97,10 +97,11 @@ def headline(scores: pd.DataFrame, cells: pd.DataFrame, run: Run) -> Headline:
 
 
 def floors(runs: pd.DataFrame, run: Run) -> dict[str, float]:
-    """By task, what the constant predictor scores, or else chance, as a control found it."""
+    """By task, what the constant predictor scores, or else chance, as a control found it; below a perfect score."""
     chance = {c.task: c.chance for c in run.control if c.chance is not None and np.isfinite(c.chance)}
     constant = runs[runs["strategy"] == FLOOR].groupby("task")["value"].mean().dropna()
-    return chance | {str(task): float(value) for task, value in constant.items()}
+    found = chance | {str(task): float(value) for task, value in constant.items()}
+    return {task: value for task, value in found.items() if (value < 1 if run.up.get(task, True) else value > 0)}
 
 
 def place(level: str) -> tuple[int, str]:

@@ -55,8 +55,17 @@ class Stability:
     @property
     def stable(self) -> bool:
         """Whether the last two budgets, the seeds and the halves all say so."""
+        return all(tau.agrees for tau in self._asked)
+
+    @property
+    def moving(self) -> bool:
+        """Whether one of them says otherwise; with neither, it is not known."""
+        return any(not (tau.agrees or np.isnan(tau.value)) for tau in self._asked)
+
+    @property
+    def _asked(self) -> list[Tau]:
         last = self.budgets[max(self.budgets)] if self.budgets else Tau(np.nan, np.nan, np.nan)
-        return last.agrees and self.seeds.agrees and self.halves.agrees
+        return [last, self.seeds, self.halves]
 
 
 def stability(found: Headline, budgets: Mapping[float, pd.DataFrame], run: Run) -> list[Stability]:

@@ -223,7 +223,7 @@ def _plan(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     seen = {task: sorted(part.unique()) for task, part in _seen(table)}
     tasks = _union(run.tasks, sorted(seen))
     metrics = {task: _metrics(run.task(task).metric, seen.get(task, [])) for task in tasks}
-    planned = itertools.product(run.fractions, run.probes)
+    planned = itertools.product([round(fraction, 6) for fraction in run.fractions], run.probes)
     seen_at = _union(planned, table[["fraction", "probe"]].itertuples(index=False, name=None))
     rows = [
         {
@@ -251,10 +251,27 @@ def _metrics(main: str, seen: list[str]) -> list[str]:
 
 def _entries(table: pd.DataFrame, run: Run) -> list[Entry]:
     seen = sorted(Entry(*row) for row in set(table[stats.ENTRY].itertuples(index=False, name=None)))
-    scored = {entry.strategy for entry in seen}
-    unseen = [Entry(name, "", "") for name in run.strategies if name not in scored]
+    scored = {entry.strategy: entry.pretrain_corpus for entry in seen}
+    there = {(entry.strategy, entry.encoder) for entry in seen}
+    unseen = [
+        Entry(name, encoder, scored.get(name, ""))
+        for name, note in run.strategies.items()
+        for encoder in (note.encoders if name in scored else note.encoders or [""])
+        if (name, encoder) not in there
+    ]
     order = {name: i for i, name in enumerate(run.strategies)}
     return sorted([*seen, *unseen], key=lambda entry: order.get(entry.strategy, len(order)))
+
+
+def names_of(entries: Sequence[Entry]) -> dict[Entry, str]:
+    """Name each row by its strategy; by encoder and corpus too where several rows share it."""
+    strategies = [entry.strategy for entry in entries]
+    return {
+        entry: entry.strategy
+        if strategies.count(entry.strategy) == 1
+        else f"{entry.strategy} ({', '.join(part for part in entry[1:] if part)})"
+        for entry in entries
+    }
 
 
 def _union(first: Iterable[Any], then: Iterable[Any]) -> list[Any]:

@@ -150,3 +150,15 @@ def test_without_a_pretext_task_the_answer_is_every_rows_score(tmp_path):
         assert mfcc == pytest.approx((0.4 + 0.05 * grown - 0.2) / 0.8, abs=6e-4), level
         assert random == pytest.approx((0.3 + 0.03 * grown - 0.2) / 0.8, abs=6e-4), level
         assert constant == pytest.approx(0, abs=6e-4)
+
+
+def test_a_level_of_any_name_stays_in_its_cell(tmp_path):
+    record = planted.run(list(planted.LEVELS))
+    for note in record["tasks"].values():
+        note["level"] = "a|b<script>"
+    export.build(planted.write(tmp_path, planted.scores(), record))
+    text = (tmp_path / "export" / "answers.md").read_text()
+    head, _, *rows = text.split("\n\n")[0].split("\n")
+    assert len(rows) == len(planted.N_TRAIN)
+    assert all(row.startswith(r"| a\|b\<script\> |") for row in rows)
+    assert {len(row.replace(r"\|", "").split("|")) for row in rows} == {len(head.split("|"))}

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from helpers.budgeted import RUN, SHARES, planted, world
+from helpers.budgeted import LEVEL_OF, RUN, SHARES, planted, world
 
 from benchmark.interfaces import Info
 from benchmark.leaderboard.claims.claim import Claim, Verdict, check_after, check_all, frame_after
@@ -71,3 +71,38 @@ def test_one_budget_is_not_asked_about(tmp_path: Path) -> None:
     raw = world(planted())
     assert "How much pre-training?" not in built(tmp_path, raw[raw["share"] == 1])
     assert not (tmp_path / "budgets.csv").exists()
+
+
+def test_a_level_that_only_baselines_have_is_left_out(tmp_path: Path) -> None:
+    """A run that is not through: its pretext tasks have no tempo, beat and metre yet."""
+    raw = world(planted())
+    text = built(tmp_path, raw[~raw["strategy"].map(RUN.pretext) | (raw["task"].map(LEVEL_OF) == "pitch")])
+    section = text[text.index('id="budgets"') : text.index('id="tasks"')]
+    assert "pitch</bdi>, 10% of the labels" in section
+    assert "time</bdi>, 10% of the labels" not in section
+
+
+def test_each_tau_stands_beside_its_own_budget(tmp_path: Path) -> None:
+    """Nothing has been read on time after the smallest budget."""
+    raw = world(planted())
+    text = built(tmp_path, raw[(raw["share"] != 0.25) | (raw["task"].map(LEVEL_OF) == "pitch")])
+    section = text[text.index('id="budgets"') : text.index('id="tasks"')]
+    time = section[section.index("time</bdi>, 10%") :]
+    assert "250,000 crops with the most 0." in time or "250,000 crops with the most 1." in time
+    assert "125,000 crops with the most" not in time
+    assert "500,000 crops with the most" not in section
+
+
+def test_of_one_seed_nobody_knows_whether_the_order_holds(tmp_path: Path) -> None:
+    raw = world(planted())
+    section = built(tmp_path, raw[raw["seed"] == 0])
+    assert section.count("whether the order is stable is not known") == 2
+    assert "the order is still moving" not in section
+
+
+def test_scores_without_draws_have_a_page(tmp_path: Path) -> None:
+    built(tmp_path, world(planted()))
+    (tmp_path / "draws.parquet").unlink()
+    assert "How much pre-training?" not in html.build(tmp_path).read_text()
+    assert not (tmp_path / "budgets.csv").exists(), "nor what an earlier page had"
+    assert not (tmp_path / "pairs.csv").exists()

@@ -40,6 +40,12 @@ def test_never_is_a_dash_and_nothing_is_extrapolated():
     assert needs(0.1).text == "≤10 (10\N{EN DASH}10)"
 
 
+def test_an_unknown_interval_is_said():
+    """Not taken for none."""
+    assert needs(0.5, half=np.nan).text == needs(0.5, about=np.nan).text == "316 (?)"
+    assert needs(0.61, about=np.nan).text == "—"
+
+
 def test_a_dip_is_no_second_crossing():
     """Pooled: .5 and .3 are .4 twice, so .4 is reached with 10 labels, and .45 beyond 100."""
     assert needs(0.4, score=[0.5, 0.3, 0.6]).number == 10

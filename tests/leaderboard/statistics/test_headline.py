@@ -51,6 +51,15 @@ def test_a_row_that_is_better_on_pitch_alone_leads_pitch_and_nothing_else():
     assert leaders(found["style"]) == [], "all equal"
 
 
+def test_a_task_without_room_takes_no_part_in_its_level():
+    """Its scores are percent: its floor lies above the perfect score that the scale ends at."""
+    scores = world({"key": 0.06, "chord": 0.06})
+    percent = scores.assign(value=scores["value"].where(scores["task"] != "key", 100 * scores["value"]))
+    found = headline.headline(percent, tables.cells(percent, RECORD), RECORD)
+    assert {task for task, weight in found.weights["linear"].items() if weight > 0} == set(LEVEL_OF) - {"key"}
+    assert leaders(answered(percent)["pitch"]) == ["s03"], "by chord alone"
+
+
 def test_a_row_of_one_seed_among_rows_of_three_is_not_compared_and_takes_no_place_from_others():
     """However far it is ahead, or behind: who leads and who is told apart is what it would be without it."""
     scores = world({"key": 0.06, "chord": 0.06})

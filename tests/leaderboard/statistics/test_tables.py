@@ -229,3 +229,26 @@ def test_a_row_with_fewer_seeds_and_draws_lacks_nothing() -> None:
     )
     assert [run.planned_runs("simclr", fraction) for fraction in (0.1, 1.0)] == [15, 3]
     assert [run.planned_runs("supervised", fraction) for fraction in (0.1, 1.0)] == [4, 2]
+
+
+def test_a_planned_third_is_the_scored_one() -> None:
+    thirds = {0.01: 1 / 3, 0.1: 2 / 3, 1.0: 1.0}
+    record = {**planted.run(list(planted.LEVELS)), "fractions": list(thirds.values())}
+    scores = stats.prepare(planted.scores().assign(fraction=lambda table: table["fraction"].map(thirds)))
+    table = tables.cells(scores, Run.model_validate(record))
+    assert sorted(set(table["fraction"])) == [0.333333, 0.666667, 1.0]
+    assert (table["status"] != "missing").all()
+
+
+def test_an_encoder_that_was_planned_and_never_read_is_missing() -> None:
+    record = planted.run(list(planted.LEVELS))
+    record["strategies"]["simclr"]["encoders"] = ["cnn_small", "vit"]
+    table = tables.cells(planted.scores(), Run.model_validate(record)).query("strategy == 'simclr'")
+    assert table.groupby("encoder")["status"].agg(set).to_dict() == {"cnn_small": {"scored"}, "vit": {"missing"}}
+
+
+def test_rows_of_several_encoders_are_told_apart_by_name() -> None:
+    scores = planted.scores()
+    other = scores[scores["strategy"] == "simclr"].assign(encoder="vit", value=lambda table: table["value"] + 0.1)
+    text = shown(pd.concat([scores, other]), planted.run(list(planted.LEVELS)), width=140)
+    assert "simclr (vit" in text
