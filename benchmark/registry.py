@@ -11,12 +11,15 @@ import os
 import re
 import sys
 import unicodedata
+from collections.abc import Mapping
 from functools import cached_property
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
 
 from benchmark.interfaces import Corpus, Executor, Task, UserError, one_line
 from benchmark.plugin_code import PACKAGES, code_hash, spec_of
@@ -152,6 +155,18 @@ def unknown(axis: str, name: str, names: list[str]) -> UserError:
     return UserError(f"unknown name {name!r} among the {axis}; {' '.join(hints)}{listed}")
 
 
+def said(error: Mapping[str, Any], model: type[BaseModel]) -> str:
+    """One of the errors that pydantic found in options of `model`, in words: of an unknown one, which there are."""
+    if error["type"] != "extra_forbidden":
+        return str(error["msg"]).removeprefix("Value error, ")
+    for step in error["loc"][:-1]:
+        inner = model.model_fields[step].annotation if step in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return str(error["msg"])
+        model = inner
+    return str(unknown("options", str(error["loc"][-1]), sorted(model.model_fields)))
+
+
 def load_plugins(paths: list[Path]) -> None:
     """Register what single files define: `--plugin FILE`, for a first trial before packaging.
 
@@ -250,8 +265,8 @@ def _classes_of(plugin: str) -> list[Any]:
         classes: list[Any] = loaders[kind].load()(plugin if named else path.parent if kind == "sound" else path)
     except UserError:
         raise
-    except Exception as error:
-        raise UserError(f"--plugin {plugin} cannot be loaded: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise UserError(f"--plugin {plugin} cannot be loaded: {one_line(error)}") from error
     # a module that holds them, so that their entries are found by name like all others
     module = ModuleType("plugin_" + hashlib.sha256(plugin.encode()).hexdigest()[:16])
     for cls in classes:

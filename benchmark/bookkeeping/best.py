@@ -29,7 +29,7 @@ def best_checkpoints(folder: Path, store: Store, room: float) -> list[str]:
     """
     run, fits = load_run(folder), list[str]()
     keys = {(job.strategy, job.encoder, job.seed): job.key for job in run.pretraining}
-    if not all(keys.values()):
+    if not (keys and all(keys.values())):
         raise UserError(f"{folder}/run.json does not name the checkpoints: run the grid again, which rewrites it")
     for name in _best_first(folder):
         size = _size(store, keys[name]) if name in keys and keys[name] not in fits else None

@@ -36,12 +36,15 @@ def export(
 ) -> None:
     """Write a row's encoder: weights, configuration, model card; 'benchmark.load_encoder(DIR)' loads it."""
     registry.load_plugins(plugin or [])
+    from benchmark.encoders.exported import about_of
     from benchmark.pretrained.choose import choose
     from benchmark.pretrained.export import export as write
 
     chosen = choose(results, row, encoder, seed, crops)
     files = write(chosen, to, half, format_.value)
-    heard = f"{chosen.crops:,.0f} crops of {chosen.corpus}" if chosen.crops else "no crops"
-    typer.echo(f"{row} on {chosen.encoder}, seed {chosen.seed} of {', '.join(map(str, chosen.seeds))}, heard {heard}")
+    about = about_of(to)[1]
+    heard = f"{about.crops:,.0f} crops of {about.corpus}" if about.crops else "no crops"
+    among = f" of {', '.join(map(str, chosen.seeds))}" if len(chosen.seeds) > 1 else ""
+    typer.echo(f"{row} on {about.encoder}, seed {about.seed}{among}, heard {heard}")
     for path in files:
         typer.echo(str(path))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shlex
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -53,7 +54,7 @@ Executor = Annotated[str, typer.Option(help="Where jobs run.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=4096, help="Jobs at once; by default one per GPU or core.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads per job.")]
 Names = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="Comma-separated names; by default the grid's. What it does not list is added, with default options."
     ),
@@ -68,7 +69,7 @@ Plugins = Annotated[
 Out = Annotated[Path | None, typer.Option("--out", help="Results folder; by default results/<grid>.")]
 GridName = Annotated[str, typer.Option("--grid", help="A grid's name, or the path of a YAML file.")]
 Budget = Annotated[float, typer.Option(min=1e-9, help="Multiplies the crops that pre-training hears.")]
-Numbers = Annotated[str, typer.Option(help="Comma-separated numbers; by default the grid's.")]
+Numbers = Annotated[str | None, typer.Option(help="Comma-separated numbers; by default the grid's.")]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=C", help="Replaces a value of the grid, such as pretrain.batch_size=128."),
@@ -144,21 +145,50 @@ def corpus_named(text: str) -> str:
     return f"folder-{name_of(folder.name)}"
 
 
-def numbers(text: str, option: str, kind: type[float]) -> list[Any]:
-    """`0.01, 1` to its numbers.
+def numbers(text: str | None, option: str, kind: type[float]) -> list[Any]:
+    """`0.01, 1` to its numbers, or none where the option is not given.
 
     Raises:
-        UserError: something among them is none.
+        UserError: something among them is no finite number, or it names none.
     """
     try:
-        return [kind(item) for item in split_names(text)]
+        found = [kind(item) for item in some(text, option)]
     except ValueError as error:
         raise UserError(f"{option} {text}: {error}") from error
+    if not all(map(math.isfinite, found)):
+        raise UserError(f"{option} {text}: give finite numbers")
+    return found
 
 
 def split_names(names: str) -> list[str]:
     """`a, b` to its names."""
     return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def some(names: str | None, option: str) -> list[str]:
+    """`a, b` to its names, or none where the option is not given.
+
+    Raises:
+        UserError: it names nothing, as an empty variable of a shell does, or one name twice.
+    """
+    found = split_names(names or "")
+    if names is not None and not found:
+        raise UserError(f"{option} '{names}': names nothing; leave it out for all")
+    if twice := [name for name in dict.fromkeys(found) if found.count(name) > 1]:
+        raise UserError(f"{option}: {twice[0]!r} is listed twice")
+    return found
+
+
+def check_used(values: Mapping[str, Any], rows: Sequence[str]) -> None:
+    """Make sure that no option is set of a row that a run leaves out.
+
+    Raises:
+        UserError: one is.
+    """
+    for path in values:
+        axis, _, rest = path.partition(".")
+        if rows and axis == "strategies" and rest and (row := rest.split(".")[0]) not in rows:
+            raise UserError(f"--set {path}: {row} is not among --strategies {','.join(rows)}")
 
 
 def data_folder(data_dir: Path | None) -> Path:

@@ -16,7 +16,6 @@ from benchmark.cli.options import (
     AllowMissing,
     Data,
     Executor,
-    Out,
     StoreFolder,
     Threads,
     Workers,
@@ -58,7 +57,9 @@ def recommend(
         typer.Option(min=0.0, max=1.0, help="A score to say the number of labels for; by default the next round one."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    out: Out = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Results folder; by default results/recommend-<table>.")
+    ] = None,
     data_dir: Data = None,
     store_dir: StoreFolder = None,
     executor: Executor = "local",
@@ -70,7 +71,7 @@ def recommend(
     registry.executors.describe(executor)
     table = _table(what)
     registry.load_plugins([table.path])
-    chosen = _chosen(table, split_names(labels))
+    chosen = _chosen(table, list(dict.fromkeys(split_names(labels))))
     from benchmark.cli.describe.table import lines_of, told_of
 
     told = told_of(table, headers=True)
@@ -179,13 +180,16 @@ def _question(
     """What is to be compared, on which labels.
 
     Raises:
-        UserError: an encoder or contestant is not there.
+        UserError: an encoder or contestant is not there, or a contestant brings no weights.
     """
     from benchmark.encoders.contestants.hf import PREFIX
     from benchmark.recommend.question import contestants as installed
     from benchmark.recommend.question import question
 
-    named = [] if contestants == "none" else split_names(contestants)
+    named = [] if contestants in ("none", "installed") else split_names(contestants)
+    kinds = {name: registry.strategies.get(name) for name in named}
+    if trained := [name for name, kind in kinds.items() if kind.trains or kind.supervised]:
+        raise UserError(f"--contestants {', '.join(trained)}: brings no weights, and nothing is trained here")
     others = installed() if contestants == "installed" else named
     hub = [name for name in encoders if name.startswith(PREFIX)]
     before = set(registry.strategies.names())

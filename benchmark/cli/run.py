@@ -42,6 +42,7 @@ from benchmark.cli.options import (
     Threads,
     TimeLimit,
     Workers,
+    check_used,
     corpora_of,
     corpus_named,
     data_folder,
@@ -50,7 +51,7 @@ from benchmark.cli.options import (
     print_warnings,
     published,
     set_home,
-    split_names,
+    some,
     stoppable,
     warn_of,
 )
@@ -68,10 +69,10 @@ def run(
     out: Out = None,
     data_dir: Data = None,
     store_dir: StoreFolder = None,
-    strategies: Names = "",
-    tasks: Names = "",
-    fractions: Numbers = "",
-    seeds: Numbers = "",
+    strategies: Names = None,
+    tasks: Names = None,
+    fractions: Numbers = None,
+    seeds: Numbers = None,
     changes: Set = None,
     only: Only = None,
     exclude: Exclude = None,
@@ -111,16 +112,18 @@ def run(
         os.environ[DETERMINISTIC] = "1"  # workers inherit it
     if plugin:
         registry.load_plugins(plugin)
+    rows = some(strategies, "--strategies")
     values = dict(grids.change(text) for text in changes or [])
+    check_used(values, rows)
     values |= {"protocol": protocol} if protocol else {}
     values |= {"allow_missing": True} if allow_missing else {}
     values |= {"corruptions": all_corruptions()} if corruptions else {}
-    values |= {"seeds": numbers(seeds, "--seeds", int)} if seeds else {}
+    values |= {"seeds": numbers(seeds, "--seeds", int)} if seeds is not None else {}
     values |= grids.elsewhere(grids.load(grid, values), corpus_named(corpus)) if corpus else {}
     chosen = grids.narrow(
         grids.load(grid, values),
-        split_names(strategies),
-        split_names(tasks),
+        rows,
+        some(tasks, "--tasks"),
         numbers(fractions, "--fractions", float),
         budget,
     )

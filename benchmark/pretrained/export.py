@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from benchmark import __version__, registry
-from benchmark.encoders.exported import CARD, CONFIG, SCRIPT, WEIGHTS, About, read_about
+from benchmark.encoders.exported import CARD, CONFIG, SCRIPT, WEIGHTS, About, about_of, read_about
 from benchmark.files import replacing
 from benchmark.interfaces import UserError
 from benchmark.modules import Encoder
@@ -102,6 +102,8 @@ def _halved(x: Tensor) -> Tensor:
 
 def _about(chosen: Chosen, encoder: Encoder, sha256: str, half: bool) -> About:
     spec, heard = chosen.manifest["spec"], chosen.manifest["info"].get("crops")
+    # weights that came from an export, and were not trained on, are still what that says of them
+    first = about_of(spec["export"])[1] if "export" in spec and not heard else None
     names = [part.split("/")[0] for part in chosen.corpus.split(" + ")]
     known = {name: registry.corpora.get(name).licence for name in names if name in registry.corpora.names()}
     return About(
@@ -114,11 +116,11 @@ def _about(chosen: Chosen, encoder: Encoder, sha256: str, half: bool) -> About:
         embedding_dim=encoder.embedding_dim,
         frame_rate=encoder.frame_rate,
         row=chosen.row,
-        strategy=spec["strategy"],
-        options=spec["options"],
-        seed=chosen.seed,
-        crops=heard,
-        corpus=chosen.corpus,
+        strategy=first.strategy if first else spec["strategy"],
+        options=first.options if first else spec["options"],
+        seed=first.seed if first else chosen.seed,
+        crops=first.crops if first else heard,
+        corpus=first.corpus if first else chosen.corpus,
         licences=known,
         labels=chosen.run.labels_of(chosen.row),
         key=chosen.key,

@@ -31,6 +31,8 @@ _ALIKE = {
 }
 #: in place of a device: what is written is the same everywhere
 _ANY = "any"
+#: crops that a training takes no longer for than for fewer: it has to begin, and to end
+STARTING = 1000.0
 #: seconds between two writes of the file
 _EVERY = 30.0
 
@@ -139,4 +141,5 @@ def _way(job: Job) -> str:
 def _amount(job: Job) -> float:
     """What a job's cost grows with."""
     budget = job.spec.get("budget")
-    return float(job.spec.get("hears", budget["crops"] * job.spec.get("share", 1))) if budget else 1.0
+    heard = float(job.spec.get("hears", budget["crops"] * job.spec.get("share", 1))) if budget else 1.0
+    return max(heard, STARTING) if budget else heard

@@ -54,7 +54,7 @@ def load(name: str, changes: Mapping[str, Any] | None = None) -> Grid:
     try:
         return Grid.model_validate(raw)
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        lines = [f"  {'.'.join(map(str, e['loc'])) or 'grid'}: {registry.said(e, Grid)}" for e in error.errors()]
         raise UserError(f"{name}: the grid is malformed\n" + "\n".join(lines)) from error
 
 
@@ -79,9 +79,19 @@ def _raw(name: str) -> dict[str, Any]:
     return {**raw, "name": f"{raw.get('name')}-{variant}", **other}
 
 
+class _Once(yaml.SafeLoader):
+    """A key that is there twice is a mistake: of two values, YAML takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
+            raise ValueError(f"{twice[0]!r} is there twice{node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
 def _yaml(name: str) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(text_of(name))
+        raw = yaml.load(text_of(name), _Once)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates, numbers, bytes that are none
         raise UserError(f"{name}: not valid YAML: {error}") from error
     if not isinstance(raw, dict):
@@ -154,7 +164,7 @@ def narrow(
     try:
         return Grid.model_validate(raw)
     except ValidationError as error:
-        raise UserError("; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())) from error
+        raise UserError("; ".join(registry.said(e, Grid) for e in error.errors())) from error
 
 
 def elsewhere(grid: Grid, corpus: str) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Outlook:
             count = Counter(states[job.key] for job in own)
             todo = [job for job in own if job.key in self.todo]
             cost, unknown = self.timings.total(todo)
-            seconds = None if todo and unknown == len(todo) else cost.seconds
+            seconds = None if todo and unknown == len(not_carried(todo)) else cost.seconds
             first = (todo or own)[0].name
             found.append(Kind(name, count["to do"], count["done"], count["not needed"], first, seconds))
         return found

@@ -123,6 +123,7 @@ def test_a_full_disk_while_rendering_loses_nothing(tiny_run: Path, data_dir: Pat
         (("size: tiny", "size: tinny"), "did you mean 'tiny'"),
         (("corpus: rendered", "corpus: {rendered"), "not valid YAML"),
         (("[constant, random", "{constant: {tau: 1}} #"), "tau"),
+        (("name: tiny", "name: tiny\nname: twice"), "'name' is there twice"),
     ],
 )
 def test_a_users_mistake_is_named(change: tuple[str, str], message: str, tmp_path: Path) -> None:
@@ -132,6 +133,34 @@ def test_a_users_mistake_is_named(change: tuple[str, str], message: str, tmp_pat
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--set", "strategies.simclr.temprature=0.2"], "did you mean 'temperature'?"),
+        (["--set", "pretrain.batchsize=2"], "did you mean 'batch_size'?"),
+        (["--set", "pretrain.crops=[1, 2]"], "grid: several budgets"),
+        (["--strategies", ""], "--strategies '': names nothing"),
+        (["--tasks", ","], "--tasks ',': names nothing"),
+        (["--seeds", ""], "--seeds '': names nothing"),
+        (["--strategies", "byol,byol"], "'byol' is listed twice"),
+        (["--strategies", "byol", "--set", "strategies.simclr.temperature=1"], "simclr is not among --strategies byol"),
+        (["--fractions", "nan"], "--fractions nan: give finite numbers"),
+    ],
+)
+def test_an_option_that_says_nothing_is_named(args: list[str], message: str, tmp_path: Path) -> None:
+    done = quick("plan", *args, "--data-dir", str(tmp_path / "d"), "--out", str(tmp_path / "o"))
+    assert done.returncode == 2, done.stdout
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_plugin_that_ends_python_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit()\n")
+    done = quick("plan", "--plugin", str(tmp_path / "ends.py"), "--data-dir", str(tmp_path / "d"))
+    assert done.returncode == 2
+    assert "ends cannot be loaded: SystemExit" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize("verb", ["plan", "run"])

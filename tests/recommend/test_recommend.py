@@ -104,6 +104,7 @@ def _bad(folder: Path) -> dict[str, tuple[list[str], str]]:
         "no number": ([str(folder / "cells.csv")], "line 2: value:number 'high' is not a number"),
         "no label": ([str(folder / "fine.csv"), "--labels", "gerne"], "did you mean 'genre'"),
         "no export": ([str(folder / "fine.csv"), "--encoders", str(folder / "flat")], "lacks config.json"),
+        "no weights": ([str(folder / "fine.csv"), "--contestants", "simclr"], "simclr: brings no weights"),
         "no folder": ([str(folder / "fine.csv"), "--encoders", "simclrr"], "there is no such folder"),
         "no executor": ([str(folder / "fine.csv"), "--executor", "cloud"], "unknown name 'cloud'"),
         "no goal": ([str(folder / "fine.csv"), "--goal", "80"], "--goal"),

@@ -33,6 +33,14 @@ def test_training_costs_by_the_crop_and_all_else_by_the_job(tmp_path):
     assert read.of(job("probe", task="key")).seconds == 3.0
 
 
+def test_a_trial_of_a_few_crops_does_not_make_trainings_dear(tmp_path):
+    """What it took was to begin and to end; at five seconds a crop 125,000 of them would be a week."""
+    timings = Timings(tmp_path / "timings.json", "cpu")
+    timings.add(pretraining("byol", 1), record(5.0))
+    assert timings.of(pretraining("byol", 1)).seconds == 5.0
+    assert timings.of(pretraining("byol", 125_000)).seconds < 1000
+
+
 def test_a_stranger_costs_what_its_kind_does_and_another_device_tells_nothing(tmp_path):
     timings = Timings(tmp_path / "timings.json", "cpu")
     timings.add(job("probe", task="key"), record(2.0))
@@ -91,7 +99,7 @@ def test_a_file_of_rubbish_tells_nothing_and_is_made_anew(rubbish, tmp_path):
 def test_what_is_carried_costs_nothing_beside_its_carrier_and_else_what_it_takes_alone(tmp_path):
     """A snapshot that its training leaves is free; later it costs its share of one, as no carried one has told."""
     timings = Timings(tmp_path / "timings.json", "cpu")
-    training = Job("t", "pretrain", "", pretraining("byol", 1000).spec)
+    training = Job("t", "pretrain", "", pretraining("byol", 10_000).spec)
     half = Job("h", "snapshot", "", {**training.spec, "share": 0.5}, rides=("t",))
     fourth = Job("f", "snapshot", "", {**training.spec, "share": 0.25}, rides=("t", "h"))
     timings.add(training, record(40.0, 300))

@@ -11,7 +11,6 @@ import typer
 
 from benchmark import registry
 from benchmark.cli.options import Data, data_folder
-from benchmark.interfaces import UserError
 
 
 def describe(
@@ -52,17 +51,9 @@ def table_at(what: str) -> Path | None:
     Raises:
         UserError: the folder holds several tables.
     """
+    from benchmark.corpora.tables.cells import table_in
+
     path = Path(what)
     if path.is_dir() and what not in registry.corpora.names():
-        found = sorted(one for one in path.glob("*.csv") if not one.name.startswith(".") and _lists_paths(one))
-        if len(found) > 1:
-            raise UserError(f"{what}: say which table is meant; there is {', '.join(one.name for one in found)}")
-        return found[0] if found else path
+        return table_in(path)
     return path if path.is_file() or path.suffix or os.sep in what else None
-
-
-def _lists_paths(table: Path) -> bool:
-    """Whether a CSV has a column `path`, as far as its first line tells: data sets come with others."""
-    with table.open("rb") as file:
-        header = file.readline().decode("utf-8-sig", errors="replace")
-    return "path" in (cell.strip().strip('"').casefold() for cell in header.split(","))

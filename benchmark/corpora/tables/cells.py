@@ -110,3 +110,22 @@ def _check_widths(header: Row, rows: Sequence[Row], found: Findings) -> None:
             found.fail(f"the row has {count} cells, and the header {width}: quote a cell that holds a comma", row.line)
         elif count < width:
             found.warn(f"the row has {count} cells, and the header {width}: the others are taken as empty", row.line)
+
+
+def table_in(folder: Path) -> Path:
+    """The table that a folder holds; or the folder itself, where it holds none.
+
+    Raises:
+        UserError: it holds several.
+    """
+    found = sorted(one for one in folder.glob("*.csv") if not one.name.startswith(".") and _lists_paths(one))
+    if len(found) > 1:
+        raise UserError(f"{folder}: say which table is meant; there is {', '.join(one.name for one in found)}")
+    return found[0] if found else folder
+
+
+def _lists_paths(table: Path) -> bool:
+    """Whether a CSV has a column `path`, as far as its first line tells: data sets come with others."""
+    with table.open("rb") as file:
+        header = file.readline().decode("utf-8-sig", errors="replace")
+    return "path" in (cell.strip().strip('"').casefold() for cell in header.split(","))

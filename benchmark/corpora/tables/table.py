@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmark.corpora.datasets.dataset import SPLITS, drawn
 from benchmark.corpora.leaks import cut, words_of_groups
-from benchmark.corpora.tables.cells import Findings, Row, read_cells
+from benchmark.corpora.tables.cells import Findings, Row, read_cells, table_in
 from benchmark.corpora.tables.classes import read_classes
 from benchmark.corpora.tables.columns import name_of, read_columns
 from benchmark.corpora.tables.files import Lengths
@@ -103,11 +103,12 @@ class Table:
 
 
 def read_table(path: Path) -> Table:
-    """Read a table, or a folder whose sub-folders are classes, whatever is wrong in it.
+    """Read a table, that of a folder, or else a folder whose sub-folders are classes, whatever is wrong in it.
 
     Raises:
-        UserError: it is no table in UTF-8 with a column `path`, nor such a folder.
+        UserError: it is no table in UTF-8 with a column `path`, nor such a folder, or one that holds several tables.
     """
+    path = table_in(path) if path.is_dir() else path
     found = Findings()
     corpus = name_of(_home(path).name)
     if not corpus:

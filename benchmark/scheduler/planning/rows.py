@@ -44,7 +44,10 @@ class Row:
         try:
             config = found.Config.model_validate({k: v for k, v in options.items() if k not in OF_ROWS})
         except ValidationError as error:
-            lines = [f"strategies.{name}.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            lines = [
+                f"strategies.{name}.{'.'.join(map(str, e['loc']))}: {registry.said(e, found.Config)}"
+                for e in error.errors()
+            ]
             raise UserError("; ".join(lines)) from error
         if "draws" in options and not found.supervised:
             raise UserError(f"strategies.{name}.draws: probes read all draws of a fraction at once; leave it out")

@@ -76,6 +76,7 @@ def test_a_table_in_a_folder_is_meant_if_it_lists_paths(folder: Path) -> None:
     assert table_at(str(folder)) == folder
     written = write_table(folder, "path,genre", "jazz/jazz.wav,jazz")
     assert table_at(str(folder)) == written
+    assert read_table(folder).path == written, "a plugin's path, too"
 
 
 def test_no_class_or_one_is_none(tmp_path: Path) -> None:
