@@ -202,8 +202,10 @@ class Grid(Config):
     @classmethod
     def _sensible(cls, value: dict[float, int]) -> dict[float, int]:
         for fraction, resamples in value.items():
-            if not 0 < fraction <= 1 or resamples < 1:
-                raise ValueError(f"{fraction}: {resamples} is not a fraction in (0, 1] with at least one resample")
+            if not 0 < fraction <= 1:
+                raise ValueError(f"{fraction} is not a fraction in (0, 1]")
+            if resamples < 1:
+                raise ValueError(f"{fraction}: {resamples} is no number of label draws; at least one is")
         return value
 
     @field_validator("probes")
