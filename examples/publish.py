@@ -47,6 +47,8 @@ from benchmark.leaderboard.page import export as exports
 from benchmark.leaderboard.page import html
 from benchmark.leaderboard.page.report import gather
 from benchmark.leaderboard.record import load_run
+from benchmark.leaderboard.statistics import stats
+from benchmark.leaderboard.statistics.tables import Entry, names_of
 from benchmark.pretrained.choose import choose
 from benchmark.pretrained.export import export
 from benchmark.store.artefacts import Store
@@ -177,12 +179,11 @@ def write_predictions(results: Path, to: Path, data: Store) -> None:
     """
     store, _ = existing(results)
     scores = pd.read_parquet(results / TABLES[0]).query("fraction == 1 and share == 1 and probe == 'linear'")
-    last = scores.sort_values("seed").drop_duplicates(["task", "strategy", "encoder"], keep="last")
+    last = scores.sort_values("seed").drop_duplicates(["task", *stats.ENTRY], keep="last")
     to.mkdir()
     for name, rows in last.groupby("task"):
         table = predicted(store, data, registry.tasks.get(str(name))(), rows)
-        absent = sorted(set(rows["strategy"]) - {column.partition(" ")[0] for column in table})
-        if absent:
+        if absent := sorted(set(named(rows)) - set(table)):
             typer.echo(f"no predictions on {name} by {', '.join(absent)}: the archive had none")
         if table.empty:
             continue
@@ -196,8 +197,7 @@ def write_predictions(results: Path, to: Path, data: Store) -> None:
 def predicted(store: Store, data: Store, task: Task, rows: pd.DataFrame) -> pd.DataFrame:
     """By item of the main test set, `truth` and the prediction of each of these rows that has some; classes by name."""
     columns = dict[str, Any]()
-    alone = rows["strategy"].is_unique
-    for strategy, encoder, key in rows[["strategy", "encoder", "key"]].itertuples(index=False):
+    for name, key in zip(named(rows), rows["key"], strict=True):
         if not store.is_done("probe", key) or PREDICTIONS not in store.manifest("probe", key)["files"]:
             continue
         folder, filters = store.open("probe", key), [("fraction", "==", 1.0), ("probe", "==", "linear")]
@@ -207,11 +207,18 @@ def predicted(store: Store, data: Store, task: Task, rows: pd.DataFrame) -> pd.D
             tracks = pd.read_parquet(data.open("waveforms", sound) / "tracks.parquet")
             truth = pd.Series(task.targets(tracks), tracks["id"], dtype=object)[task.test_sets(tracks)[""]]
             columns["truth"] = truth.dropna()
-        columns[strategy if alone else f"{strategy} {encoder}"] = said.loc[columns["truth"].index]
-    named = {name: classes(column, task) for name, column in columns.items()}
-    if task.output == "multiclass" and any(pd.api.types.is_float_dtype(column) for column in named.values()):
-        named["truth"] = named["truth"].astype(float)  # tempo: a prediction is its class's number
-    return pd.DataFrame(named)
+        columns[name] = said.loc[columns["truth"].index]
+    found = {name: classes(column, task) for name, column in columns.items()}
+    if task.output == "multiclass" and any(pd.api.types.is_float_dtype(column) for column in found.values()):
+        found["truth"] = found["truth"].astype(float)  # tempo: a prediction is its class's number
+    return pd.DataFrame(found)
+
+
+def named(rows: pd.DataFrame) -> list[str]:
+    """What the page calls rows."""
+    entries = [Entry(*map(str, entry)) for entry in rows[stats.ENTRY].fillna("").itertuples(index=False)]
+    names = names_of(entries)
+    return [names[entry] for entry in entries]
 
 
 def classes(column: pd.Series, task: Task) -> pd.Series:

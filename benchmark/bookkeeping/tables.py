@@ -31,7 +31,7 @@ def write_tables(tables: dict[str, pd.DataFrame], out: Path, record: dict[str, A
     with contextlib.ExitStack() as stack:
         drafts = {name: stack.enter_context(replacing(out / name)) for name in tables}
         for name, draft in drafts.items():
-            tables[name].to_parquet(draft, index=False, compression="zstd", **_layout(tables[name]))
+            tables[name].to_parquet(draft, index=False, compression="zstd")
         if record is not None:
             accepted = _accepted(out)
             sums = {name: [sha256(draft), *accepted.get(name, [])[:1]] for name, draft in drafts.items()}
@@ -69,14 +69,6 @@ def copy_tables(folder: Path, to: Path) -> None:
 def sha256(path: Path) -> str:
     """Of a whole file."""
     return hashlib.sha256(patiently(Path.read_bytes, path)).hexdigest()
-
-
-def _layout(table: pd.DataFrame) -> dict[str, Any]:
-    """How a table's columns are laid out: bootstrap draws by bytes of equal weight, which takes a quarter off them."""
-    if "draws" not in table:
-        return {}
-    others = [name for name in table if name != "draws"]
-    return {"use_dictionary": others, "use_byte_stream_split": ["draws.list.element"]}
 
 
 def _accepted(folder: Path) -> dict[str, list[str]]:

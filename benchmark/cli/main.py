@@ -76,7 +76,7 @@ def report(
     """Rebuild the leaderboard from a scores table, or from what `store import` has brought."""
     registry.load_plugins(plugin or [])
     from benchmark.bookkeeping.collect import gather
-    from benchmark.bookkeeping.tables import check_tables, copy_tables
+    from benchmark.bookkeeping.tables import RECORD, check_tables, copy_tables
     from benchmark.leaderboard.page import export as exports
     from benchmark.leaderboard.page import html as page
     from benchmark.leaderboard.page import report as leaderboard
@@ -88,6 +88,10 @@ def report(
     if folder.is_dir() and not whole:  # no run has said what belongs together
         gather(folder, out or folder)
     folder = out or folder
+    if not (folder / RECORD).is_file():
+        typer.echo(
+            f"warning: {folder} has no {RECORD}: nobody says what was planned, or which level a task is of", err=True
+        )
     if audio:
         from benchmark.bookkeeping.audio_examples import write_examples
 

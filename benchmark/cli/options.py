@@ -59,7 +59,9 @@ Names = Annotated[
         help="Comma-separated names; by default the grid's. What it does not list is added, with default options."
     ),
 ]
-Rows = Annotated[str, typer.Option(help="Comma-separated names; by default all that the grid's search has spaces for.")]
+Rows = Annotated[
+    str | None, typer.Option(help="Comma-separated names; by default all that the grid's search has spaces for.")
+]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option("--plugin", help="A Python file that defines a strategy, task or claim, or a CSV of your audio."),

@@ -21,6 +21,7 @@ from benchmark.cli.options import (
     Workers,
     data_folder,
     print_failures,
+    some,
     split_names,
     stoppable,
 )
@@ -40,7 +41,7 @@ def recommend(
     what: Annotated[
         str, typer.Argument(help="A table of your audio (CSV), or a folder whose sub-folders are classes.")
     ],
-    labels: Annotated[str, typer.Option(help="Comma-separated label columns; by default all.")] = "",
+    labels: Annotated[str | None, typer.Option(help="Comma-separated label columns; by default all.")] = None,
     encoders: Annotated[
         str,
         typer.Option(help="Comma-separated folders that 'export' wrote, or hf:NAME, beside the encoders that ship."),
@@ -71,7 +72,7 @@ def recommend(
     registry.executors.describe(executor)
     table = _table(what)
     registry.load_plugins([table.path])
-    chosen = _chosen(table, list(dict.fromkeys(split_names(labels))))
+    chosen = _chosen(table, some(labels, "--labels"))
     from benchmark.cli.describe.table import lines_of, told_of
 
     told = told_of(table, headers=True)

@@ -28,7 +28,7 @@ from benchmark.cli.options import (
     data_folder,
     print_failures,
     set_home,
-    split_names,
+    some,
     stoppable,
     warn_of,
 )
@@ -43,7 +43,7 @@ def tune(
     out: Out = None,
     data_dir: Data = None,
     store_dir: StoreFolder = None,
-    strategies: Rows = "",
+    strategies: Rows = None,
     changes: Set = None,
     plugin: Plugins = None,
     budget: Budget = 1.0,
@@ -64,7 +64,7 @@ def tune(
     set_home(data_home)
     registry.load_plugins(plugin or [])
     read = grids.load(grid, dict(grids.change(text) for text in changes or []))
-    wanted = split_names(strategies)
+    wanted = some(strategies, "--strategies")
     unknown = [name for name in wanted if not read.search or name not in read.search.spaces]
     if unknown:
         raise UserError(f"--strategies {unknown[0]}: {read.name} has no search.spaces for it")

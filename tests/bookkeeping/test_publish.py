@@ -102,6 +102,9 @@ def test_another_machine_has_nothing_left_to_do_but_sound(
     """The archive in a new store: a run trains, embeds and probes nothing, and ends with the same scores."""
     store, out = tmp_path / "store", tmp_path / "out"
     assert command("store", "import", str(committed / "artefacts.tar.xz"), str(store)).returncode == 0
+    alone = command("report", str(store), "--out", str(tmp_path / "alone"))
+    assert alone.returncode == 0, alone.stderr
+    assert "has no run.json" in alone.stderr
     args = ("--grid", str(tiny_grid), "--data-dir", str(data_dir), "--store", str(store), "--out", str(out))
     planned = json.loads(command("plan", *args, "--json").stdout)["jobs"]
     kinds = {job["kind"] for job in planned if job["state"] == "to do"}

@@ -85,6 +85,14 @@ def test_tau_is_scipys() -> None:
     np.testing.assert_allclose(stability._kendall(first, second), expected)
 
 
+def test_tau_without_draws_has_no_interval() -> None:
+    rows = (pd.Series({"a": 1.0, "b": 2.0, "c": 3.0}), pd.DataFrame())
+    found = stability._tau([(rows, rows)])
+    assert found.value == 1
+    assert np.isnan([found.low, found.high]).all()
+    assert not found.agrees
+
+
 def test_one_budget_is_no_question() -> None:
     raw = world(planted())
     assert budgets.runs_by_budget(raw[raw["share"] == 1], RUN) == {}
