@@ -45,7 +45,7 @@ class Difference:
 
     Attributes:
         wins: `first`, `second` or `tied`, by the pair test.
-        detectable: the difference that this comparison finds in 80 % of cases.
+        detectable: the difference that this comparison finds in 80 % of cases; infinite where nothing is concluded.
     """
 
     first: str
@@ -172,7 +172,7 @@ def _pairs(told: pd.DataFrame) -> dict[tuple[str, str], Difference]:
     """Every two rows, in both orders."""
     both = compare.both_ways(told)
     quantiles = stdtrit(both["freedom"], 1 - compare.LEVEL / 2) + stdtrit(both["freedom"], POWER)
-    both = both.assign(detectable=quantiles * both["stderr"])
+    both = both.assign(detectable=np.where(both["p"].isna(), np.inf, quantiles * both["stderr"]))
     columns = ["first_strategy", "second_strategy", "difference", "half_width", "wins", "detectable"]
     found = (Difference(*values) for values in both[columns].itertuples(index=False, name=None))
     return {(one.first, one.second): one for one in found}

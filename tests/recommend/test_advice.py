@@ -106,6 +106,16 @@ def test_of_too_few_tests_it_says_that_nothing_could_be_seen() -> None:
     assert "too few or of too few groups, none could be seen" in said
 
 
+def test_two_test_tracks_tell_nobody_anything() -> None:
+    """One row finds both and the other neither, on every draw of the two: that is no certainty."""
+    record = {"strategies": {"mfcc": {"seeded": False}, "constant": {"seeded": False}}}
+    record["tasks"] = {"mine-genre": {"metric": "accuracy", "level": "style"}}
+    table = scores({"mfcc": 1.0, "constant": 0.0}).assign(n_test=2, groups=2)
+    table["draws"] = [np.full(100, value) for value in table["value"]]
+    (found,) = advise(table, Run.model_validate(record))
+    assert "with 2 test tracks, too few or of too few groups, none could be seen" in sentence(found, "OWN")
+
+
 def test_sentence_and_leading_group_agree() -> None:
     """Whoever is better than every single other leads; Holm's correction over all pairs is not asked for besides."""
     found = advice(TIED | {"mfcc": 0.865, "simclr": 0.802})

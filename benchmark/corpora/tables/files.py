@@ -99,7 +99,10 @@ def _header(file: str) -> float | str:
     if not os.path.isfile(file):
         return "are not there"
     try:
-        length: float = soundfile.info(file).duration
+        with open(file, "rb"):  # libsndfile does not tell a file without rights from a broken one
+            length: float = soundfile.info(file).duration
+    except PermissionError:
+        return "may not be read by this user"
     except (OSError, soundfile.SoundFileError):
         return "cannot be read"
     return length if length < _ENDLESS else math.inf

@@ -26,6 +26,8 @@ FIRST = [f"first_{name}" for name in ENTRY]
 SECOND = [f"second_{name}" for name in ENTRY]
 #: the share of true ties that one matrix may call a difference
 LEVEL = 0.05
+#: test groups from which on something may be concluded: five that all say the same do so by chance in 6 % of cases
+FEWEST = 6
 #: what `wins` says when first and second change places
 TURNED = {"first": "second", "second": "first"}
 
@@ -38,6 +40,8 @@ def pairwise(draws: pd.DataFrame, higher_is_better: Mapping[str, bool], fixed: C
     them has are left out. What varies is put together by `uncertainty.of_pairs`, which pairs lean on each other for,
     and read on Student's distribution at Satterthwaite's degrees of freedom. Where seeds matter and a pair has but one
     in common, nothing is concluded: its interval borrows the spread of the other pairs' seeds, and it has no p-value.
+    Neither has any on a test set of fewer than `FEWEST` groups, where two rows may be as far apart on every bootstrap
+    draw, and that is no certainty.
 
     All pairs of one task, fraction and probe are one family: Holm's correction holds the risk of any false
     difference in a matrix near 5 % (docs/statistics.md has the simulations). Several matrices are not corrected for
@@ -135,9 +139,10 @@ def _matrix(part: pd.DataFrame, entries: pd.DataFrame, fixed: Collection[str]) -
     runs = cube(part, row, k)
     first, second = np.triu_indices(k, 1)
     unseeded = entries["strategy"].isin(list(fixed)).to_numpy()
-    found = of_pairs(runs, first, second, groups_of(part), bound(part, row, k), unseeded)
+    groups = groups_of(part)
+    found = of_pairs(runs, first, second, groups, bound(part, row, k), unseeded)
     judged = {"difference": found.mean, **student(found.mean, found.parts)._asdict()}
-    judged |= {"p": np.where(found.lone, np.nan, judged["p"]), "error": found.plain}
+    judged |= {"p": np.where(found.lone | (groups < FEWEST), np.nan, judged["p"]), "error": found.plain}
     seeds = np.isfinite(runs[..., 0]).any(axis=1).sum(axis=1)
     sides = [(FIRST, first), (SECOND, second)]
     which = {name: part[name].to_numpy()[np.zeros_like(first)] for name in MATRIX}  # one value, once per pair

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pandas as pd
 import pytest
 from clips import split_rows, write_clip, write_table
 from helpers.forked import quick
+
+from benchmark.corpora.tables.table import read_table
 
 GRID = """
 name: mine
@@ -111,6 +115,24 @@ def test_files_that_cannot_be_heard_are_told_by_their_headers(tmp_path: Path) ->
     assert code == 1
     assert told["warnings"][1] == {"what": "1 of 68 files cannot be read: train4.wav", "rows": [6]}
     assert told["errors"][0]["what"].startswith("2 of 68 tracks have no audio that can be read")
+
+
+def test_files_that_this_user_may_not_read_are_not_called_broken() -> None:
+    with tempfile.TemporaryDirectory() as open_to_all:
+        table = write_table(Path(open_to_all) / "mine", "path,split,genre", *split_rows(["x", "y"]))
+        for folder in (table.parent, table.parent.parent):
+            folder.chmod(0o755)
+        assert not read_table(table).sound.warnings
+        table.with_name("train3.wav").chmod(0)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)  # root may read anything
+        try:
+            (warning,) = read_table(table).sound.warnings
+        finally:
+            if root:
+                os.seteuid(0)
+    assert (warning.what, warning.rows) == ("1 of 14 files may not be read by this user: train3.wav", (5,))
 
 
 def test_a_plan_prints_the_warnings(tmp_path: Path) -> None:

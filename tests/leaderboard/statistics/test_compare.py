@@ -73,6 +73,14 @@ def test_few_test_groups_widen_the_error():
     assert few.freedom == pytest.approx(39)
 
 
+def test_the_same_difference_on_every_draw_of_hardly_any_groups_is_no_certainty():
+    table = same_on_every_draw(world({"a": 1.0, "b": 0.0}, seeds=1, by_item=0.0))
+    assert only(table.assign(groups=6), fixed="ab").wins == "first"
+    few = only(table.assign(groups=5), fixed="ab")
+    assert (few.wins, few.distinct) == ("tied", False)
+    assert math.isnan(few.p)
+
+
 def test_without_test_sampling_it_is_the_paired_t_test_over_seeds():
     table = same_on_every_draw(world({"a": 0.55, "b": 0.5}, seeds=5, by_seed=0.05))
     row = only(table)
