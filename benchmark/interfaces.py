@@ -71,6 +71,11 @@ class Config(BaseModel):
         """Of what these very options stand for: where that changes, those of other options keep their results."""
         return 1
 
+    @property
+    def of_the_whole(self) -> tuple[str, ...]:
+        """Options in use that are counted in shares of the training: a longer one is then no shorter one, continued."""
+        return ()
+
 
 @dataclass(frozen=True)
 class Info:

@@ -52,6 +52,11 @@ class TeacherConfig(Config):
                 raise ValueError(f"give either {crops}, in crops, or {paper}, as the paper has it")
         return self
 
+    @property
+    def of_the_whole(self) -> tuple[str, ...]:
+        """Whichever the papers have in shares of the training."""
+        return tuple(paper for _, paper in self.either if getattr(self, paper) is not None)
+
     def teacher_decay(self, step: int, total: int, step_crops: float) -> float:
         """The share of the teacher that this step leaves.
 

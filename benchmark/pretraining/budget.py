@@ -93,11 +93,12 @@ class PretrainConfig(Config):
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
     def _warmup_steps(self, steps: int, step_crops: float) -> float:
+        until_it_falls = self.branch(steps) if self.schedule == "wsd" else steps
         if self.warmup_crops is not None:
-            longest = self.branch(steps) if self.schedule == "wsd" else LONGEST_WARMUP * steps
+            longest = until_it_falls if self.schedule == "wsd" else LONGEST_WARMUP * steps
             return min(self.warmup_crops / step_crops, longest)
         assert self.warmup is not None
-        return self.warmup * steps
+        return min(self.warmup * steps, until_it_falls)
 
     @staticmethod
     def branch(steps: int) -> int:

@@ -33,8 +33,10 @@ MLP_GRID = ((1e-3, 10.0), (1e-3, 1e-2))
 #: rows that all candidates learn from, and those that the chosen one then does: neighbouring frames say nearly the
 #: same, but with the former alone an untrained encoder's chord and melody lose 0.02, downbeat 0.01, beat nothing
 TRAIN_ROWS, FINAL_ROWS = 20_000, 80_000
-#: of classes of frames, so many candidates in a row that are not above the best one end the search
-PATIENCE = 2
+#: of more than `FEW` classes of frames, whose weakest candidates take minutes each, so many in a row that are not above
+#: the best one end the search; but not before this l2 was tried: under a stronger one, a weak encoder's probe may say
+#: the same of every frame, and the next candidate the same again
+FEW, PATIENCE, ALWAYS_TO = 40, 2, 1e-4
 #: and they are solved so far (`TOLERANCE`) before they are compared; the one that is chosen, to its end
 ROUGHLY = 1e-4
 #: enough to see when an MLP starts to overfit
@@ -205,7 +207,7 @@ class _Problem:
         return probes, np.array([self.scores(draw.subset, probes[draw.subset.resample], select) for draw in draws])
 
     def _along_the_path(self, draws: list[_Draw], select: Select) -> tuple[dict[int, _Probe], NDArray[np.float64]]:
-        """From the strongest l2 on, until `PATIENCE` in a row are not above the best: those beyond are not tried."""
+        """From the strongest l2 on; of many classes beyond `ALWAYS_TO` until `PATIENCE` are not above the best."""
         groups = [[draw for draw in draws if draw.size == size] for size in dict.fromkeys(draw.size for draw in draws)]
         found: dict[int, list[_Probe]] = {draw.subset.resample: [] for draw in draws}
         scores: list[list[float]] = []
@@ -213,7 +215,9 @@ class _Problem:
             for draw, probe in itertools.chain(*solved):
                 found[draw.subset.resample].append(probe)
             scores.append([self.scores(draw.subset, found[draw.subset.resample][-1], select)[0] for draw in draws])
-            if len(scores) - 1 - _best(np.array(scores).T) >= PATIENCE:
+            last = len(scores) - 1
+            dear = self.targets.columns > FEW and L2S[last] <= ALWAYS_TO
+            if dear and last - _best(np.array(scores).T) >= PATIENCE:
                 break
         return {resample: _Probe.joined(probes) for resample, probes in found.items()}, np.array(scores).T
 

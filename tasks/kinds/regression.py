@@ -1,7 +1,7 @@
 """Numbers per clip.
 
 Conventions: R² (scikit-learn's) of each number over the test clips, and their mean, which is the main metric; a
-constant prediction of the test mean scores 0.
+constant prediction of the test mean scores 0. Fewer than two clips have no score (NaN).
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ class Regression(Task):
         """R² of each number, and their mean."""
         from sklearn.metrics import r2_score
 
+        if len(targets) < 2:  # no variance to explain
+            return {"r2": np.nan, **{f"r2_{name}": np.nan for name in self.classes}}
         each = r2_score(np.asarray(targets), np.asarray(predictions), multioutput="raw_values")
         names = {f"r2_{name}": float(value) for name, value in zip(self.classes, each, strict=True)}
         return {"r2": float(np.mean(each)), **names}

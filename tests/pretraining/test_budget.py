@@ -49,6 +49,12 @@ def test_of_warm_up_stable_decay_a_longer_training_is_a_shorter_one_continued() 
     assert short[80:] == pytest.approx([(20 - i) / 20 for i in range(20)])
 
 
+def test_a_long_share_of_warm_up_ends_where_the_rate_falls() -> None:
+    rates = course(PretrainConfig(crops=1, warmup=0.9, schedule="wsd"), 100, 128.0)
+    assert rates[:80] == pytest.approx([(i + 1) / 80 for i in range(80)])
+    assert rates[80:] == pytest.approx([(20 - i) / 20 for i in range(20)])
+
+
 def test_one_of_both_and_what_is_dumped_is_read_back() -> None:
     with pytest.raises(ValidationError, match="either warmup_crops, in crops, or warmup"):
         PretrainConfig(crops=1, warmup=0.1, warmup_crops=5)

@@ -104,6 +104,32 @@ def test_frames_without_a_class_teach_nothing() -> None:
     np.testing.assert_array_equal(np.stack(a.outputs), np.stack(b.outputs))
 
 
+@pytest.mark.parametrize(
+    ("classes", "planted", "looks", "chosen"),
+    [
+        # nothing happens until the regularisation lets a weak encoder's frames differ
+        (2, [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.4], 9, 1e-6),
+        (2, [0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.3], 9, 1e-5),
+        (41, [0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.3, 0.2, 0.9], 8, 1e-3),
+        (41, [0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.2, 0.3, 0.4], 9, 1e-6),
+        (41, [0.1, 0.2, 0.4, 0.3, 0.3, 0.2, 0.2, 0.9, 0.9], 7, 1.0),
+    ],
+)
+def test_classes_of_frames_are_searched_past_a_plateau(
+    classes: int, planted: list[float], looks: int, chosen: float
+) -> None:
+    labels, asked = (X[:, 0] > 0).astype(np.int64), list[float]()
+
+    def planned(outputs: Any, tracks: Any) -> float:
+        asked.append(planted[len(asked)])
+        return asked[-1]
+
+    subset, test = Subset(1.0, 0, np.arange(24), np.arange(24, 32)), np.arange(32, 40)
+    targets = Targets(labels, classes, "softmax", of_frames=True)
+    (result,) = run_probe("linear", Features.of(X.reshape(40, 10, 12)), targets, [subset], test, planned)
+    assert (len(asked), result.chosen) == (looks, {"l2": chosen})
+
+
 @pytest.mark.parametrize("kind", ["softmax", "sigmoid", "squares"])
 def test_the_residual_is_the_derivative_of_the_loss(kind: Any) -> None:
     z = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)

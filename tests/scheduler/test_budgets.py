@@ -92,6 +92,10 @@ def test_what_does_not_branch_off_is_refused() -> None:
         Grid.model_validate({**GRID, "pretrain": {"crops": ["many"]}})
     with pytest.raises(UserError, match=r"strategies\.simclr\.pretrain: several budgets need schedule wsd"):
         plan(grid(1, 2, strategies={"simclr": {"pretrain": {"schedule": "cosine"}}}))
+    for row, option in [("byol", {"decay": 0.996}), ("m2d", {"decay": [0.9, 0.99]}), ("dino", {"teacher_warmup": 0.1})]:
+        with pytest.raises(UserError, match=rf"strategies\.{row}: {next(iter(option))}: counted in shares"):
+            plan(grid(640, 1280, strategies={row: option}))
+        assert plan(grid(640, strategies={row: option})), "one budget has one length"
 
 
 def test_rows_are_compared_after_the_largest_budget_that_all_have() -> None:

@@ -35,6 +35,12 @@ def test_scores_are_scikit_learns(seed: int) -> None:
     assert scores["r2"] == pytest.approx((scores["r2_warmth"] + scores["r2_rain"]) / 2)
 
 
+def test_one_clip_has_no_variance_to_explain() -> None:
+    scores = Weather().score([[5.0, 1.0]], [np.array([5.0, 2.0])])
+    assert set(scores) == {"r2", "r2_warmth", "r2_rain"}
+    assert np.isnan(list(scores.values())).all()
+
+
 def test_scores_are_the_definition() -> None:
     truth, guess = sample(0)
     truth = truth.astype(float)

@@ -112,6 +112,11 @@ class Checkpoints:
         """
         if budget.schedule != "wsd" or budget.warmup_crops is None:
             raise UserError(f"strategies.{row.name}.pretrain: several budgets need schedule wsd and warmup_crops")
+        if (found := row.config.of_the_whole) and len(self._grid.budgets) > 1:
+            raise UserError(
+                f"strategies.{row.name}: {' and '.join(found)}: counted in shares of the training, so that a longer "
+                "one is no shorter one, continued; with several budgets count in crops, or ask for one: crops=[N]"
+            )
         # what may be cut in the shortest training is cut in all of them: they begin as one
         shortest = round((1 - COOLDOWN) * self._grid.budgets[0])
         common = {**budget.model_dump(), "warmup_crops": min(budget.warmup_crops, shortest)}

@@ -73,7 +73,7 @@ class Probes:
             others += self._under(name, {**spec, "reads": reads}, checkpoint, what, *condition)
         probe = {**spec, "strategy": row.name, **self._exams.reading(name)}
         if task.output == "frame_multiclass":
-            probe["path"] = 1  # how these are solved, and no others: which keep their keys
+            probe["path"] = 2  # how these are solved, and no others: which keep their keys
         probe |= {"pretrain_corpus": self._checkpoints.heard_by(row)}
         probe |= {"conditions": [list(condition) for condition in chosen]} if chosen else {}
         fractions = [[max(self._grid.fractions), 1]]
