@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,15 +42,19 @@ class Show(Protocol):
         """Take a new status."""
 
 
-def drive(grid: Grid, settings: Settings, progress: Show) -> Report:
-    """Run what is missing of `grid` and refresh the tables and the page."""
+def drive(grid: Grid, settings: Settings, progress: Show, beside: Iterable[str] = ()) -> Report:
+    """Run what is missing of `grid` and refresh the tables and the page.
+
+    Args:
+        beside: keys of what else the results folder uses.
+    """
     stores, jobs = settings.stores(), plan(grid)
     against = Against.read(settings.against) if settings.against else None
     if against:
         against.check(grid, jobs)
     mirror = Mirror(settings.out, grid.name, command_line()) if settings.mlflow else None
     with contextlib.suppress(UserError):  # read-only: that matters where there is something to do
-        link(settings.out, stores.results.root, jobs)
+        link(settings.out, stores.results.root, {*jobs, *beside})
     chosen, passing = select(jobs, settings.only, settings.exclude), Passing(jobs, stores, settings.keep_embeddings)
     with mirror or contextlib.nullcontext():
         report = _walk(chosen, stores, settings, grid.pretrain.devices, progress, passing, mirror)

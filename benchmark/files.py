@@ -53,7 +53,7 @@ def patiently(read: Callable[[Path], T], path: Path) -> T:
     for pause in (*PAUSES, None):
         try:
             return read(path)
-        except (*ABSENT, PermissionError):  # neither passes by waiting
+        except ABSENT:
             raise
         except OSError as error:
             if pause is None:  # reading, unlike opening, does not say what

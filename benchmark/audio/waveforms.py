@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,27 @@ class Waveforms:
         if stem == MIX:
             return np.ones(len(self.tracks), bool)
         return self.tracks[f"active_{stem}"].to_numpy(bool)
+
+
+@contextmanager
+def one_by_one(path: Path) -> Iterator[Callable[[NDArray[np.int16]], None]]:
+    """A `.npy` of int16 samples to append to, byte for byte what `np.save` of all of them would write."""
+    count = 0
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.int16)), "fortran_order": False}
+    with path.open("wb") as file:
+
+        def begin() -> None:  # as long for any count: numpy leaves room for its digits
+            file.seek(0)
+            np.lib.format.write_array_header_1_0(file, {**header, "shape": (count,)})
+
+        def append(samples: NDArray[np.int16]) -> None:
+            nonlocal count
+            file.write(np.ascontiguousarray(samples, np.int16).data)
+            count += len(samples)
+
+        begin()
+        yield append
+        begin()
 
 
 def join_shards(folders: list[Path], stems: list[str], tracks: pd.DataFrame, out: Path) -> None:

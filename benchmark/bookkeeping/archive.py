@@ -22,7 +22,15 @@ from typing import Any, BinaryIO, Literal
 from benchmark.bookkeeping.upkeep import Address, Damage, about, artefacts
 from benchmark.files import replacing
 from benchmark.interfaces import UserError
-from benchmark.store.artefacts import MANIFEST, CorruptArtefact, DiskFull, Store, manifest_text, parse_manifest
+from benchmark.store.artefacts import (
+    MANIFEST,
+    RESERVED,
+    CorruptArtefact,
+    DiskFull,
+    Store,
+    manifest_text,
+    parse_manifest,
+)
 
 _MODES: dict[str, Literal["w", "w:gz", "w:xz"]] = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.xz": "w:xz"}
 _NAME = re.compile(r"([a-z][a-z0-9_-]*)/([0-9a-f]{2})/(\2[0-9a-f]{62})/(.+)")
@@ -156,7 +164,7 @@ def _check_end(tar: tarfile.TarFile) -> None:
 def _address(member: tarfile.TarInfo) -> tuple[Address, str, str]:
     """Whose file a member is, its name there, and what is wrong with it."""
     match = _NAME.fullmatch(member.name)
-    if match is None or match[1] in ("tmp", "scratch"):
+    if match is None or match[1] in RESERVED:
         return Address("", ""), "", "is not named kind/xx/key/file"
     at, name = Address(match[1], match[3]), match[4]
     # an empty part is a slash at the beginning, and the path would start at the disk's root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,6 +45,8 @@ def collect(
 ) -> None:
     """Write `scores.parquet`, `run.json` and the page into the results folder, if anything changed.
 
+    Where nothing is scored, what an earlier run has left there stays as it is, record and all, and the report says so.
+
     Args:
         grid: what was asked for.
         jobs: all of it.
@@ -60,6 +63,9 @@ def collect(
     state = out / COLLECTED
     if _complete(out) and read_json(state) == json.loads(json.dumps({**stamp, "tables": _sums(out)})):
         return
+    if not probes and (out / NAMES[0]).is_file():
+        report.stale = True
+        return
     told = record(grid, jobs, stores, report)
     if not probes:
         write_record(told, out)
@@ -73,18 +79,25 @@ def collect(
         _write(state, json.dumps(stamp))
 
 
-def gather(folder: Path, out: Path) -> None:
+def gather(folder: Path, out: Path) -> list[str]:
     """Write the tables from all scored artefacts in a results folder, such as were imported from elsewhere, into `out`.
+
+    Returns:
+        Those that are damaged: they are left out, and left there.
 
     Raises:
         UserError: there are none.
     """
-    found = [path.parent for kind in SCORED for path in sorted((folder / kind).glob(f"*/*/{MANIFEST}"))]
-    if not found and not (folder / "scores.parquet").is_file():
-        raise UserError(f"{folder}: no scores.parquet, and no artefacts to make it of")
-    if not found:
-        return
-    write_tables(_tables(Store(folder), [(path.parent.parent.name, path.name) for path in found]), out)
+    store = Store(folder)
+    paths = [path.parent for kind in SCORED for path in sorted((folder / kind).glob(f"*/*/{MANIFEST}"))]
+    found = [(path.parent.parent.name, path.name) for path in paths if re.fullmatch("[0-9a-f]{64}", path.name)]
+    sound = [at for at in found if store.check(*at)]
+    if not sound and not (folder / NAMES[0]).is_file():
+        damage = f", and all {len(found)} artefacts are damaged" if found else ", and no artefacts to make it of"
+        raise UserError(f"{folder}: no {NAMES[0]}{damage}")
+    if sound:
+        write_tables(_tables(store, sound), out)
+    return [f"{kind} {key[:12]}" for kind, key in found if (kind, key) not in sound]
 
 
 def _page(out: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from benchmark.files import read_json, replacing
+from benchmark.files import host_name, read_json, replacing
 from benchmark.interfaces import UserError
 
 #: in a results folder
@@ -33,13 +33,44 @@ class Link:
     keys: frozenset[str]
 
 
-_LINK, _USER = TypeAdapter(Link), TypeAdapter(dict[str, Path])
+@dataclass(frozen=True)
+class User:
+    """A results folder that uses a store, as the store has it.
+
+    Attributes:
+        out: the folder, as its machine names it.
+        host: that machine; empty where nobody has said it.
+        keys: of its artefacts, when it was last run from there.
+        note: the file that says so: without it, the store knows of no such folder.
+    """
+
+    out: Path
+    note: Path
+    host: str = ""
+    keys: frozenset[str] = frozenset()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it was removed, and does not only lie on another machine, or on a disk that is not there now."""
+        here = self.host in ("", host_name())
+        return here and self.out.parent.is_dir() and not (self.out / LINK).is_file()
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """The keys that it says itself, where it can be read."""
+        own = link_of(self.out) if self.host in ("", host_name()) else None
+        return own.keys if own else self.keys
+
+
+_LINK, _USER = TypeAdapter(Link), TypeAdapter(User)
 
 
 def link(out: Path, store: Path, keys: Iterable[str]) -> None:
-    """Note in a results folder where its artefacts are, and in their store who uses them."""
-    _write(out / LINK, {"store": str(store), "keys": sorted(keys)})
-    _write(store / USERS / f"{hashlib.sha256(str(out).encode()).hexdigest()[:32]}.json", {"out": str(out)})
+    """Note in a results folder where its artefacts are, and in their store who uses them, and which."""
+    known, host = sorted(keys), host_name()
+    _write(out / LINK, {"store": str(store), "keys": known})
+    name = hashlib.sha256(f"{host}:{out}".encode()).hexdigest()[:32]
+    _write(store / USERS / f"{name}.json", {"out": str(out), "host": host, "keys": known})
 
 
 def link_of(folder: Path) -> Link | None:
@@ -55,15 +86,15 @@ def link_of(folder: Path) -> Link | None:
         raise UserError(f"{path} says nothing that this version can read: run the grid again, then it does") from error
 
 
-def users(store: Path) -> list[Path]:
-    """The results folders that use a store, as far as they are there."""
+def users(store: Path) -> list[User]:
+    """The results folders that use a store, but for those that were removed."""
     found = []
     for path in sorted((store / USERS).glob("*.json")):
         try:
-            found.append(_USER.validate_json(path.read_bytes())["out"])
-        except (ValueError, KeyError) as error:
+            found.append(_USER.validate_python({**json.loads(path.read_bytes()), "note": path}))
+        except (ValueError, TypeError) as error:
             raise UserError(f"{path} says nothing that can be read: remove it, and run its grid again") from error
-    return [folder for folder in found if (folder / LINK).is_file()]
+    return [user for user in found if not user.is_gone]
 
 
 def _write(path: Path, said: dict[str, Any]) -> None:

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 from benchmark.bookkeeping.collect import COLLECTED
 from benchmark.bookkeeping.outputs import link_of, users
-from benchmark.files import is_orphan
+from benchmark.files import is_orphan, read_json
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.grid_files import load
 from benchmark.scheduler.planning.keys import ENGINE
 from benchmark.scheduler.planning.plan import plan
-from benchmark.store.artefacts import CorruptArtefact, Store
+from benchmark.store.artefacts import RESERVED, CorruptArtefact, Store
 from benchmark.store.locks import Locks
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]*")
@@ -100,6 +100,12 @@ def existing(folder: Path) -> tuple[Store, Set[str] | None]:
     return Store(used.store), used.keys
 
 
+def scored(folder: Path) -> frozenset[str]:
+    """Keys of what a results folder's tables are made of; none where it is no results folder, or nobody has said so."""
+    record = read_json(folder / COLLECTED)
+    return frozenset(map(str, record.get("keys", []))) if isinstance(record, dict) else frozenset()
+
+
 def artefacts(store: Store, keys: Set[str] | None = None) -> list[Address]:
     """All folders with an artefact's name, whole or not, by kind and key; or those of them with such keys."""
     return [at for at in _contents(store.root)[0] if keys is None or at.key in keys]
@@ -138,10 +144,10 @@ def needed_by(grids: list[str], store: Path) -> set[str]:
     Raises:
         UserError: there is no grid and no such folder, or a grid cannot be planned.
     """
-    used = [found for found in map(link_of, users(store)) if found]
+    used = users(store)
     if not grids and not used:
         raise UserError("which grids are to be kept? name each with --grid (a name, a YAML file, or a results folder)")
-    return {key for name in grids for key in plan(_grid(name))}.union(*(found.keys for found in used))
+    return {key for name in grids for key in plan(_grid(name))}.union(*(user.uses for user in used))
 
 
 def _grid(name: str) -> Grid:
@@ -207,7 +213,7 @@ def _contents(root: Path) -> tuple[list[Address], list[Path]]:
     found: list[Address] = []
     others = [path for path in sorted(root.iterdir()) if path.name in ENGINE and not _is_folder(path)]
     for kind in _folders(root):
-        if _KIND.fullmatch(kind.name) and kind.name not in ("tmp", "scratch"):
+        if _KIND.fullmatch(kind.name) and kind.name not in RESERVED:
             addresses, rest = _of_kind(kind)
             found += addresses
             # any other folder of the user's is not a kind's

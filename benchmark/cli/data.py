@@ -39,8 +39,8 @@ def data_list(data_home: Home = None) -> None:
 
     _prepare(data_home, None)
     for name in registry.corpora.names():
-        corpus = registry.corpora.get(name)
         try:
+            corpus = registry.corpora.get(name)
             if issubclass(corpus, DataSet):
                 lengths = corpus().lengths()
                 here, count = len(lengths) - lengths.count(None), len(lengths)

@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,6 +51,7 @@ def list_(
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
         extra = f"  [{row['corpus']}, {row['metric']}]" if "metric" in row else ""
+        extra += f"  [broken: {row['broken']}]" if "broken" in row else ""
         extra += f"  [also {row['variants']}]" if "variants" in row else ""
         extra += f"  [without tokens: {row['without_tokens']}]" if "without_tokens" in row else ""
         typer.echo(f"{row['name']:<{width}}  {row['summary']}{extra}")
@@ -73,7 +74,7 @@ def report(
         Path | None, typer.Option("--out", help="Where to write it; by default FOLDER, which may be read-only else.")
     ] = None,
 ) -> None:
-    """Rebuild the leaderboard from a scores table, or from what `store import` has brought."""
+    """Rebuild the leaderboard from a scores table, or from what `store import` has brought; 1 if that is damaged."""
     registry.load_plugins(plugin or [])
     from benchmark.bookkeeping.collect import gather
     from benchmark.bookkeeping.tables import RECORD, check_tables, copy_tables
@@ -85,8 +86,10 @@ def report(
     check_tables(folder)
     if out:
         copy_tables(folder, out)
-    if folder.is_dir() and not whole:  # no run has said what belongs together
-        gather(folder, out or folder)
+    # where no run has said what belongs together, all that is there
+    damaged = gather(folder, out or folder) if folder.is_dir() and not whole else []
+    for name in damaged:
+        typer.echo(f"damaged, and left out: {name}", err=True)
     folder = out or folder
     if not (folder / RECORD).is_file():
         typer.echo(
@@ -102,6 +105,7 @@ def report(
     if export:
         typer.echo(str(exports.write(folder, found)))
     typer.echo(str(shown))
+    raise typer.Exit(1 if damaged else 0)
 
 
 @app.command()
@@ -166,14 +170,22 @@ def _rows(axis: str) -> list[dict[str, str]]:
         raise registry.unknown("lists", axis, list(registry.LISTED))
     registered = getattr(registry, axis)
     rows = [registered.describe(name) for name in registered.names()]
-    if axis == "tasks":
+    if axis in ("tasks", "claims"):  # theirs is in the classes, not in the sources
         for row in rows:
-            task = registered.get(row["name"])
-            row |= {"corpus": task.corpus, "metric": task.metric, "level": task.level}
+            row |= _said_by(registered, row["name"])
     if axis == "strategies":
         for row in rows:
             other = registered.literal(row["name"], "without_tokens")
             row |= {"without_tokens": other} if other else {}
-    if axis == "claims":
-        rows = [row | {"summary": registered.get(row["name"]).info.title} for row in rows]
     return rows
+
+
+def _said_by(axis: registry.Registry[Any], name: str) -> dict[str, str]:
+    """What a task or a claim says of itself; of one that cannot be loaded, why: the others go on."""
+    try:
+        loaded: Any = axis.get(name)
+    except UserError as error:
+        return {"broken": str(error)}
+    if axis.axis == "claims":
+        return {"summary": loaded.info.title}
+    return {"corpus": loaded.corpus, "metric": loaded.metric, "level": loaded.level}

@@ -140,7 +140,7 @@ def corpus_named(text: str) -> str:
     kind, colon, path = text.partition(":")
     if kind != "folder" or not colon:
         return text
-    folder = Path(path).absolute()
+    folder = Path(os.path.abspath(path))
     if not folder.is_dir():
         raise UserError(f"--corpus {text}: no such folder")
     registry.load_plugins([folder / registry.EVERYTHING])
@@ -155,9 +155,10 @@ def numbers(text: str | None, option: str, kind: type[float]) -> list[Any]:
     """
     try:
         found = [kind(item) for item in some(text, option)]
-    except ValueError as error:
+        finite = all(map(math.isfinite, found))
+    except (ValueError, OverflowError) as error:
         raise UserError(f"{option} {text}: {error}") from error
-    if not all(map(math.isfinite, found)):
+    if not finite:
         raise UserError(f"{option} {text}: give finite numbers")
     return found
 
@@ -215,7 +216,7 @@ def set_home(home: Path | None) -> None:
     from benchmark.corpora.datasets.dataset import DATA_HOME
 
     if home is not None:
-        os.environ[DATA_HOME] = str(home.absolute())
+        os.environ[DATA_HOME] = str(home.expanduser().absolute())
 
 
 def corpora_of(grid: Any) -> list[str]:

@@ -108,6 +108,7 @@ def run(
     from benchmark.scheduler.settings import Settings
 
     set_home(data_home)
+    data = data_folder(data_dir)  # signatures of files are remembered there
     if deterministic:
         os.environ[DETERMINISTIC] = "1"  # workers inherit it
     if plugin:
@@ -134,7 +135,7 @@ def run(
     warn_of(corpora_of(chosen))
     settings = Settings(
         (out or Path("results") / chosen.name).absolute(),
-        data_folder(data_dir),
+        data,
         executor,
         workers,
         threads,
@@ -156,11 +157,15 @@ def run(
     with stoppable(), Progress(quiet) as progress:
         report = drive(chosen, settings, progress)
     page = settings.out / "leaderboard.html"
-    if page.is_file() and not quiet:
+    is_shown = page.is_file() and not report.stale
+    if is_shown and not quiet:
         print_leaderboard(settings.out, by)
-    print_warnings(settings.out)
+    if not report.stale:
+        print_warnings(settings.out)
     print_failures(report, settings.out, f"python -m benchmark {_without_narrowing(sys.argv[1:])}")
-    if page.is_file():
+    if report.stale:
+        typer.echo(f"nothing of this run is scored; what {settings.out} shows is an earlier run's", err=True)
+    if is_shown:
         typer.echo(str(page))
     raise typer.Exit(1 if report.failed else 0)
 

@@ -24,14 +24,15 @@ def store_verify(
     folder: Folder,
     repair: Annotated[bool, typer.Option("--repair", help="Discard what is damaged: the next run remakes it.")] = False,
 ) -> None:
-    """Read every byte of every artefact; exit code 1 if any is damaged.
+    """Read every byte of every artefact; exit code 1 if any is damaged, or a score that FOLDER shows has none any more.
 
     Compares it with its manifest, and that with its key. Nothing is signed: who wrote both is not checked.
     """
-    from benchmark.bookkeeping.upkeep import artefacts, damaged, existing, strangers
+    from benchmark.bookkeeping.upkeep import artefacts, damaged, existing, scored, strangers
 
     found, keys = existing(folder)
-    count, faulty = len(artefacts(found, keys)), list(damaged(found, keys))
+    there = artefacts(found, keys)
+    count, faulty = len(there), list(damaged(found, keys))
     _print_damage(faulty)
     for path in strangers(found):
         typer.echo(f"not an artefact, not looked into: {path}")
@@ -44,7 +45,10 @@ def store_verify(
         if faulty
         else f"all {count} artefacts are what their manifests say"
     )
-    raise typer.Exit(1 if faulty else 0)
+    lost = scored(folder) - {at.key for at in there}
+    if lost:
+        typer.echo(f"{len(lost)} scored artefacts of the last run are not there: the same command makes them again")
+    raise typer.Exit(1 if faulty or lost else 0)
 
 
 @store.command("gc")
@@ -59,7 +63,11 @@ def store_gc(
     data_home: Home = None,
     data_dir: Data = None,
 ) -> None:
-    """Remove from FOLDER's store what none of the grids needs, nor the last run into any folder that uses it."""
+    """Remove from FOLDER's store what none of the grids needs, nor the last run into any folder that uses it.
+
+    Folders on other machines are users, too, and so are those on disks that are not there at the moment.
+    """
+    from benchmark.bookkeeping.outputs import users
     from benchmark.bookkeeping.upkeep import artefacts, existing, garbage, is_in_use, needed_by, remove, strangers
     from benchmark.store.artefacts import human_bytes
 
@@ -79,6 +87,10 @@ def store_gc(
             remove(found, piece)
     for path in strangers(found):
         typer.echo(f"not an artefact, left alone: {path}")
+    for user in users(found.root):
+        if not user.out.is_dir():
+            where = f"{user.out} on {user.host}" if user.host else str(user.out)
+            typer.echo(f"kept for {where}, which cannot be seen from here; if it is no more, remove {user.note}")
     gone = sum(piece.at is not None for piece, _ in doomed)
     verb, hint = ("removed", "") if yes else ("would go", "; --yes removes them")
     typer.echo(

@@ -62,6 +62,7 @@ def tune(
     from benchmark.tuning import halving, table
 
     set_home(data_home)
+    data = data_folder(data_dir)  # signatures of files are remembered there
     registry.load_plugins(plugin or [])
     read = grids.load(grid, dict(grids.change(text) for text in changes or []))
     wanted = some(strategies, "--strategies")
@@ -74,7 +75,7 @@ def tune(
     folder = (out or Path("results") / chosen.name).absolute()
     settings = Settings(
         folder,
-        data_folder(data_dir),
+        data,
         executor,
         workers,
         threads,

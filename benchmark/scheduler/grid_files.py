@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +14,9 @@ from benchmark import registry
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.space import Search
+
+#: what a budget may be multiplied by
+_LARGEST = 1e6
 
 
 def names() -> list[str]:
@@ -83,7 +85,9 @@ class _Once(yaml.SafeLoader):
     """A key that is there twice is a mistake: of two values, YAML takes the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+        merge = "tag:yaml.org,2002:merge"
+        plain = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.tag != merge]
+        keys = [self.construct_object(key) for key in plain]  # .1 and 0.1 are one
         if twice := [key for key in dict.fromkeys(keys) if keys.count(key) > 1]:
             raise ValueError(f"{twice[0]!r} is there twice{node.start_mark}")
         return super().construct_mapping(node, deep)
@@ -96,7 +100,14 @@ def _yaml(name: str) -> dict[str, Any]:
         raise UserError(f"{name}: not valid YAML: {error}") from error
     if not isinstance(raw, dict):
         raise UserError(f"{name}: a grid is a mapping, this is {type(raw).__name__}")
-    return raw
+    return {key: _apart(value) for key, value in raw.items()}
+
+
+def _apart(value: Any) -> Any:
+    """Without aliases: what YAML has under two names is one object, and a change of one would be one of the other."""
+    if isinstance(value, dict):
+        return {key: _apart(inner) for key, inner in value.items()}
+    return [_apart(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _put(raw: dict[str, Any], path: str, value: Any) -> None:
@@ -146,8 +157,8 @@ def narrow(
     Args:
         budget: multiplies the crops that pre-training hears, in a search as well.
     """
-    if not math.isfinite(budget):
-        raise UserError(f"--budget {budget}: give a finite number")
+    if not abs(budget) <= _LARGEST:
+        raise UserError(f"--budget {budget}: give a number up to {_LARGEST:,.0f}")
     most = max(grid.fractions.values())
     raw = grid.model_dump(exclude_unset=True)  # what nobody has set, strategies may
     crops = [max(1, round(budget * n)) for n in grid.budgets or [grid.pretrain.crops]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -72,27 +73,35 @@ def _shard(job: Job, stores: Stores, draft: Draft) -> None:
     import pandas as pd
 
     from benchmark.audio.sketch import sketch
-    from benchmark.audio.waveforms import MIX
+    from benchmark.audio.waveforms import MIX, one_by_one
 
     corpus = registry.corpora.get(job.spec["corpus"])()
     folder = stores.data.open("catalog", job.needs[0])
     tracks = pd.read_parquet(folder / "tracks.parquet").iloc[job.spec["start"] : job.spec["stop"]]
-    rendered, verdicts = [], []
-    for name, track in zip(tracks["id"], corpus.render(tracks, folder), strict=True):
-        verdicts += rows_of(name, track)
-        silence = dict.fromkeys((MIX, *corpus.stems), np.zeros(0, np.int16))
-        rendered.append(silence if isinstance(track, Unreadable) else track)
-    if "separator" in job.spec:
-        from benchmark.audio.separate import separate
-
-        name, device = job.spec["separator"][0], take_device()
-        rendered = [separate(track[MIX], corpus.sample_rate, name, device) | track for track in rendered]
+    separator, device = (job.spec["separator"][0], take_device()) if "separator" in job.spec else ("", "")
+    lengths, sketches, verdicts = [], [], []
     with with_carried(job, stores, draft) as drafts:
-        for one, place in drafts:
-            np.save(place.path / "lengths.npy", np.array([len(track[MIX]) for track in rendered]))
-            np.save(place.path / "sketches.npy", np.stack([sketch(t[MIX], corpus.sample_rate) for t in rendered]))
-            for name in (MIX, *one.spec["stems"]):
-                np.save(place.path / f"{name}.npy", np.concatenate([track[name] for track in rendered]))
+        with contextlib.ExitStack() as stack:  # tracks may be hours: no more than one of them is in memory
+            files = [
+                (name, stack.enter_context(one_by_one(place.path / f"{name}.npy")))
+                for one, place in drafts
+                for name in (MIX, *one.spec["stems"])
+            ]
+            for name, track in zip(tracks["id"], corpus.render(tracks, folder), strict=True):
+                verdicts += rows_of(name, track)
+                silence = dict.fromkeys((MIX, *corpus.stems), np.zeros(0, np.int16))
+                sound = silence if isinstance(track, Unreadable) else track
+                if separator:
+                    from benchmark.audio.separate import separate
+
+                    sound = separate(sound[MIX], corpus.sample_rate, separator, device) | sound
+                for stem, append in files:
+                    append(sound[stem])
+                lengths.append(len(sound[MIX]))
+                sketches.append(sketch(sound[MIX], corpus.sample_rate))
+        for _, place in drafts:
+            np.save(place.path / "lengths.npy", np.array(lengths))
+            np.save(place.path / "sketches.npy", np.stack(sketches))
             write_verdicts(verdicts, place.path)
             (place.path / FILES).write_text(json.dumps(corpus.file_digests(tracks)))
 

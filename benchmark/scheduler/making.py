@@ -15,6 +15,9 @@ from benchmark.scheduler.executors.slots import DETERMINISTIC, DEVICE_VARIABLE
 from benchmark.store.artefacts import Draft
 from benchmark.store.job import Job, Stores
 
+#: as the command line reads a switch in the environment
+NO = ("", "0", "false", "f", "no", "n", "off")
+
 
 def device_kind() -> str:
     """`cpu` or `cuda`, as this worker's slot says."""
@@ -31,7 +34,7 @@ def take_device() -> str:
     import torch
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    exact = bool(os.environ.get(DETERMINISTIC))
+    exact = os.environ.get(DETERMINISTIC, "").lower() not in NO
     torch.use_deterministic_algorithms(exact)
     torch.backends.cudnn.benchmark = not exact  # shapes are the same in every step
     torch.backends.cudnn.allow_tf32 = False  # float32 is float32 on every device

@@ -22,6 +22,8 @@ from benchmark.store.job import Job
 _LOG_LINES = 20
 #: how often to look whether another driver is done with a job, seconds
 _LOOK = 0.5
+#: after how many seconds to see whether there is room for more: a node may have joined
+_GROWTH = 3.0
 #: when to say that a slot waits for another driver, seconds; then after twice as long, and so on
 _PATIENCE = 10.0
 
@@ -80,12 +82,17 @@ class Failure:
 
 @dataclass
 class Report:
-    """Where every job ended: run now, not needed (there already, mostly), failed, or behind a failed one."""
+    """Where every job ended: run now, not needed (there already, mostly), failed, or behind a failed one.
+
+    Attributes:
+        stale: whether the tables and the page of the results folder are an earlier run's.
+    """
 
     done: list[Job] = field(default_factory=list)
     skipped: list[Job] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     blocked: list[Job] = field(default_factory=list)
+    stale: bool = False
 
 
 def missing(jobs: Mapping[str, Job], done: Callable[[Job], bool], targets: Iterable[str] | None = None) -> set[str]:
@@ -274,7 +281,8 @@ class _Walk:
             time.sleep(_LOOK)
             return []
         waits_for_others = is_waiting and len(running) < self._limit()
-        return list(wait(running, timeout=_LOOK if waits_for_others else None, return_when=FIRST_COMPLETED).done)
+        patience = _LOOK if waits_for_others else _GROWTH if is_waiting else None
+        return list(wait(running, timeout=patience, return_when=FIRST_COMPLETED).done)
 
     def _limit(self) -> int:
         """How many jobs may be with the executor: no slot waits, and what would only queue is left to other drivers.

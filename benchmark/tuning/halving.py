@@ -35,11 +35,13 @@ def tune(
     best = [Trial(row, n, setting, 0) for row, all_ in drawn.items() for n, setting in enumerate(all_)]
     done: list[Trial] = []
     reports: list[Report] = []
+    known: set[str] = set()
     for (crops, _), keep in zip(rungs, kept, strict=True):
         trials = [Trial(trial.row, trial.number, trial.setting, crops) for trial in best]
         now = grid_of(grid, trials)
-        reports.append(drive(now, settings, progress))
         jobs = plan(now)
+        reports.append(drive(now, settings, progress, known))
+        known |= jobs.keys()
         for trial in trials:
             read(trial, jobs, stores)
         best = [trial for row in drawn for trial in best_of([t for t in trials if t.row == row], keep)]

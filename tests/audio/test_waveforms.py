@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.audio.resident import crops_on, moved
-from benchmark.audio.waveforms import Waveforms, join_shards
+from benchmark.audio.waveforms import Waveforms, join_shards, one_by_one
 
 
 def _store(folder: Path) -> tuple[Waveforms, list[np.ndarray]]:
@@ -20,6 +20,15 @@ def _store(folder: Path) -> tuple[Waveforms, list[np.ndarray]]:
         np.save(folder / str(i) / "lengths.npy", [len(x) for x in members])
     join_shards([folder / "0", folder / "1"], ["mix"], pd.DataFrame({"id": list("abc")}), folder)
     return Waveforms.open(folder, 16_000), audio
+
+
+def test_tracks_one_by_one_are_the_file_of_all_at_once(tmp_path: Path) -> None:
+    parts = [np.arange(n, dtype=np.int16) for n in (0, 3, 100_000, 1)]
+    with one_by_one(tmp_path / "one.npy") as append:
+        for part in parts:
+            append(part)
+    np.save(tmp_path / "all.npy", np.concatenate(parts))
+    assert (tmp_path / "one.npy").read_bytes() == (tmp_path / "all.npy").read_bytes()
 
 
 def test_crops_equal_slices_and_pad_short_tracks(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import ROOT, command
+from helpers.forked import quick
 from helpers.rescored import SCORES, differences
+from stores import flip
 
 from benchmark import load_encoder
 from benchmark.bookkeeping.outputs import link
@@ -105,6 +107,15 @@ def test_another_machine_has_nothing_left_to_do_but_sound(
     alone = command("report", str(store), "--out", str(tmp_path / "alone"))
     assert alone.returncode == 0, alone.stderr
     assert "has no run.json" in alone.stderr
+    scored = sorted((store / "probe").glob("*/*/scores.parquet"))
+    flip(scored[0])
+    (store / "probe" / "ab" / "no key").mkdir(parents=True)
+    (store / "probe" / "ab" / "no key" / "manifest.json").write_text("{}")
+    for _ in range(2):  # what is damaged is told of each time
+        damaged = quick("report", str(store), "--out", str(tmp_path / "less"))
+        assert damaged.returncode == 1, damaged.stderr
+        assert f"damaged, and left out: probe {scored[0].parent.name[:12]}" in damaged.stderr
+    flip(scored[0])
     args = ("--grid", str(tiny_grid), "--data-dir", str(data_dir), "--store", str(store), "--out", str(out))
     planned = json.loads(command("plan", *args, "--json").stdout)["jobs"]
     kinds = {job["kind"] for job in planned if job["state"] == "to do"}

@@ -193,6 +193,28 @@ def test_what_folders_show_is_kept_whatever_options_they_were_run_with(
     assert "would go: 1 of" in call("gc", planned.root, "--grid", grid, "--grid", folders[0]).output
 
 
+@pytest.mark.parametrize("where", ["another machine", "a disk that is away"])
+def test_what_a_folder_shows_that_cannot_be_seen_from_here_stays(
+    planned: Store, grid: Path, tmp_path: Path, where: str
+) -> None:
+    shown = put(planned, "probe", 5)
+    folder = tmp_path / "disk" / "out"
+    link(folder, planned.root, [shown.key])
+    (note,) = (planned.root / "outputs").glob("*.json")
+    if where == "another machine":
+        note.write_text(json.dumps({**json.loads(note.read_text()), "host": "b-12345678"}))
+        (folder / LINK).write_text(json.dumps({"store": "/", "keys": []}))  # a folder of that name is here, too
+        shutil.rmtree(folder)
+    else:
+        folder.parent.rename(tmp_path / "away")
+    said = call("gc", planned.root, "--grid", grid, "--yes").output
+    assert "removed: 0 of" in said
+    assert f"kept for {folder} on " in said
+    assert planned.is_done("probe", shown.key)
+    note.unlink()
+    assert "removed: 1 of" in call("gc", planned.root, "--grid", grid, "--yes").output
+
+
 def test_a_results_folder_means_what_it_uses_of_its_store(planned: Store, tmp_path: Path) -> None:
     mine, other = (of(planned, kind)[0] for kind in ("pretrain", "probe"))
     link(tmp_path / "mine", planned.root, [mine.key])
@@ -200,6 +222,10 @@ def test_a_results_folder_means_what_it_uses_of_its_store(planned: Store, tmp_pa
     assert "all 1 artefacts are what" in call("verify", tmp_path / "mine").output
     assert "1 of" in call("verify", planned.root).output
     assert "1 artefacts exported" in call("export", tmp_path / "mine", tmp_path / "mine.tar").output
+    (tmp_path / "mine" / "collected.json").write_text(json.dumps({"keys": [mine.key, 64 * "0"]}))
+    less = call("verify", tmp_path / "mine")
+    assert less.exit_code == 1
+    assert "1 scored artefacts of the last run are not there" in less.output
     (tmp_path / "mine" / LINK).write_text("{")
     assert "artefacts.json says nothing that this version can read" in str(call("verify", tmp_path / "mine").exception)
     link(tmp_path / "mine", tmp_path / "elsewhere", [mine.key])

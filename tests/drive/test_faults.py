@@ -147,6 +147,8 @@ def test_a_users_mistake_is_named(change: tuple[str, str], message: str, tmp_pat
         (["--strategies", "byol,byol"], "'byol' is listed twice"),
         (["--strategies", "byol", "--set", "strategies.simclr.temperature=1"], "simclr is not among --strategies byol"),
         (["--fractions", "nan"], "--fractions nan: give finite numbers"),
+        (["--seeds", 400 * "9"], "too large"),
+        (["--budget", "1e308"], "--budget 1e+308: give a number up to 1,000,000"),
     ],
 )
 def test_an_option_that_says_nothing_is_named(args: list[str], message: str, tmp_path: Path) -> None:

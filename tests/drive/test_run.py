@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sqlite3
 from collections import Counter
 from importlib.metadata import version
@@ -89,6 +90,20 @@ def test_a_second_run_has_nothing_to_do(tiny_run: Path, tiny_grid: Path, data_di
     assert again.returncode == 0
     assert again.stdout.strip().splitlines()[-1] == str(tiny_run / "leaderboard.html")
     assert (tiny_run / "scores.parquet").stat().st_mtime_ns == before
+
+
+def test_a_run_that_scores_nothing_does_not_show_an_earlier_ones_page(
+    tiny_run: Path, tiny_grid: Path, data_dir: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(tiny_run, out, ignore=shutil.ignore_patterns("logs"))
+    before = {path.name: path.read_bytes() for path in out.glob("*.*") if path.name != "artefacts.json"}
+    args = ("--grid", str(tiny_grid), "--data-dir", str(data_dir), "--out", str(out), "--no-mlflow")
+    done = quick("run", *args, "--fractions", "0.5", "--only", "pretrain simclr *")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert f"nothing of this run is scored; what {out} shows is an earlier run's" in done.stderr
+    assert {path.name: path.read_bytes() for path in out.glob("*.*") if path.name in before} == before
 
 
 def test_worker_count_does_not_change_a_bit(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:

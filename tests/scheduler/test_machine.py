@@ -75,4 +75,5 @@ def test_there_are_as_many_slots_as_cores_and_memory_allow(monkeypatch, room, pr
     monkeypatch.setattr(slots, "cores", lambda: 4)
     monkeypatch.setattr(slots, "memory", lambda: room * GB)
     assert cpu_slots(processes) == [Slot("cpu")] * count
+    assert len(cpu_slots(processes, threads=2)) == max(1, min(count, 4 // (2 * processes)))
     assert machine.cores() >= 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 from trees import write_all
 from trees.tags import write_mtat
@@ -622,6 +623,18 @@ def test_values_are_replaced_deep_in_a_grid_and_still_checked() -> None:
         load("smoke", dict([change("pretrain.batch_sise=32")]))
     with pytest.raises(UserError, match=r"write a\.b=c"):
         change("pretrain.batch_size")
+
+
+def test_what_yaml_has_under_two_names_is_changed_under_one(tmp_path: Path) -> None:
+    path, text = tmp_path / "grid.yaml", yaml.safe_dump({**GRID, "strategies": None})
+    rows = "{a: &x {strategy: simclr, pretrain: {batch_size: 32}}, b: {<<: *x, temperature: 0.5}}"
+    path.write_text(text.replace("strategies: null", f"strategies: {rows}"))
+    changed = load(str(path), {"strategies.a.pretrain.batch_size": 128}).strategies
+    assert (changed["a"]["pretrain"], changed["b"]["pretrain"]) == ({"batch_size": 128}, {"batch_size": 32})
+    assert changed["b"]["temperature"] == 0.5
+    path.write_text(text.replace("strategies: null", "strategies: [simclr]") + "sizes: {a: 1, 0.1: x, .1: y}\n")
+    with pytest.raises(UserError, match=r"0\.1 is there twice"):
+        load(str(path))
 
 
 def test_fractions_narrow_and_widen_a_grid() -> None:

@@ -91,7 +91,7 @@ def test_what_has_no_canonical_form_is_refused_by_place(spec, error, message):
         content_key(spec)
 
 
-@pytest.mark.parametrize("kind", ["", "../x", "a/b", "Toy", ".hidden", "tmp", "scratch"])
+@pytest.mark.parametrize("kind", ["", "../x", "a/b", "Toy", ".hidden", "tmp", "scratch", "locks", "logs"])
 def test_a_kind_that_is_no_folder_name_is_refused(store, kind):
     with pytest.raises(ValueError, match="is not a kind"):
         store.folder(kind, KEY)

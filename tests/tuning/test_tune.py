@@ -54,7 +54,8 @@ def test_the_planted_settings_win(data_dir: Path, tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(GRID)
     out = tmp_path / "out"
     args = ("tune", "--grid", str(tmp_path / "grid.yaml"), "--plugin", str(tmp_path / "planted.py"))
-    args += ("--data-dir", str(data_dir), "--out", str(out))
+    store = tmp_path / "store"
+    args += ("--data-dir", str(data_dir), "--store", str(store), "--out", str(out))
     done = quick(*args)
     trials = pd.read_csv(out / "trials.csv", keep_default_na=False, na_values={"key": [""], "mean": [""]})
     first, then = trials[trials.crops == 640], trials[trials.crops == 960]
@@ -72,10 +73,13 @@ def test_the_planted_settings_win(data_dir: Path, tmp_path: Path) -> None:
     assert "planted-1 on cnn_small: ValueError: the loss of the first step is nan" in done.stderr
     assert "| **" in (out / "README.md").read_text()
     table = (out / "trials.csv").read_text()
-    trained = {path: path.stat().st_mtime_ns for path in (out / "pretrain").rglob("*.safetensors")}
+    trained = {path: path.stat().st_mtime_ns for path in (store / "pretrain").rglob("*.safetensors")}
+    assert len({path.parent for path in trained}) >= 5, "four settings on few crops, or more, and two on all"
+    used = json.loads((out / "artefacts.json").read_text())["keys"]
+    assert {path.parent.name for path in trained} <= set(used), "gc leaves what was dropped on the way"
     again = quick(*args)
     assert again.returncode == 1
-    assert {path: path.stat().st_mtime_ns for path in (out / "pretrain").rglob("*.safetensors")} == trained
+    assert {path: path.stat().st_mtime_ns for path in (store / "pretrain").rglob("*.safetensors")} == trained
     assert (out / "trials.csv").read_text() == table
 
 
@@ -86,4 +90,10 @@ def test_what_cannot_be_searched_is_said_before_anything_runs(tmp_path: Path) ->
     none = quick("tune", "--grid", "smoke", "--out", str(tmp_path / "out"))
     assert none.returncode == 2
     assert "nothing says what to try of" in none.stderr
+    wrong = quick(
+        "tune", "--set", "search.spaces.simclr={pretrain.batch_size: [x, 64]}", "--out", str(tmp_path / "out")
+    )
+    assert wrong.returncode == 2
+    assert "batch_size" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
     assert not (tmp_path / "out").exists()

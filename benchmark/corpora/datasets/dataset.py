@@ -108,8 +108,12 @@ class DataSet(Corpus):
 
         Raises:
             Absent: none has.
+            UserError: this data set has no such labels.
         """
         tracks = self.tracks()
+        if unknown := [label for label in labels if label not in tracks]:
+            there = ", ".join(map(str, tracks.columns))
+            raise UserError(f"{self.info.name} has no labels {unknown[0]!r}; its columns are {there}")
         for label in labels:
             if tracks[label].isna().all():
                 raise Absent(f"{self.info.name}: no track in {self.home()} has the label {label!r}. {self.get}")
@@ -147,9 +151,10 @@ class DataSet(Corpus):
         mark_changed(files, f"{self.info.name} {self.home()}")
 
     def file_digests(self, tracks: pd.DataFrame) -> list[str | None]:
-        """SHA-256 of each track's file."""
+        """SHA-256 of each track's file: of a file of many excerpts, once."""
         home = self.home()
-        return [sha256(self.file(home, path)) for path in tracks["path"]]
+        known = {path: sha256(self.file(home, path)) for path in dict.fromkeys(tracks["path"])}
+        return [known[path] for path in tracks["path"]]
 
     def fingerprint(self) -> dict[str, str]:
         """Of the index but for its labels, of each audio file, and of the decoders.
@@ -235,7 +240,7 @@ def _tracks(cls: type[DataSet], home: Path) -> pd.DataFrame:
     name = cls.info.name
     try:
         index = cls().index(home)
-    except (OSError, LookupError, ValueError, AttributeError) as error:
+    except (OSError, LookupError, ValueError, AttributeError, TypeError) as error:
         what = f"{type(error).__name__}: {error}"
         raise UserError(f"{name}: {home} is not what the reader expects: {what}. {cls.get}") from error
     required = {"id", "path", "group", "split"}

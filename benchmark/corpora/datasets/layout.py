@@ -101,7 +101,14 @@ def shown(home: Path) -> Iterator[str]:
         below = Path(folder).relative_to(home)
         deep = len(below.parts) >= _DEEPEST
         inner[:] = [] if deep else [name for name in inner if not name.startswith((".", "__MACOSX"))]
+        inner[:] = [name for name in inner if not _leads_back(os.path.join(folder, name))]
         yield from ((below / name).as_posix() for name in names if not name.startswith("."))
+
+
+def _leads_back(folder: str) -> bool:
+    """Whether it is a link to a folder that it lies in."""
+    above = os.path.realpath(os.path.dirname(folder))
+    return os.path.islink(folder) and Path(above).is_relative_to(os.path.realpath(folder))
 
 
 def _plain(path: str) -> str:

@@ -22,8 +22,8 @@ class Row:
 
     @classmethod
     def unwritten(cls, cells: list[str]) -> Row:
-        """One that nobody wrote: a folder was read as a table."""
-        return cls(0, list(map(composed, cells)), cells)
+        """One that nobody wrote: a folder was read as a table, where a blank at a name's end is a part of it."""
+        return cls(0, [unicodedata.normalize("NFC", cell) for cell in cells], cells)
 
     def cell(self, at: int | None) -> str:
         """A cell; empty where there is no such column, or the row ends before it."""

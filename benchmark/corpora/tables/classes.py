@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from benchmark.corpora.datasets.dataset import drawn
-from benchmark.corpora.datasets.layout import SOUND, shown
+from benchmark.corpora.datasets.layout import SOUND
 from benchmark.corpora.datasets.signatures import sign
 from benchmark.corpora.tables.cells import Findings, Row
+from benchmark.corpora.tables.files import sounds_in
 from benchmark.interfaces import UserError
 
 #: folders within a class that are more than a detour to its files
@@ -31,7 +32,7 @@ def read_classes(folder: Path, shares: dict[str, float], found: Findings) -> tup
     Raises:
         UserError: there are no two sub-folders with sound in them.
     """
-    paths = sorted(path for path in shown(folder) if PurePosixPath(path).suffix.lower() in SOUND)
+    paths = sounds_in(folder, found)
     beside = [path for path in paths if "/" not in path]
     paths = [path for path in paths if "/" in path]
     classes = Counter(path.split("/")[0] for path in paths)
@@ -45,7 +46,7 @@ def read_classes(folder: Path, shares: dict[str, float], found: Findings) -> tup
         found.warn(f"{len(beside)} files lie beside the classes, in none of them, and are skipped: {beside[0]}, ...")
     groups = _groups(folder, paths)
     splits = _splits([path.split("/")[0] for path in paths], groups, shares)
-    rows = [[path, group, splits[group], path.split("/")[0]] for path, group in zip(paths, groups, strict=True)]
+    rows = [[path, group, splits[group], path.split("/")[0].strip()] for path, group in zip(paths, groups, strict=True)]
     return Row.unwritten(["path", "group", "split", "class"]), list(map(Row.unwritten, rows))
 
 

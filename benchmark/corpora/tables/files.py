@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from benchmark.corpora.datasets.layout import SOUND, shown
 from benchmark.corpora.tables.cells import Findings, composed
 from benchmark.interfaces import Finding
 
@@ -21,6 +22,28 @@ if TYPE_CHECKING:
 TOLERANCE = 0.05
 #: a header that promises more than a year says nothing: streams have no length
 _ENDLESS = 3e7
+
+
+def sounds_in(folder: Path, found: Findings) -> list[str]:
+    """Paths of the sound below a folder, sorted.
+
+    Args:
+        found: takes those whose names are no text: no table could hold them.
+    """
+    paths = sorted(path for path in shown(folder) if PurePosixPath(path).suffix.lower() in SOUND)
+    odd = [path for path in paths if not _is_text(path)]
+    if odd:
+        first = os.fsencode(odd[0]).decode(errors="backslashreplace")
+        found.warn(f"{len(odd)} of {len(paths)} files have names that are not in UTF-8, and are skipped: {first}, ...")
+    return [path for path in paths if path not in odd]
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of another encoding, as Python carries them
+        return False
+    return True
 
 
 def on_disk(home: Path, path: str) -> str:

@@ -6,11 +6,12 @@ What is held out to watch the training is never of an artist that is heard in it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from benchmark.corpora.datasets.dataset import drawn
-from benchmark.corpora.datasets.layout import SOUND, shown
-from benchmark.corpora.tables.cells import Row, composed
+from benchmark.corpora.datasets.layout import SOUND
+from benchmark.corpora.tables.cells import Findings, Row, composed
+from benchmark.corpora.tables.files import sounds_in
 from benchmark.interfaces import UserError
 
 #: of the tracks, to watch the training by
@@ -21,15 +22,18 @@ FEWEST_HELD_OUT = 2
 OWN = {"path": 0, "group": 1, "split": 2}
 
 
-def read_sounds(folder: Path) -> list[Row]:
+def read_sounds(folder: Path, found: Findings) -> list[Row]:
     """A row per sound below a folder.
+
+    Args:
+        found: takes what is odd about it.
 
     Raises:
         UserError: there are no two that could be told apart by artist, folder or name.
     """
     import pandas as pd
 
-    paths = sorted(path for path in shown(folder) if PurePosixPath(path).suffix.lower() in SOUND)
+    paths = sounds_in(folder, found)
     groups = [composed(_artist(folder / path) or _above(path)) for path in paths]
     if len(paths) < 3 or len(set(groups)) < 2:
         raise UserError(

@@ -5,6 +5,7 @@ The one reader of such tables: `data describe`, a plan, a run and its workers dr
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -130,8 +131,8 @@ def sound_below(folder: Path) -> Table:
     Raises:
         UserError: there is too little.
     """
-    found, name = Findings(), name_of(folder.absolute().name)
-    records, kept = read_tracks(OWN, read_sounds(folder), found)
+    found, name = Findings(), name_of(_home(folder).name)
+    records, kept = read_tracks(OWN, read_sounds(folder, found), found)
     return _table(folder, f"folder-{name}", records, kept, set(), [], True, found)
 
 
@@ -153,7 +154,8 @@ def _table(
 
 
 def _home(path: Path) -> Path:
-    return path.absolute() if path.is_dir() else path.absolute().parent
+    whole = Path(os.path.abspath(path))  # as it is called, though it may lie elsewhere; `..` has no name
+    return whole if path.is_dir() else whole.parent
 
 
 def _frame(records: list[dict[str, Any]], excerpts: set[str], labels: list[Label]) -> pd.DataFrame:

@@ -11,6 +11,8 @@ from benchmark.corpora.datasets.dataset import SPLITS
 from benchmark.corpora.tables.cells import Findings, Row
 from benchmark.corpora.tables.labels import note_alike, number
 
+#: bytes of a name that disks take, and letters that a message shows of a longer one
+_LONGEST_NAME, _SHOWN = 255, 40
 #: other words for a split
 _MEANS = {"valid": "val", "validation": "val", "dev": "val"}
 
@@ -44,6 +46,8 @@ def _track(own: Places, row: Row, found: Findings) -> dict[str, Any] | None:
         found.fail("there is no path", row.line)
     elif Path(path).is_absolute() or ".." in Path(path).parts:
         found.fail(f"path {path!r} does not lie below the table's folder", row.line)
+    elif "\0" in path or max(len(part.encode()) for part in Path(path).parts) > _LONGEST_NAME:
+        found.fail(f"path {path[:_SHOWN]!r} ... is no name that a disk could hold", row.line)
     excerpt = [number(row.cell(own.get(column)), column, row.line, found) for column in ("start", "seconds")]
     start, seconds = excerpt[0] or 0.0, excerpt[1]
     if start < 0:

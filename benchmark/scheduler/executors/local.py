@@ -66,7 +66,7 @@ class LocalExecutor:
         slots, rest = slots_for(resources), (resources.threads, log_dir, resources.time_limit)
         if slots[0].device == "cpu":
             return cls(slots, *rest)
-        return SplitExecutor(cls(slots, *rest), cls(cpu_slots(), *rest))
+        return SplitExecutor(cls(slots, *rest), cls(cpu_slots(1, resources.threads)[: resources.workers], *rest))
 
     def __init__(
         self, slots: list[Slot], threads: int, log_dir: Path | None = None, time_limit: float = math.inf

@@ -59,7 +59,7 @@ def slots_for(resources: Resources) -> list[Slot]:
     gpus, devices = usable_gpus(), resources.devices
     blocks = _blocks(gpus, devices)
     if not gpus:
-        slots = cpu_slots(devices)
+        slots = cpu_slots(devices, resources.threads)
     elif not blocks:
         raise UserError(f"pretrain.devices: {devices}, but this machine shows {len(gpus)} GPUs")
     else:
@@ -80,9 +80,9 @@ def _blocks(gpus: list[int], size: int) -> list[int]:
     return found
 
 
-def cpu_slots(processes: int = 1) -> list[Slot]:
-    """As many slots as there are cores and memory for jobs of so many processes; at least one."""
-    room = min(cores() // processes, int(memory() // (processes * JOB_MEMORY)))
+def cpu_slots(processes: int = 1, threads: int = 1) -> list[Slot]:
+    """As many slots as there are cores and memory for jobs of so many processes, of so many threads; at least one."""
+    room = min(cores() // (processes * threads), int(memory() // (processes * JOB_MEMORY)))
     return [Slot("cpu")] * max(1, room)
 
 

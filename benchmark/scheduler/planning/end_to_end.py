@@ -77,4 +77,4 @@ class EndToEnd:
             for resample in range(resamples):
                 # draws of a fraction do not depend on the other ones, nor on later resamples
                 own = {"fraction": fraction, "resample": resample, "fractions": [[fraction, resample + 1]]}
-                yield f"{fraction:.0%} #{resample}", own
+                yield f"{100 * fraction:.6g}% #{resample}", own

@@ -150,6 +150,15 @@ def test_versions_are_those_of_the_readers_that_made_it(data: Path) -> None:
         reader_versions(VERSION + 1)
 
 
+@pytest.mark.parametrize("text", ["", '{"reader": 1', "[]", "{}"])
+def test_a_record_that_is_cut_off_is_refused(data: Path, text: str) -> None:
+    path = data / "packed" / "rendered_scores" / "pack.json"
+    path.write_text(text)
+    for ask in (packed_works, lambda: reader_versions(VERSION)):
+        with pytest.raises(UserError, match=r"pack\.json is damaged: copy the pack again"):
+            ask()
+
+
 def test_a_changed_pack_is_refused(data: Path) -> None:
     path = data / "packed" / "rendered_scores" / "notes.parquet"
     content = bytearray(path.read_bytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,21 @@ def test_a_table_in_a_folder_is_meant_if_it_lists_paths(folder: Path) -> None:
     written = write_table(folder, "path,genre", "jazz/jazz.wav,jazz")
     assert table_at(str(folder)) == written
     assert read_table(folder).path == written, "a plugin's path, too"
+
+
+def test_odd_names_and_links_in_circles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "jazz").rename(folder / " jazz")
+    (folder / "rock" / "all").symlink_to(folder)
+    (folder / "everything").symlink_to(".")
+    latin = os.fsencode(folder / "rock") + b"/caf\xe9.wav"
+    os.link(folder / "rock" / "rockx.wav", latin)
+    monkeypatch.chdir(folder / "rock")
+    table = read_table(Path(".."))
+    assert (table.corpus, table.labels[0].classes, len(table.tracks)) == ("mine", ("jazz", "rock"), 40)
+    (warning,) = table.warnings
+    assert warning.what == r"1 of 41 files have names that are not in UTF-8, and are skipped: rock/caf\xe9.wav, ..."
+    assert table.sound.unreadable == 0
+    assert not table.errors
 
 
 def test_no_class_or_one_is_none(tmp_path: Path) -> None:

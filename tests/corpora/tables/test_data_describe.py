@@ -117,6 +117,18 @@ def test_files_that_cannot_be_heard_are_told_by_their_headers(tmp_path: Path) ->
     assert told["errors"][0]["what"].startswith("2 of 68 tracks have no audio that can be read")
 
 
+@pytest.mark.parametrize("name", ["x" * 300 + ".wav", "a\0b.wav"])
+def test_a_path_that_no_file_can_have_is_an_error_by_line(tmp_path: Path, name: str) -> None:
+    table = write_table(tmp_path / "mine", "path,split,genre", *split_rows(["x", "y"]))
+    with table.open("a") as file:
+        file.write(f"{name},train,x\n")
+    code, told = described(table)
+    assert code == 1
+    (error,) = told["errors"]
+    assert error["rows"] == [16]
+    assert "is no name that a disk could hold" in error["what"]
+
+
 def test_files_that_this_user_may_not_read_are_not_called_broken() -> None:
     with tempfile.TemporaryDirectory() as open_to_all:
         table = write_table(Path(open_to_all) / "mine", "path,split,genre", *split_rows(["x", "y"]))

@@ -128,8 +128,8 @@ def _read(folder: Path) -> list[Work]:
 
 def _damaged(folder: Path, record: dict[str, Any]) -> list[str]:
     """The tables that are not as the record says, or not there."""
-    paths = {name: folder / name for name in TABLES}
-    return [name for name, path in paths.items() if not path.is_file() or _sha256(path) != record["sha256"][name]]
+    paths, sums = {name: folder / name for name in TABLES}, record.get("sha256", {})
+    return [name for name, path in paths.items() if not path.is_file() or _sha256(path) != sums.get(name)]
 
 
 def _record() -> dict[str, Any]:
@@ -140,7 +140,9 @@ def _record() -> dict[str, Any]:
             f"{path.parent}: install them (pip install {' '.join(READERS)}), or where they are installed run "
             "'python -m benchmark data pack rendered_scores FOLDER', and give FOLDER here as --data-dir"
         )
-    record: dict[str, Any] = json.loads(path.read_bytes())
+    record = read_json(path)
+    if not isinstance(record, dict) or not {"reader", "versions", "sha256"} <= record.keys():
+        raise UserError(f"{path} is damaged: copy the pack again")
     return record
 
 
