@@ -86,6 +86,21 @@ def test_an_entry_that_names_no_class_is_refused(install: Install) -> None:
         install("a-broken-one", "mine", "made_i").names()
 
 
+def test_a_task_that_cannot_be_loaded_is_listed_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = {"made_t": "import nothing_of_this_name"}
+    monkeypatch.syspath_prepend(
+        distribution(tmp_path / "a-broken-task", "a-broken-task", {"tasks": {"mine": "made_t:Mine"}}, **module)
+    )
+    monkeypatch.setattr(registry, "tasks", Registry("tasks"))
+    listed = CliRunner().invoke(app, ["list", "tasks"])
+    assert listed.exit_code == 0
+    (row,) = [line for line in listed.output.splitlines() if line.startswith("mine ")]
+    assert "[broken: tasks 'mine' (made_t:Mine, from a-broken-task) cannot be loaded" in row
+    assert "[rendered_scores, " in listed.output
+
+
 def test_a_package_that_fails_when_it_is_imported_is_listed(tmp_path: Path, install: Install) -> None:
     """To find a module of a package, Python runs the package's own."""
     found = install("a-broken-one", "mine", "made_j.inner:Mine")

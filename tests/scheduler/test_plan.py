@@ -389,6 +389,9 @@ def test_a_threshold_that_no_two_clips_reach_is_refused_while_planning(
         planned(threshold=3)
     with pytest.raises(UserError, match=r"strategies\.tagged on mtat: the corpus has no tag mood"):
         planned(tags=["mood"])
+    monkeypatch.setattr(registry.tasks.get("mtat_tags"), "labels", ("genre",))
+    with pytest.raises(UserError, match="mtat has no labels 'genre'; its columns are id, "):
+        plan(grid(tasks=["mtat_tags"]))
 
 
 def test_who_hears_labels_is_tried_on_the_catalogs() -> None:
