@@ -82,11 +82,8 @@ def _shard(job: Job, stores: Stores, draft: Draft) -> None:
     lengths, sketches, verdicts = [], [], []
     with with_carried(job, stores, draft) as drafts:
         with contextlib.ExitStack() as stack:  # tracks may be hours: no more than one of them is in memory
-            files = [
-                (name, stack.enter_context(one_by_one(place.path / f"{name}.npy")))
-                for one, place in drafts
-                for name in (MIX, *one.spec["stems"])
-            ]
+            paths = [(stem, at.path / f"{stem}.npy") for one, at in drafts for stem in (MIX, *one.spec["stems"])]
+            files = [(stem, stack.enter_context(one_by_one(path))) for stem, path in paths]
             for name, track in zip(tracks["id"], corpus.render(tracks, folder), strict=True):
                 verdicts += rows_of(name, track)
                 silence = dict.fromkeys((MIX, *corpus.stems), np.zeros(0, np.int16))
