@@ -74,7 +74,7 @@ def _said(answer: Answer, called: Mapping[Entry, str]) -> Text:
     from rich.text import Text
 
     level, size = shorten(answer.column.task, 12), f"Δ {_short(answer.column.detectable)}"
-    names = ", ".join(shorten(called[entry], 48) for entry, _ in answer.best)
+    names = ", ".join(shorten(called[entry], 48) + "‡" * score.heard for entry, score in answer.best)
     if answer.best:
         tied = f", {len(answer.tied)} of {answer.among - len(answer.best)} not told apart ({size})" * bool(answer.tied)
         told = ", told apart from all" * (answer.among > len(answer.best))

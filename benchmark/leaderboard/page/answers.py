@@ -27,6 +27,7 @@ LEADING = (
     " ▲ better, ▼ worse, ≈ not told apart, by the pair test on the same test items. In brackets the highest score, "
     "where there is no verdict."
 )
+HEARD = " ‡ trained on labels of these very tasks."
 FILE = "answers.md"
 #: names in a cell
 FEW = 4
@@ -48,6 +49,7 @@ def markdown(report: Report) -> str:
         for panel in report.firsts:
             line = [_plain(column.task), percent(panel.levels.fraction), *cells(panel, i)]
             lines.append("| " + " | ".join(line) + " |")
+    explained += HEARD * any("‡" in line for line in lines)
     return "\n".join([*lines, "", explained]) + "\n"
 
 
@@ -64,12 +66,16 @@ def _all(entries: Sequence[Entry], panel: Panel, level: int) -> list[str]:
 def _lead(answer: Answer, names: Mapping[Entry, str]) -> list[str]:
     """Who leads with which score, and who is not told apart."""
     if answer.best:
-        shown = ", ".join(f"**{_code(names[entry])}** {_score(score)}" for entry, score in answer.best)
+        shown = ", ".join(_best(names[entry], score) for entry, score in answer.best)
         return [shown, _listed([names[entry] for entry in answer.tied]) + answer.uncompared]
     if answer.highest is None:
         return ["", ""]
     entry, score = answer.highest
     return [f"({_code(names[entry])} {_score(score)})", "no verdict"]
+
+
+def _best(name: str, score: Score) -> str:
+    return f"**{_code(name)}**{'‡' * score.heard} {_score(score)}"
 
 
 def _over(answer: Answer) -> list[str]:
