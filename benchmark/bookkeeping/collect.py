@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.rows import rows
 from benchmark.scheduler.walk import Report
-from benchmark.store.artefacts import MANIFEST, Store
+from benchmark.store.artefacts import KEY, MANIFEST, Store
 from benchmark.store.job import Job, Stores
 
 if TYPE_CHECKING:
@@ -90,14 +89,15 @@ def gather(folder: Path, out: Path) -> list[str]:
     """
     store = Store(folder)
     paths = [path.parent for kind in SCORED for path in sorted((folder / kind).glob(f"*/*/{MANIFEST}"))]
-    found = [(path.parent.parent.name, path.name) for path in paths if re.fullmatch("[0-9a-f]{64}", path.name)]
-    sound = [at for at in found if store.check(*at)]
+    found = [(path.parent.parent.name, path.name) for path in paths if KEY.fullmatch(path.name)]
+    is_sound = {at: store.check(*at) for at in found}
+    sound = [at for at in found if is_sound[at]]
     if not sound and not (folder / NAMES[0]).is_file():
         damage = f", and all {len(found)} artefacts are damaged" if found else ", and no artefacts to make it of"
         raise UserError(f"{folder}: no {NAMES[0]}{damage}")
     if sound:
         write_tables(_tables(store, sound), out)
-    return [f"{kind} {key[:12]}" for kind, key in found if (kind, key) not in sound]
+    return [f"{kind} {key[:12]}" for kind, key in found if not is_sound[kind, key]]
 
 
 def _page(out: Path) -> bool:

@@ -50,15 +50,19 @@ class User:
     keys: frozenset[str] = frozenset()
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is on this machine, as far as anybody has said."""
+        return self.host in ("", host_name())
+
+    @property
     def is_gone(self) -> bool:
-        """Whether it was removed, and does not only lie on another machine, or on a disk that is not there now."""
-        here = self.host in ("", host_name())
-        return here and self.out.parent.is_dir() and not (self.out / LINK).is_file()
+        """Whether it was removed, and does not lie on another machine, or on an absent disk (all above it gone)."""
+        return self.is_ours and self.out.parent.is_dir() and not (self.out / LINK).is_file()
 
     @property
     def uses(self) -> frozenset[str]:
         """The keys that it says itself, where it can be read."""
-        own = link_of(self.out) if self.host in ("", host_name()) else None
+        own = link_of(self.out) if self.is_ours else None
         return own.keys if own else self.keys
 
 

@@ -19,11 +19,10 @@ from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.grid_files import load
 from benchmark.scheduler.planning.keys import ENGINE
 from benchmark.scheduler.planning.plan import plan
-from benchmark.store.artefacts import RESERVED, CorruptArtefact, Store
+from benchmark.store.artefacts import KEY, RESERVED, CorruptArtefact, Store
 from benchmark.store.locks import Locks
 
 _KIND = re.compile(r"[a-z][a-z0-9_-]*")
-_KEY = re.compile(r"[0-9a-f]{64}")
 #: what tells an artefact from others of its kind, in a line
 _TELLING = (
     "strategy",
@@ -184,7 +183,7 @@ def garbage(store: Store, needed: Set[str]) -> Iterator[Garbage]:
             yield Garbage("temporary", path, "of a process that is gone")
     logs = store.root / "logs"
     for path in sorted(logs.glob("*.log")) if _is_folder(logs) else []:
-        if _KEY.fullmatch(path.stem) and path.stem not in needed:
+        if KEY.fullmatch(path.stem) and path.stem not in needed:
             yield Garbage("log", path, "of a job that is not needed")
 
 
@@ -192,7 +191,7 @@ def is_in_use(store: Store) -> bool:
     """Whether a living driver has claimed a job in this store; claims of dead ones are removed."""
     locks = Locks()
     try:
-        paths = [path for path in (store.root / "locks").glob("*") if _KEY.fullmatch(path.name)]
+        paths = [path for path in (store.root / "locks").glob("*") if KEY.fullmatch(path.name)]
         return not all(locks.take(path) for path in paths)
     finally:
         locks.release()
@@ -225,7 +224,7 @@ def _of_kind(kind: Path) -> tuple[list[Address], list[Path]]:
     prefixes = _folders(kind)
     inner = [path for prefix in prefixes for path in sorted(prefix.iterdir())]
     own = [
-        path for path in inner if _is_folder(path) and _KEY.fullmatch(path.name) and path.parent.name == path.name[:2]
+        path for path in inner if _is_folder(path) and KEY.fullmatch(path.name) and path.parent.name == path.name[:2]
     ]
     rest = [path for path in [*sorted(kind.iterdir()), *inner] if path not in {*prefixes, *own}]
     return [Address(kind.name, path.name) for path in own], rest

@@ -65,7 +65,7 @@ def store_gc(
 ) -> None:
     """Remove from FOLDER's store what none of the grids needs, nor the last run into any folder that uses it.
 
-    Folders on other machines are users, too, and so are those on disks that are not there at the moment.
+    Folders on other machines are users, too, and so are those of which not even the folder above is there.
     """
     from benchmark.bookkeeping.outputs import users
     from benchmark.bookkeeping.upkeep import artefacts, existing, garbage, is_in_use, needed_by, remove, strangers

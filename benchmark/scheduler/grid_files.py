@@ -53,11 +53,20 @@ def load(name: str, changes: Mapping[str, Any] | None = None) -> Grid:
     raw = _raw(name)
     for path, value in (changes or {}).items():
         _put(raw, path, value)
+    return checked(raw, f"{name}: the grid is malformed")
+
+
+def checked(raw: Mapping[str, Any], what: str) -> Grid:
+    """A grid of its fields.
+
+    Raises:
+        UserError: `what`, and each field that is unknown or wrong.
+    """
     try:
         return Grid.model_validate(raw)
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, e['loc'])) or 'grid'}: {registry.said(e, Grid)}" for e in error.errors()]
-        raise UserError(f"{name}: the grid is malformed\n" + "\n".join(lines)) from error
+        raise UserError("\n".join([what, *lines])) from error
 
 
 def variants(name: str) -> list[str]:
@@ -95,12 +104,12 @@ class _Once(yaml.SafeLoader):
 
 def _yaml(name: str) -> dict[str, Any]:
     try:
-        raw = yaml.load(text_of(name), _Once)
+        raw = _apart(yaml.load(text_of(name), _Once))
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates, numbers, bytes that are none
         raise UserError(f"{name}: not valid YAML: {error}") from error
     if not isinstance(raw, dict):
         raise UserError(f"{name}: a grid is a mapping, this is {type(raw).__name__}")
-    return {key: _apart(value) for key, value in raw.items()}
+    return raw
 
 
 def _apart(value: Any) -> Any:

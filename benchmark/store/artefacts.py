@@ -29,6 +29,7 @@ from benchmark.files import ABSENT, host_name, is_orphan, patiently
 from benchmark.interfaces import UserError
 
 MANIFEST = "manifest.json"
+KEY = re.compile(r"[0-9a-f]{64}")
 #: folders of a store that hold no artefacts
 RESERVED = ("tmp", "scratch", "locks", "logs", "outputs")
 #: files up to this size are checksummed whenever a job opens their artefact; larger ones only by `check`
@@ -126,7 +127,7 @@ class Store:
         """Where an artefact lies, whether it is there or not."""
         if not re.fullmatch(r"[a-z][a-z0-9_-]*", kind) or kind in RESERVED:
             raise ValueError(f"{kind!r} is not a kind: lower-case letters, digits, - and _; not {', '.join(RESERVED)}")
-        if not re.fullmatch(r"[0-9a-f]{64}", key):
+        if not KEY.fullmatch(key):
             raise ValueError(f"{key!r} is not a key: 64 hex digits")
         return self.root / kind / key[:2] / key
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
-from benchmark import registry
 from benchmark.bookkeeping.record import SCORED
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.grid_files import checked
 from benchmark.scheduler.planning.rows import Row, rows
 from benchmark.scheduler.space import Setting
 from benchmark.store.job import Job, Stores
@@ -78,23 +77,17 @@ def grid_of(grid: Grid, trials: Sequence[Trial]) -> Grid:
     raw = grid.model_dump(exclude_unset=True) | {"search": None, "control": [], "budgets": []}
     raw["strategies"] = {trial.name: _with(grid, trial) for trial in trials}
     longest = trials[0].crops
-    found = _checked(grid, raw | {"pretrain": raw["pretrain"] | {"crops": longest}})
+    wrong = f"{grid.name}: settings of its search are malformed"
+    found = checked(raw | {"pretrain": raw["pretrain"] | {"crops": longest}}, wrong)
     recipes = [row.budget(found) for row in rows(found)]  # names what is wrong before anything is drawn
     branch = grid.pretrain.schedule == "wsd" and grid.protocol == "probe" and not grid.snapshots.at
+    branch &= not any(row.config.of_the_whole for row in rows(found))
     if branch and all(recipe.schedule == "wsd" and recipe.warmup_crops is not None for recipe in recipes):
         # branches of one training, as in a grid of several budgets: a longer rung goes on from a shorter one, and such
         # a grid from what the search has trained
         rungs = [crops for crops in (grid.search.rungs if grid.search else ()) if crops <= longest]
-        found = _checked(grid, raw | {"pretrain": raw["pretrain"] | {"crops": rungs}})
+        found = checked(raw | {"pretrain": raw["pretrain"] | {"crops": rungs}}, wrong)
     return found
-
-
-def _checked(grid: Grid, raw: dict[str, Any]) -> Grid:
-    try:
-        return Grid.model_validate(raw)
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {registry.said(e, Grid)}" for e in error.errors()]
-        raise UserError(f"{grid.name}: settings of its search are malformed\n" + "\n".join(lines)) from error
 
 
 def read(trial: Trial, jobs: Mapping[str, Job], stores: Stores) -> None:

@@ -15,6 +15,8 @@ from benchmark.modules import Batch
 from benchmark.pretraining.crops import CropStream
 from benchmark.pretraining.train import pretrain
 from benchmark.probing.supervised import Classifier
+from benchmark.scheduler.executors.slots import DETERMINISTIC
+from benchmark.scheduler.making import take_device
 from benchmark.testing import random_batch
 
 
@@ -63,3 +65,16 @@ def test_a_training_on_resident_audio_is_the_same(name: str) -> None:
     there = dataclasses.replace(there, stems={stem: x * 0 for stem, x in there.stems.items()})  # it is not read
     one, two = (pretrain(s, w, budget(s), 0, "cpu") for s, w in ((whole, waves), (other, there)))
     assert one["curve"] == two["curve"]
+
+
+@pytest.mark.parametrize(("said", "exact"), [("1", True), ("true", True), ("0", False), ("off", False), ("", False)])
+def test_a_switch_in_the_environment_means_what_the_command_line_takes_it_for(
+    said: str, exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DETERMINISTIC, said)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
+    try:
+        take_device()
+        assert torch.are_deterministic_algorithms_enabled() is exact
+    finally:
+        torch.use_deterministic_algorithms(False)

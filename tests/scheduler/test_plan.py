@@ -638,6 +638,9 @@ def test_what_yaml_has_under_two_names_is_changed_under_one(tmp_path: Path) -> N
     path.write_text(text.replace("strategies: null", "strategies: [simclr]") + "sizes: {a: 1, 0.1: x, .1: y}\n")
     with pytest.raises(UserError, match=r"0\.1 is there twice"):
         load(str(path))
+    path.write_text(text.replace("strategies: null", "strategies: &x {a: *x}"))
+    with pytest.raises(UserError, match="not valid YAML"):
+        load(str(path))
 
 
 def test_fractions_narrow_and_widen_a_grid() -> None:

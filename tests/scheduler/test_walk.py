@@ -337,6 +337,29 @@ def test_no_more_is_submitted_than_keeps_the_slots_busy(tmp_path):
     assert counting.most <= 2
 
 
+def test_a_slot_that_joins_gets_work_while_the_others_are_busy(monkeypatch):
+    class Growing(Recorder):
+        def submit(self, fn, job):
+            self.order.append(job.name)
+            self.futures.append(Future())
+            if len(self.order) == 2:
+                threading.Timer(0.05, lambda: setattr(self, "capacity", 2)).start()
+            if len(self.order) == 3:  # all end together, and none before the third has begun
+                for future in self.futures:
+                    future.set_result(None)
+            return self.futures[-1]
+
+    monkeypatch.setattr("benchmark.scheduler.walk._GROWTH", 0.02)
+    growing = Growing()
+    growing.futures = []
+    late = threading.Timer(20, lambda: [future.set_exception(TimeoutError()) for future in growing.futures])
+    late.start()
+    jobs = {str(n): Job(str(n), "toy", str(n), {}) for n in range(3)}
+    report = walk(jobs, lambda job: False, noop, growing, lambda event: None)
+    late.cancel()
+    assert len(report.done) == 3
+
+
 def test_an_error_of_the_driver_stops_the_workers():
     def on_event(event):
         raise KeyboardInterrupt

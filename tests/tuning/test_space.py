@@ -119,6 +119,16 @@ def test_a_longer_rung_goes_on_from_a_shorter_one_where_the_schedule_lets_it() -
     assert len(trained(1280, schedule="cosine")) == 1
 
 
+def test_what_is_counted_in_shares_of_the_training_is_trained_anew_for_each_rung() -> None:
+    planned = searched(
+        strategies={"byol": {}},
+        pretrain={"crops": 640, "precision": "32-true", "schedule": "wsd", "warmup_crops": 64},
+        search={"rungs": {640: 2, 1280: 1}, "spaces": {"byol": {"decay": [0.99, 0.996]}}},
+    )
+    jobs = plan(grid_of(planned, [Trial("byol", 0, {}, 1280), Trial("byol", 1, {"decay": 0.99}, 1280)]))
+    assert {job.kind for job in jobs.values()} & {"trunk", "pretrain"} == {"pretrain"}
+
+
 def test_a_rows_recipe_is_its_own_then_the_grids_then_its_strategys() -> None:
     def budget(own: dict[str, Any], **given: Any) -> PretrainConfig:
         planned = searched(search=None, strategies={"simclr": {"pretrain": own}}, pretrain={"crops": 9, **given})

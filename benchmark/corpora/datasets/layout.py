@@ -107,8 +107,9 @@ def shown(home: Path) -> Iterator[str]:
 
 def _leads_back(folder: str) -> bool:
     """Whether it is a link to a folder that it lies in."""
-    above = os.path.realpath(os.path.dirname(folder))
-    return os.path.islink(folder) and Path(above).is_relative_to(os.path.realpath(folder))
+    if not os.path.islink(folder):
+        return False
+    return Path(os.path.realpath(os.path.dirname(folder))).is_relative_to(os.path.realpath(folder))
 
 
 def _plain(path: str) -> str:

@@ -35,7 +35,7 @@ def sounds_in(folder: Path, found: Findings) -> list[str]:
     if odd:
         first = os.fsencode(odd[0]).decode(errors="backslashreplace")
         found.warn(f"{len(odd)} of {len(paths)} files have names that are not in UTF-8, and are skipped: {first}, ...")
-    return [path for path in paths if path not in odd]
+    return [path for path in paths if _is_text(path)] if odd else paths
 
 
 def _is_text(name: str) -> bool:

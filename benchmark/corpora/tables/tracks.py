@@ -46,7 +46,7 @@ def _track(own: Places, row: Row, found: Findings) -> dict[str, Any] | None:
         found.fail("there is no path", row.line)
     elif Path(path).is_absolute() or ".." in Path(path).parts:
         found.fail(f"path {path!r} does not lie below the table's folder", row.line)
-    elif "\0" in path or max(len(part.encode()) for part in Path(path).parts) > _LONGEST_NAME:
+    elif "\0" in path or any(len(part.encode()) > _LONGEST_NAME for part in Path(path).parts):
         found.fail(f"path {path[:_SHOWN]!r} ... is no name that a disk could hold", row.line)
     excerpt = [number(row.cell(own.get(column)), column, row.line, found) for column in ("start", "seconds")]
     start, seconds = excerpt[0] or 0.0, excerpt[1]

@@ -117,6 +117,15 @@ def test_files_that_cannot_be_heard_are_told_by_their_headers(tmp_path: Path) ->
     assert told["errors"][0]["what"].startswith("2 of 68 tracks have no audio that can be read")
 
 
+def test_a_path_that_is_the_folder_itself_is_no_sound(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "mine", "path,split,genre", *split_rows(["x", "y"]))
+    with table.open("a") as file:
+        file.write(".,train,x\n")
+    code, told = described(table)
+    assert code == 1, "one of 15 is too many"
+    assert told["warnings"] == [{"what": "1 of 15 files are not there: .", "rows": [16]}]
+
+
 @pytest.mark.parametrize("name", ["x" * 300 + ".wav", "a\0b.wav"])
 def test_a_path_that_no_file_can_have_is_an_error_by_line(tmp_path: Path, name: str) -> None:
     table = write_table(tmp_path / "mine", "path,split,genre", *split_rows(["x", "y"]))
