@@ -298,11 +298,11 @@ def scored_with_error(
 
 
 def in_short(draws: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rounded to a 64th of their spread: further digits say nothing of it, and take most of the space."""
+    """Rounded to a 32nd of their spread: further digits say nothing of it, and take most of the space."""
     spread = _spread(draws)
     if not spread > 0:
         return draws
-    step = 2.0 ** math.floor(math.log2(spread / 64))
+    step = 2.0 ** math.floor(math.log2(spread / 32))
     return np.round(draws / step) * step
 
 
