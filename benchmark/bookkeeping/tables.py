@@ -33,9 +33,14 @@ def write_tables(tables: dict[str, pd.DataFrame], out: Path, record: dict[str, A
     with contextlib.ExitStack() as stack:
         drafts = {name: stack.enter_context(replacing(out / name)) for name in tables}
         for name, draft in drafts.items():
-            table, split = tables[name], SPLIT if "draws" in tables[name] else None
-            once = True if split is None else [column for column in table if column != "draws"]
-            table.to_parquet(draft, index=False, compression="zstd", use_dictionary=once, column_encoding=split)
+            table = tables[name]
+            table.to_parquet(
+                draft,
+                index=False,
+                compression="zstd",
+                use_dictionary=[column for column in table if column != "draws"],
+                column_encoding=SPLIT if "draws" in table else None,
+            )
         if record is not None:
             accepted = _accepted(out)
             sums = {name: [sha256(draft), *accepted.get(name, [])[:1]] for name, draft in drafts.items()}

@@ -8,17 +8,38 @@ import random
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers.forked import quick
 
 from benchmark.bookkeeping.tables import NAMES, check_tables, write_tables
 from benchmark.interfaces import UserError
+from benchmark.probing.evaluate import in_short
 
 
 def made(value: float) -> dict[str, pd.DataFrame]:
     table = pd.DataFrame({"strategy": ["a", "b"], "value": [value, value / 3]})
     return {name: table.copy() for name in NAMES}
+
+
+@pytest.mark.parametrize("rows", [0, 1, 500])
+def test_draws_are_read_as_they_were_written_in_less_space(rows: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0, 1, rows), 2.0 ** rng.uniform(-8, -5, rows)
+    draws = [in_short(rng.normal(mean, spread, 100)).astype("float32") for mean, spread in zip(*scores, strict=True)]
+    for values in draws[:1]:
+        values[7] = np.nan  # where a metric is undefined
+    table = pd.DataFrame({"strategy": ["a"] * rows, "draws": draws})
+    write_tables({"draws.parquet": table}, tmp_path)
+    read = pd.read_parquet(tmp_path / "draws.parquet")
+    assert list(read["strategy"]) == ["a"] * rows
+    for one, other in zip(read["draws"], draws, strict=True):
+        np.testing.assert_array_equal(one, other)
+    if rows == 500:
+        table.to_parquet(tmp_path / "plain.parquet", index=False, compression="zstd")
+        sizes = [(tmp_path / f"{name}.parquet").stat().st_size for name in ("draws", "plain")]
+        assert sizes[0] < 0.9 * sizes[1]
 
 
 def test_every_flipped_bit_is_noticed_whatever_the_table_then_reads_as(tmp_path: Path) -> None:
