@@ -7,6 +7,8 @@ holds, and there is none.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -27,6 +29,8 @@ class MaskedContrastiveConfig(PairConfig):
         masked: share of the tokens that are dropped in both views (0.9 in the paper, on 16 x 16 patches of a ViT); on
             an encoder without tokens, share of the spectrogram's patches that are hidden.
     """
+
+    differ: ClassVar[bool] = True  # in what is hidden
 
     preset: Preset = "crop_only"
     masked: float = Field(default=0.9, gt=0, lt=1)

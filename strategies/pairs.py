@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -44,13 +44,16 @@ class PairConfig(ViewConfig):
             Twins, VICReg, and the codes of CLMR, of the multi-view study and of Choi et al. for all that they train.
     """
 
+    #: whether two views of one crop differ by something else than augmentation
+    differ: ClassVar[bool] = False
+
     positives: Positives = "random"
     seconds: float = Field(default=3.0, gt=0)
     fuse_views: bool = True
 
     @model_validator(mode="after")
     def _views_differ(self) -> Self:
-        if self.positives == "self" and self.preset in ("crop_only", "none"):
+        if self.positives == "self" and not self.differ and self.preset in ("crop_only", "none"):
             raise ValueError("positives 'self' without augmentation makes equal views: choose another preset")
         return self
 

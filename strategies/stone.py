@@ -5,7 +5,7 @@ With `mode`, also S-KEY's head for major and minor, taught by which of the two t
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -35,6 +35,8 @@ class STONEConfig(PairConfig):
         mode_weight: of the modes' cross-entropy beside the key signature's losses (S-KEY: 1.5).
         balance_weight: of the loss that keeps the modes equally frequent (S-KEY: 20).
     """
+
+    differ: ClassVar[bool] = True  # in pitch
 
     preset: Preset = "crop_only"
     positives: Positives = "disjoint"

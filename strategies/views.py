@@ -153,7 +153,8 @@ def _clmr(x: Tensor, rate: int, config: ViewConfig, g: torch.Generator) -> Tenso
 def _semisupcon(x: Tensor, rate: int, config: ViewConfig, g: torch.Generator, crops_per_track: int) -> Tensor:
     """SemiSupCon's code at severity 2 (Guinot et al. 2024).
 
-    By track: whether its crops go through the chain at all, and the kind of filter. All else is each crop's own.
+    By track: whether its crops go through the chain at all, and the kind of filter. All else is each crop's own; and
+    these, too, where a strategy does not say which crops are of one track (only `Pairs.views` does).
     """
     chain: Chain = {
         "gain": (0.4, lambda x: augment.gain(x, -15, 5, g)),

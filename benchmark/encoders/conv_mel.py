@@ -28,10 +28,18 @@ LEVELS = ((48, 16, 94), (24, 8, 47), (12, 4, 23), (3, 1, 5))
 CITATION = "Choi et al. 2022 (ICME)"
 
 
+def _as_released(layer: nn.Module) -> None:
+    """Weights start as in the paper's code, which is not PyTorch's default."""
+    if isinstance(layer, nn.Conv2d):
+        nn.init.kaiming_uniform_(layer.weight)
+    elif isinstance(layer, nn.Linear):
+        nn.init.xavier_uniform_(layer.weight)
+
+
 class ConvMel(Encoder):
     """12.36 M parameters, two frames per second, each hearing the 3 s around it, 128 dimensions."""
 
-    info = Info("conv_mel", "Five-layer CNN on log-mel (96 bands)", CITATION)
+    info = Info("conv_mel", "Five-layer CNN on log-mel (96 bands)", CITATION, version=2)
     sample_rate = SAMPLE_RATE
     embedding_dim = 128
     frame_rate = SAMPLE_RATE / HOP / 32
@@ -51,6 +59,7 @@ class ConvMel(Encoder):
             for (inside, outside), pool in zip(pairwise((1, *WIDTHS, self.last_width)), pools, strict=True)
         )
         self.output = nn.Linear(self.last_width, 128)
+        self.apply(_as_released)
 
     def features(self, waveform: Tensor) -> Tensor:
         """(B, T) to (B, 96, T / 256 + 1): log-mel power, scaled by constants to about one deviation."""
@@ -81,7 +90,7 @@ class ConvMelLevels(ConvMel):
     so does SimCLR here (`Encoder.levels`).
     """
 
-    info = Info("conv_mel_levels", "Five-layer CNN on log-mel, all levels", CITATION, version=3)
+    info = Info("conv_mel_levels", "Five-layer CNN on log-mel, all levels", CITATION, version=4)
     levels = len(LEVELS) + 1
     last_width = 128
     embedding_dim = 128 * levels
@@ -91,6 +100,7 @@ class ConvMelLevels(ConvMel):
         self.outputs = nn.ModuleList(
             nn.Linear(width * bands, 128) for width, (bands, _, _) in zip(WIDTHS, LEVELS, strict=True)
         )
+        self.outputs.apply(_as_released)
 
     def by_level(self, features: Tensor) -> list[Tensor]:
         """(B, 96, frames) to five times (B, frames / 32, 128)."""

@@ -1,9 +1,10 @@
 """EfficientNet-B0 (Tan & Le 2019) on log-mel, as in MSCOL (Garoufis et al. 2023).
 
 The paper pools the last map globally by its maximum; here the maximum is over frequency alone, and time is kept.
-Three things are left out. Its L2 normalization of the waveform would push quiet bands under the logarithm's floor. Its
+Four things are left out. Its L2 normalization of the waveform would push quiet bands under the logarithm's floor. Its
 stochastic depth makes a step depend on more than the views. Its slow BatchNorm statistics (momentum 0.01) lag behind
-the weights in runs of some hundred steps, so PyTorch's default is kept.
+the weights in runs of some hundred steps, so PyTorch's default is kept. Keras's EfficientNet divides its input by 255,
+as if the log-mel were a picture, which leaves the first BatchNorm with variances below its epsilon.
 """
 
 from __future__ import annotations

@@ -56,8 +56,6 @@ class _AttentionPool(nn.Module):
         self.positions = nn.Parameter(torch.randn(1 + ROWS * COLUMNS, width) / width**0.5)
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.out = nn.Linear(width, outside)
-        for layer in (self.query, self.key, self.value, self.out):
-            nn.init.normal_(layer.weight, std=width**-0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, 4, F) to (B, F, D)."""
@@ -85,7 +83,10 @@ class ResNet(Encoder):
     """2.80 M parameters, a frame per second, each attending to the 4 s around it, 1,024 dimensions."""
 
     info = Info(
-        "resnet", "CLIP-style ResNet on log-mel (128 bands)", "Meseguer-Brocal et al. 2024; Radford et al. 2021"
+        "resnet",
+        "CLIP-style ResNet on log-mel (128 bands)",
+        "Meseguer-Brocal et al. 2024; Radford et al. 2021",
+        version=2,
     )
     sample_rate = SAMPLE_RATE
     embedding_dim = 1024

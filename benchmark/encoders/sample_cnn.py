@@ -43,7 +43,7 @@ class _Block(nn.Module):
 class SampleCNN(Encoder):
     """2.37 M parameters on raw audio, 30 frames/s, each hearing the 2.7 s around it, 512 dimensions."""
 
-    info = Info("sample_cnn", "SampleCNN on raw audio", "Lee et al. 2017; Spijkervet & Burgoyne 2021 (CLMR)")
+    info = Info("sample_cnn", "SampleCNN on raw audio", "Lee et al. 2017; Spijkervet & Burgoyne 2021 (CLMR)", version=2)
     sample_rate = CORPUS_RATE
     embedding_dim = WIDTHS[-1]
     frame_rate = NATIVE_RATE / 3 ** (STRIDED + 1)
@@ -58,9 +58,6 @@ class SampleCNN(Encoder):
         self.blocks = nn.Sequential(*map(_Block, WIDTHS[:-1], WIDTHS[1:], dilations))
         self.last = nn.Conv1d(WIDTHS[-1], WIDTHS[-1], 3, padding=1)
         self.last_norm = nn.BatchNorm1d(WIDTHS[-1])
-        for module in self.modules():
-            if isinstance(module, nn.Conv1d):
-                nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
 
     def features(self, waveform: Tensor) -> Tensor:
         """(B, T) at 16 kHz to (B, 1, 1.378 T) at 22.05 kHz, the rate of the paper's strides."""

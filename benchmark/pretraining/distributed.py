@@ -11,7 +11,8 @@ mean over the ranks is then sum_r (dz_r/dp)' dL/dz_r, the gradient of one proces
 q get dL/dq on each rank, whose mean is dL/dq. A plain `all_gather` has no backward pass, and an `all_reduce` of
 statistics neither: they lose the factor W, or the other ranks' terms.
 
-What stays local: BatchNorm inside encoder and heads normalizes by the part that a rank embeds. The loss never does.
+What stays local on CPUs: BatchNorm inside encoder and heads normalizes by the part that a rank embeds; on GPUs it is
+synchronized. The loss never does.
 """
 
 from __future__ import annotations

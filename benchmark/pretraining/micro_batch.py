@@ -6,7 +6,7 @@ each of them is carried back through a second pass over its part, now with a gra
 Contrastive Learning Batch Size under Memory Limited Setup", section 3: gradient caching). It is exact for all that
 embeds each row on its own, which a strategy's contract asks for: views and embeddings are (B, ...).
 
-BatchNorm is the exception: it normalizes by its part, as it does by a rank's part where several devices share a batch,
+BatchNorm is the exception: it normalizes by its part, as it does by a rank's part where several CPUs share a batch,
 and its running statistics move twice a step (they are estimated anew after training). Hence the record says how many
 rows were embedded at once.
 """

@@ -73,6 +73,21 @@ def trainable(encoder: nn.Module) -> int:
     return sum(p.numel() for p in encoder.parameters())
 
 
+@pytest.mark.parametrize(
+    ("kind", "convolutions", "linear"),
+    [(SampleCNN, "default", "default"), (ConvMel, "he", "glorot"), (ConvMelLevels, "he", "glorot")],
+)
+def test_weights_start_as_in_the_released_code(kind: type[Encoder], convolutions: str, linear: str) -> None:
+    """By the uniform distributions' ends: CLMR's and the study's PyTorch's defaults, Choi et al.'s of He and Glorot."""
+    torch.manual_seed(0)
+    layers = [m for m in kind().modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear)]
+    for layer in layers:
+        outside, inside = len(layer.weight), layer.weight[0].numel()
+        ends = {"default": inside**-0.5, "he": (6 / inside) ** 0.5, "glorot": (6 / (inside + outside)) ** 0.5}
+        end = ends[linear if isinstance(layer, nn.Linear) else convolutions]
+        assert 0.97 * end < float(layer.weight.detach().abs().max()) <= end * (1 + 1e-6)
+
+
 def test_sizes_are_the_papers() -> None:
     assert trainable(SampleCNN()) == 2_368_512
     assert trainable(ResNet()) == 2_800_392

@@ -154,3 +154,10 @@ def test_transposed_views_share_one_forward(name: str) -> None:
     batch = random_batch(cls.crops(strategy.config), encoder.sample_rate)
     strategy.embed(strategy.views(batch, torch.Generator().manual_seed(0)))
     assert encoder.sizes == [24]
+
+
+@pytest.mark.parametrize(("name", "encoder"), [("masked_contrastive", CNNSmall), ("stone", CQTCNN)])
+def test_one_crop_is_enough_where_views_differ_by_more_than_augmentation(name: str, encoder: type[CNNSmall]) -> None:
+    """What is hidden of it, or its pitch; `test_plan` has those that would compare a crop with itself."""
+    cls = registry.strategies.get(name)
+    check_strategy(cls, encoder, cls.Config(positives="self"))
