@@ -12,14 +12,14 @@ from strategies.regularizers import barlow_twins
 
 
 class BarlowTwinsConfig(PairConfig):
-    """Options of Barlow Twins. The paper's weight is 0.0051 at 8,192 dimensions.
+    """Options of Barlow Twins; the weight is the paper's, at 8,192 dimensions.
 
     Attributes:
         mean: means over the matrix in place of sums, as in the multi-view study, whose weight is 1.
     """
 
     fuse_views: bool = False  # as in the official code
-    off_diagonal_weight: float = 0.01
+    off_diagonal_weight: float = 0.0051
     mean: bool = False
     hidden: tuple[int, ...] = (512, 512)
     projection: int = 512
@@ -28,7 +28,7 @@ class BarlowTwinsConfig(PairConfig):
 class BarlowTwins(Pairs):
     """The views' cross-correlation matrix, (D, D) over the batch, is driven to the identity."""
 
-    info = Info("barlow_twins", "Barlow Twins", "Zbontar et al. 2021; Meseguer-Brocal et al. 2024", version=2)
+    info = Info("barlow_twins", "Barlow Twins", "Zbontar et al. 2021; Meseguer-Brocal et al. 2024", version=3)
     family = "redundancy reduction"
     learning_rate = 3e-3
     Config = BarlowTwinsConfig

@@ -16,7 +16,7 @@ from strategies.views import Preset, ViewConfig, augmented
 
 
 class CPCConfig(ViewConfig):
-    """Options of CPC.
+    """Options of CPC. Predictions and steps are compared by their cosine; the paper's score is their plain product.
 
     Attributes:
         negatives: `between`: the same future step of the other tracks; `within`: the track's own other steps.

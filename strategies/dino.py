@@ -21,6 +21,9 @@ from strategies.regularizers import dino, moved_centre
 class DINOConfig(PairConfig, TeacherConfig):
     """Options of DINO. Prototypes suit short runs; the multi-view study has 4,096, and a `decay` of 0.996.
 
+    Of the paper there are two views, no smaller crops; BatchNorm and ReLU between the head's layers, where it has GELU
+    alone; and prototypes that learn from the first step on, where it holds them for an epoch.
+
     Attributes:
         teacher_temperature: at the start and, after the warm-up, for good (the study: 0.02 to 0.04).
         teacher_warmup_crops: crops of 3 s during which it rises: a tenth of the shortest budget that tells pretext
@@ -71,14 +74,19 @@ class DINOConfig(PairConfig, TeacherConfig):
 
 
 class _Prototypes(nn.Module):
-    """Cosine similarity with each prototype, (N, bottleneck) to (N, prototypes)."""
+    """Cosine similarity with each prototype, (N, bottleneck) to (N, prototypes), in float32 at least.
+
+    Prototypes start as short as the released code's, whose direction is that of a linear layer's weights: only
+    directions count, and at one learning rate a vector 20 times as long turns 20 times as slowly.
+    """
 
     def __init__(self, config: DINOConfig) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(config.prototypes, config.bottleneck))
+        self.weight = nn.Linear(config.bottleneck, config.prototypes, bias=False).weight
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(F.normalize(at_least_float32(x), dim=1), F.normalize(self.weight, dim=1))
+        with torch.autocast(x.device.type, enabled=False):
+            return F.linear(F.normalize(at_least_float32(x), dim=1), F.normalize(self.weight, dim=1))
 
 
 def _head(inside: int, config: DINOConfig) -> nn.Module:
@@ -91,7 +99,7 @@ def _head(inside: int, config: DINOConfig) -> nn.Module:
 class DINO(Pairs):
     """The student's distribution over prototypes follows the teacher's, sharpened and centred, of the other view."""
 
-    info = Info("dino", "DINO (clustering)", "Caron et al. 2021; Meseguer-Brocal et al. 2024", version=3)
+    info = Info("dino", "DINO (clustering)", "Caron et al. 2021; Meseguer-Brocal et al. 2024", version=4)
     family = "self-distillation"
     learning_rate = 3e-3
     Config = DINOConfig

@@ -16,6 +16,21 @@ def strategy() -> DINO:
     return DINO(CNNSmall(), DINOConfig(prototypes=16))
 
 
+def test_prototypes_start_as_short_as_the_released_codes_and_turn_as_fast() -> None:
+    """Rows of a linear layer are .577 long on average, whatever its size; a long one would hardly turn."""
+    weight = DINO(CNNSmall(), DINOConfig()).get_parameter("student.head.1.weight")
+    assert float(weight.detach().norm(dim=1).mean()) == pytest.approx(3**-0.5, rel=0.02)
+
+
+def test_cosines_are_of_full_precision_under_autocast(strategy: DINO) -> None:
+    head = strategy.get_submodule("student.head.1")
+    x = torch.randn(8, 128)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = head(x)
+    assert logits.dtype == torch.float32
+    assert torch.equal(logits, head(x))
+
+
 def _temperatures(strategy: DINO, steps: int) -> list[float]:
     heard = [float(strategy.teacher_temperature)]
     for step in range(1, steps + 1):

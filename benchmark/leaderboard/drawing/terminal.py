@@ -27,7 +27,7 @@ NEXT = "\n      "
 LEGEND = (
     "mean ± 95% interval; * best pretext task, ≈ not told apart from it (same test items),\n"
     "† one seed: not compared, ‡ trained on these labels; G reliability (below .5, dim: no verdict),\n"
-    "Δ the difference that one comparison finds in 80%; ▲ better, ▼ worse, ≈ not told apart"
+    "Δ the difference that one comparison by itself finds in 80%; ▲ better, ▼ worse, ≈ not told apart"
 )
 NOTHING = "with one seed, one row, or rows that are all alike, nothing can be told apart"
 OF_LEVELS = "Levels: 0 is the constant predictor, 1 perfect, tasks weighted by reliability; all tasks: --by task"

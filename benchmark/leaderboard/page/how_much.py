@@ -14,15 +14,22 @@ from benchmark.leaderboard.record import Run, nominal, percent
 from benchmark.leaderboard.statistics import budgets
 from benchmark.leaderboard.statistics.budgets import Loss, Step
 from benchmark.leaderboard.statistics.headline import Headline
-from benchmark.leaderboard.statistics.stability import Stability, Tau, stability
+from benchmark.leaderboard.statistics.stability import BUDGETS, Stability, Tau, stability
 from benchmark.leaderboard.statistics.tables import Entry
 
 
 class Enough(NamedTuple):
-    """The smallest budget that is not told from the largest: crops, and the median seconds of a seed; None: unknown."""
+    """The smallest budget that, as all larger ones, is not told to be worse than the largest.
+
+    Attributes:
+        crops: of it.
+        seconds: of a seed, their median; None: unknown.
+        step: what is known of it, `more` among that.
+    """
 
     crops: float
     seconds: float | None
+    step: Step
 
 
 @dataclass(frozen=True)
@@ -83,8 +90,8 @@ def _part(order: Stability, steps: list[Step], lost: list[Loss], run: Run) -> Bu
 
 
 def _enough(entry: Entry, steps: Iterable[Step], run: Run) -> Enough | None:
-    crops = min((step.crops for step in steps if step.enough), default=None)
-    return None if crops is None else Enough(nominal(crops), _seconds(entry, crops, run))
+    step = min((step for step in steps if step.enough), key=lambda step: step.crops, default=None)
+    return None if step is None else Enough(nominal(step.crops), _seconds(entry, step.crops, run), step)
 
 
 def _seconds(entry: Entry, crops: float, run: Run) -> float | None:
@@ -98,13 +105,25 @@ def in_words(tau: Tau) -> str:
     return f"{tau.value:.2f} [{tau.low:.2f}, {tau.high:.2f}]" if not math.isnan(tau.value) else "?"
 
 
-def verdict(part: BudgetPart) -> str:
-    """Whether the order is stable, and if not, what it was after each budget."""
-    if part.order.stable:
-        return "stable: between budgets, seeds and halves of the tasks"
-    orders = [(part.crops[share], names) for share, names in part.order.orders.items() if share in part.crops]
-    said = "; ".join(f"after {crops:,.0f} crops {', '.join(names)}" for crops, names in orders)
-    return f"{'still moving' if part.order.moving else 'not known'}: {said}"
+def verdict(order: Stability) -> str:
+    """Whether the order of the pretext tasks is stable, and if not, between what it differs."""
+    if order.stable:
+        return "a stable order"
+    differs = [name for name, tau in order.asked.items() if tau.differs]
+    may = [name for name, tau in order.asked.items() if not (tau.agrees or tau.differs or math.isnan(tau.value))]
+    words = {"differs": differs, "may differ": may}
+    said = [
+        " ".join([word, " and ".join(f"between {name}" for name in names)]) for word, names in words.items() if names
+    ]
+    return f"the order {' and '.join(said)}" if said else "whether the order is stable is not known"
+
+
+def orders(part: BudgetPart) -> str:
+    """The order after each budget, unless it is the same after all that is known."""
+    if part.order.asked[BUDGETS].agrees:
+        return ""
+    found = [(part.crops[share], names) for share, names in part.order.orders.items() if share in part.crops]
+    return "; ".join(f"after {crops:,.0f} crops {', '.join(names)}" for crops, names in found)
 
 
 def frame(parts: list[BudgetPart], run: Run) -> pd.DataFrame:

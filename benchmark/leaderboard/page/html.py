@@ -115,6 +115,7 @@ def _template() -> jinja2.Template:
         "ticked": _ticked,
         "tau": how_much.in_words,
         "order_verdict": how_much.verdict,
+        "orders": how_much.orders,
     }
     return environment.get_template("page.html.j2")
 

@@ -43,9 +43,14 @@ class Needed:
         """In words, with the interval; a dash where the reference never gets there."""
         if self.never:
             return "\N{EM DASH}" if not np.isfinite(self.low) else f"\N{EM DASH} (from {self.low:,.0f})"
-        ends = f"{self.low:,.0f}\N{EN DASH}{f'{self.high:,.0f}' if np.isfinite(self.high) else '∞'}"
-        ends = "?" if np.isnan(self.low) else ends
-        return f"{'≤' if self.number <= self.least else ''}{self.number:,.0f} ({ends})"
+        if self.low == self.high <= self.least:
+            return self._said(self.number)
+        ends = "?" if np.isnan(self.low) else f"{self._said(self.low)}\N{EN DASH}{self._said(self.high)}"
+        return f"{self._said(self.number)} ({ends})"
+
+    def _said(self, number: float) -> str:
+        """Of the fewest labels that the reference was given, nobody knows whether fewer would do."""
+        return f"{'≤' if number <= self.least else ''}{number:,.0f}" if np.isfinite(number) else "∞"
 
 
 @dataclass(frozen=True)

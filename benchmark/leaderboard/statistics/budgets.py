@@ -32,8 +32,9 @@ class Step:
         share: of the main budget; above 1 where a row has been trained for longer.
         crops: heard, on average over seeds.
         gain: over the untrained encoder, with `gain_half`; `adds` says who is better: first (the row), second or tied.
-        enough: whether neither this nor a larger budget is told to be worse than the largest that it can be held
-            against; of one seed, where nothing can be, none is.
+        more: what the largest budget that it can be held against adds to this one, with `more_half`; NaN for that one.
+        enough: whether neither this nor a larger budget is told to be worse than that largest one; of one seed, where
+            nothing can be held against another, none is.
     """
 
     entry: Entry
@@ -47,6 +48,8 @@ class Step:
     gain: float
     gain_half: float
     adds: str
+    more: float
+    more_half: float
     enough: bool
 
 
@@ -133,7 +136,7 @@ def steps(table: pd.DataFrame, crops: Mapping[tuple[str, float], float], run: Ru
     """
     cells, pairs = stats.summarize(table, run.fixed), _pairs(table, {}, run)
     added = _family(pairs[pairs["second"] == UNTRAINED], [*MATRIX, "share"])
-    enough = _enough(pairs)
+    enough, more = _enough(pairs), _more(pairs)
     found = []
     columns = [*stats.ENTRY, *MATRIX, "mean", "half_width"]
     for after, *where, level, fraction, probe, mean, half in cells[columns].itertuples(index=False, name=None):
@@ -143,7 +146,8 @@ def steps(table: pd.DataFrame, crops: Mapping[tuple[str, float], float], run: Ru
         key = (name, *where, share, level, fraction, probe)
         gain = added.get(key, (np.nan, np.nan, "missing"))
         heard = crops.get((name, share), np.nan)
-        step = Step(Entry(name, *where), level, fraction, probe, share, heard, mean, half, *gain, key in enough)
+        rest = (*gain, *more.get(key, (np.nan, np.nan)), key in enough)
+        step = Step(Entry(name, *where), level, fraction, probe, share, heard, mean, half, *rest)
         found.append(step)
     return found
 
@@ -173,7 +177,8 @@ def _pairs(table: pd.DataFrame, up: Mapping[str, bool], run: Run) -> pd.DataFram
 
     `second` is the untrained encoder, or the row itself after the budget `than`.
     """
-    both = compare.both_ways(compare.pairwise(table, up, run.fixed))
+    origin = {name: _parted(name)[0] for name in table["strategy"].unique()}
+    both = compare.both_ways(compare.pairwise(table, up, run.fixed, origin))
     first = pd.DataFrame([_parted(name) for name in both["first_strategy"]], columns=["strategy", "share"])
     second = pd.DataFrame([_parted(name) for name in both["second_strategy"]], columns=["second", "than"])
     named = pd.concat([both.reset_index(drop=True), first, second], axis=1)
@@ -209,6 +214,13 @@ def _to_longest(pairs: pd.DataFrame) -> pd.Series:
     itself = (pairs["second"] == pairs["strategy"]) & pairs["p"].notna()
     longest = pairs["share"].where(itself).groupby([pairs[name] for name in [*stats.ENTRY, *MATRIX]]).transform("max")
     return itself & (pairs["than"] == longest) & (pairs["share"] < longest)
+
+
+def _more(pairs: pd.DataFrame) -> dict[tuple[object, ...], tuple[float, float]]:
+    """By row, share, task, fraction and probe: what the largest budget adds, and its half-width."""
+    part = pairs[_to_longest(pairs)]
+    keys = part[[*stats.ENTRY, "share", *MATRIX]].itertuples(index=False, name=None)
+    return dict(zip(keys, zip(-part["difference"], part["half_width"], strict=True), strict=True))
 
 
 def _enough(pairs: pd.DataFrame) -> set[tuple[object, ...]]:

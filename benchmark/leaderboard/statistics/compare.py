@@ -32,7 +32,12 @@ FEWEST = 6
 TURNED = {"first": "second", "second": "first"}
 
 
-def pairwise(draws: pd.DataFrame, higher_is_better: Mapping[str, bool], fixed: Collection[str] = ()) -> pd.DataFrame:
+def pairwise(
+    draws: pd.DataFrame,
+    higher_is_better: Mapping[str, bool],
+    fixed: Collection[str] = (),
+    origin: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Compare every two strategies on every task, fraction and probe.
 
     Runs are paired by label draw and pre-training seed. A strategy that has nothing to seed (mfcc) is held against each
@@ -55,6 +60,7 @@ def pairwise(draws: pd.DataFrame, higher_is_better: Mapping[str, bool], fixed: C
             many the test set has), few groups widen the error.
         higher_is_better: direction of the metric by task; up where a task is not listed.
         fixed: strategies that have nothing to seed.
+        origin: by strategy, whose trainings it is of, where some share them (see `uncertainty.of_pairs`).
 
     Returns:
         One row per matrix (`MATRIX`) and unordered pair (`FIRST`, `SECOND`): `difference` (mean of first - second),
@@ -65,7 +71,7 @@ def pairwise(draws: pd.DataFrame, higher_is_better: Mapping[str, bool], fixed: C
     """
     entries = draws[ENTRY].drop_duplicates().sort_values(ENTRY, ignore_index=True)
     matrices = [part for _, part in draws.groupby(MATRIX)] or [draws]  # no runs: an empty table, columns and all
-    table = pd.concat([_matrix(part, entries, fixed) for part in matrices], ignore_index=True)
+    table = pd.concat([_matrix(part, entries, fixed, origin or {}) for part in matrices], ignore_index=True)
     table["distinct"] = table["p_holm"] <= LEVEL
     sign = np.array([1.0 if higher_is_better.get(task, True) else -1.0 for task in table["task"]])
     better = np.where(sign * table["difference"] > 0, "first", "second")
@@ -133,14 +139,18 @@ def holm(p: ArrayLike) -> Floats:
     return adjusted
 
 
-def _matrix(part: pd.DataFrame, entries: pd.DataFrame, fixed: Collection[str]) -> pd.DataFrame:
+def _matrix(
+    part: pd.DataFrame, entries: pd.DataFrame, fixed: Collection[str], origin: Mapping[str, str]
+) -> pd.DataFrame:
     """All pairs of one task, fraction and probe."""
     row, k = pd.MultiIndex.from_frame(entries).get_indexer(pd.MultiIndex.from_frame(part[ENTRY])), len(entries)
     runs = cube(part, row, k)
     first, second = np.triu_indices(k, 1)
     unseeded = entries["strategy"].isin(list(fixed)).to_numpy()
     groups = groups_of(part)
-    found = of_pairs(runs, first, second, groups, bound(part, row, k), unseeded)
+    named = entries.assign(strategy=[origin.get(name, name) for name in entries["strategy"]])
+    trainings = named.groupby(ENTRY).ngroup().to_numpy()
+    found = of_pairs(runs, first, second, groups, bound(part, row, k), unseeded, trainings)
     judged = {"difference": found.mean, **student(found.mean, found.parts)._asdict()}
     judged |= {"p": np.where(found.lone | (groups < FEWEST), np.nan, judged["p"]), "error": found.plain}
     seeds = np.isfinite(runs[..., 0]).any(axis=1).sum(axis=1)

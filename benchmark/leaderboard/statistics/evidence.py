@@ -98,7 +98,8 @@ class Evidence:
         whole = table.groupby(cell, dropna=False)["value"].transform("size") >= planned
         table["value"] = table["value"].where(whole)
         sign = table["task"].map(lambda task: 1.0 if run.task(task).higher_is_better else -1.0).astype(float)
-        return cls(table.assign(value=sign * table["value"]), run)
+        draws = [None if own is None else s * np.asarray(own) for s, own in zip(sign, table["draws"], strict=True)]
+        return cls(table.assign(value=sign * table["value"], draws=pd.Series(draws, table.index, dtype=object)), run)
 
     @property
     def final(self) -> Evidence:
@@ -232,7 +233,8 @@ def estimate(pairs: pd.DataFrame) -> Estimate:
         return Estimate(effect, np.nan, np.nan, np.nan, runs, seeds)
     whole = _over_places(pairs)
     bound = np.array([float(pairs["stderr"].mean() ** 2)])
-    found = of_rows(cube(whole, np.zeros(len(whole), np.int64), 1), groups_of(pairs), bound, np.array([False]))
+    table = cube(whole, np.zeros(len(whole), np.int64), 1)
+    found = of_rows(table, groups_of(pairs), bound, np.array([False]), alone=True)
     judged = student(effect, found.parts)
     half = float(judged.half_width[0])
     return Estimate(effect, effect - half, effect + half, float(judged.p[0]), runs, seeds)

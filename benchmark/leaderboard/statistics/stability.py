@@ -18,6 +18,7 @@ from benchmark.leaderboard.statistics.student import Floats
 STABLE = 0.5
 #: ways to halve the tasks of a level that are looked at
 HALVINGS = 10
+BUDGETS = "budgets"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Tau:
     def agrees(self) -> bool:
         """Whether three of four pairs are in the same order, whatever the test items."""
         return self.low >= STABLE
+
+    @property
+    def differs(self) -> bool:
+        """Whether fewer are, whatever the test items."""
+        return self.high < STABLE
 
 
 @dataclass(frozen=True)
@@ -55,17 +61,13 @@ class Stability:
     @property
     def stable(self) -> bool:
         """Whether the last two budgets, the seeds and the halves all say so."""
-        return all(tau.agrees for tau in self._asked)
+        return all(tau.agrees for tau in self.asked.values())
 
     @property
-    def moving(self) -> bool:
-        """Whether one of them says otherwise; with neither, it is not known."""
-        return any(not (tau.agrees or np.isnan(tau.value)) for tau in self._asked)
-
-    @property
-    def _asked(self) -> list[Tau]:
+    def asked(self) -> dict[str, Tau]:
+        """What has to agree, by name."""
         last = self.budgets[max(self.budgets)] if self.budgets else Tau(np.nan, np.nan, np.nan)
-        return [last, self.seeds, self.halves]
+        return {BUDGETS: last, "seeds": self.seeds, "halves of the tasks": self.halves}
 
 
 def stability(found: Headline, budgets: Mapping[float, pd.DataFrame], run: Run) -> list[Stability]:
@@ -124,11 +126,12 @@ def _of_level(
 
 
 def _splits(tasks: Sequence[str]) -> list[dict[str, str]]:
-    """Ways to deal tasks into two halves, the first of them always in the first."""
+    """Ways to deal tasks into two halves, each once; of an odd number one half has a task more."""
     if len(tasks) < 2:
         return []
-    chosen = itertools.combinations(tasks[1:], (len(tasks) - 1) // 2)
-    every = [{task: "a" if task in (tasks[0], *own) else "b" for task in tasks} for own in chosen]
+    size = len(tasks) // 2
+    chosen = [own for own in itertools.combinations(tasks, size) if len(tasks) % 2 or tasks[0] in own]
+    every = [{task: "a" if task in own else "b" for task in tasks} for own in chosen]
     return every[:: max(1, len(every) // HALVINGS)][:HALVINGS]
 
 

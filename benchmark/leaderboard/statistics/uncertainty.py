@@ -49,7 +49,7 @@ class Found(NamedTuple):
     lone: Bools
 
 
-def of_rows(runs: Floats, groups: float, bound: Floats, fixed: Bools) -> Found:
+def of_rows(runs: Floats, groups: float, bound: Floats, fixed: Bools, alone: bool = False) -> Found:
     """Means of the rows of one table.
 
     What moves all rows alike (an easy label draw) was seen once for each label draw or seed, however many rows there
@@ -60,6 +60,8 @@ def of_rows(runs: Floats, groups: float, bound: Floats, fixed: Bools) -> Found:
         groups: of the test set.
         bound: for `variance.sampling`.
         fixed: which rows have nothing to seed.
+        alone: a single row, which has no others to lean on: its seeds' variance is no less than what luck with the test
+            items makes it, for three seeds that happen to agree would say that nothing varies.
     """
     values, rows = runs[..., 0], np.arange(len(runs))
     seed = [
@@ -68,15 +70,37 @@ def of_rows(runs: Floats, groups: float, bound: Floats, fixed: Bools) -> Found:
     ]
     nothing = np.zeros((1, *runs.shape[1:]))  # a mean is a difference from nothing
     test = sampling(np.concatenate([runs, nothing]), rows, np.full_like(rows, len(rows)), groups, bound)
-    return _found(values, test, [~fixed], seed, _split(means(values, 2)), int((~fixed).sum()))
+    draw = _split(means(values, 2))
+    if alone:
+        seed, draw = [_at_least(luck, found) for luck, found in zip(test.luck[:2], (seed, draw), strict=True)]
+    return _found(values, test, [~fixed], seed, draw, int((~fixed).sum()))
 
 
-def of_pairs(runs: Floats, first: Indices, second: Indices, groups: float, bound: Floats, fixed: Bools) -> Found:
+def of_pairs(
+    runs: Floats,
+    first: Indices,
+    second: Indices,
+    groups: float,
+    bound: Floats,
+    fixed: Bools,
+    origin: Indices | None = None,
+) -> Found:
     """Means of paired differences of rows, first - second, over the seeds and label draws that both have.
 
     A row that has nothing to seed meets every seed of the other; two without a common seed are paired in the order of
-    their seeds. Pairs lean on pairs of their kind: of two rows with seeds, or of one.
+    their seeds. Pairs lean on pairs of their kind: of two rows with seeds, of one, or of a row with itself.
+
+    Args:
+        runs: the result of `variance.cube`.
+        first: of each pair; and
+        second: what is taken from it.
+        groups: of the test set.
+        bound: for `variance.sampling`.
+        fixed: which rows have nothing to seed.
+        origin: by row, whose trainings it is of: equal for a row after several budgets, which share trunks, so that it
+            differs less from itself than from others. By default each row is of its own.
     """
+    origin = np.arange(len(runs)) if origin is None else origin
     met, most = _meeting(runs, fixed), bound[first] + bound[second]
     values = met[first, ..., 0] - met[second, ..., 0]
     strangers = ~np.isfinite(values).any(axis=(1, 2))
@@ -84,12 +108,16 @@ def of_pairs(runs: Floats, first: Indices, second: Indices, groups: float, bound
         met = np.concatenate([met, _in_order(met)])
         first, second = first + strangers * len(runs), second + strangers * len(runs)
         values = met[first, ..., 0] - met[second, ..., 0]
-    test, seeded = sampling(met, first, second, groups, most), int((~fixed).sum())
+    test, seeded = sampling(met, first, second, groups, most), len(np.unique(origin[~fixed]))
     kind = np.tile((~fixed).astype(int), 2)[[first, second]].sum(axis=0)
-    kinds, seed = [kind == 1, kind == 2], np.zeros((3, len(first)))
+    itself = np.equal(*np.tile(origin, 2)[[first, second]])
+    kinds = [(kind == 1) & ~itself, (kind == 2) & ~itself, (kind > 0) & itself]
+    seed, draw = np.zeros((2, 3, len(first)))
     for of in kinds:
         seed[:, of] = _moderated(means(values, 1)[of], seeded)
-    return _found(values, test, kinds, [Known(*seed)], [_moderated(means(values, 2), len(runs))], seeded)
+    for of in (itself, ~itself):
+        draw[:, of] = _moderated(means(values, 2)[of], len(np.unique(origin)))
+    return _found(values, test, kinds, [Known(*seed)], [Known(*draw)], seeded)
 
 
 def _found(
@@ -120,6 +148,13 @@ def _found(
     leaning = parts([known.leaning for known in seed], [known.leaning for known in draw])
     plain = parts([known.plain for known in seed], [known.plain for known in draw])
     return Found(overall(values), leaning, satterthwaite(plain)[0], counts, lone)
+
+
+def _at_least(luck: Floats, found: list[Known]) -> list[Known]:
+    """Raise the last of some variances where all together are below this."""
+    *others, last = found
+    rest = luck - sum(known.leaning for known in others)
+    return [*others, last._replace(leaning=np.maximum(last.leaning, rest))]
 
 
 def _split(values: Floats) -> list[Known]:

@@ -257,6 +257,32 @@ def test_common_test_items_cancel_where_bootstrap_draws_are_known():
     assert not paired.notes[1:]
 
 
+def test_a_task_whose_scores_are_another_ones_upside_down_adds_nothing():
+    """Its draws turn with its scores: the mean of both is that of one, and as sure."""
+    scores = with_luck(0)
+    scores = scores[scores["task"] == "key"]
+    mirror = scores.assign(task="beat", value=1 - scores["value"], draws=[1 - own for own in scores["draws"]])
+    run = record("ab")
+    run.tasks["beat"] = run.tasks["beat"].model_copy(update={"higher_is_better": False})
+    one, both = (compare(Evidence.of(table, run), "a", "b") for table in (scores, pd.concat([scores, mirror])))
+    assert both.over.p == pytest.approx(one.over.p)
+    assert both.over.high == pytest.approx(one.over.high)
+
+
+def test_seeds_that_happen_to_agree_are_no_surer_than_the_test_items_leave_them():
+    """Every run has its own luck with 60 items, which draws show; three equal differences do not undo it."""
+    rng = np.random.default_rng(0)
+    luck = 0.4 * rng.normal(size=(3, 60))
+    chosen = rng.integers(0, 60, (200, 60))
+    draws = [(own - own.mean())[chosen].mean(axis=1) for own in luck]
+    pairs = pd.DataFrame(
+        {"difference": [0.2, 0.2, 0.2], "seed": range(3), "resample": 0, "stderr": 0.05, "draws": draws}
+    )
+    found = estimate(pairs.assign(groups=60))
+    least = 0.4 / np.sqrt(60) / np.sqrt(3)
+    assert found.high - found.effect > 1.96 * 0.8 * least
+
+
 def test_holm_decides_the_word_for_a_single_task():
     def on(p):
         return Estimate(0.1, 0.01, 0.19, p, 9, 3)

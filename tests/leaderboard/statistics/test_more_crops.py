@@ -8,7 +8,8 @@ import pytest
 from helpers.budgeted import LEVEL_OF, RUN, SHARES, planted, world
 from scipy.stats import kendalltau
 
-from benchmark.leaderboard.statistics import budgets, headline, stability, stats, tables
+from benchmark.leaderboard.page import how_much
+from benchmark.leaderboard.statistics import budgets, compare, headline, stability, stats, tables
 
 
 def found(raw: pd.DataFrame) -> tuple[list[budgets.Step], list[budgets.Loss], list[stability.Stability]]:
@@ -76,6 +77,54 @@ def test_a_ranking_that_holds_is_stable_and_one_that_turns_round_is_not() -> Non
 def test_rows_that_do_not_differ_are_not_stable() -> None:
     equal = {share: {task: [0.5] * 8 for task in LEVEL_OF} for share in SHARES}
     assert not any(one.stable for one in found(world(equal))[2])
+
+
+@pytest.mark.parametrize(("tasks", "ways"), [(2, 1), (3, 3), (4, 3), (5, 10)])
+def test_tasks_are_halved_in_every_way(tasks: int, ways: int) -> None:
+    """Each once, whichever is the odd one out."""
+    names = [f"t{i}" for i in range(tasks)]
+    found = [frozenset(name for name in names if split[name] == "a") for split in stability._splits(names)]
+    assert len(found) == ways
+    assert len({frozenset({half, frozenset(names) - half}) for half in found}) == ways
+    assert all(min(len(half), tasks - len(half)) == tasks // 2 for half in found)
+
+
+def test_what_an_order_differs_between_is_named() -> None:
+    def said(budgets: float, seeds: float, halves: float) -> str:
+        tau = {at: stability.Tau(at, at - 0.1, at + 0.1) for at in (budgets, seeds, halves)}
+        order = stability.Stability("pitch", 1.0, "linear", {0.5: tau[budgets]}, tau[seeds], tau[halves], {})
+        return how_much.verdict(order)
+
+    assert said(0.8, 0.9, 0.7) == "a stable order"
+    assert said(0.8, 0.9, 0.1) == "the order differs between halves of the tasks"
+    assert said(0.2, 0.55, 0.1) == (
+        "the order differs between budgets and between halves of the tasks and may differ between seeds"
+    )
+    assert said(0.8, np.nan, 0.7) == "whether the order is stable is not known"
+
+
+def test_a_row_after_two_budgets_leans_on_pairs_of_its_kind() -> None:
+    """One trunk: what a seed does is mostly the same after both, and between two rows it is not."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for row in range(12):
+        for seed in range(3):
+            trunk = 0.1 * rng.normal()
+            for budget in range(2):
+                value = 0.5 + trunk + 0.01 * rng.normal()
+                rows.append([f"{row} after {budget}", seed, value, [value] * 50])
+    table = pd.DataFrame(rows, columns=["strategy", "seed", "value", "draws"])
+    table = table.assign(
+        encoder="cnn", pretrain_corpus="", task="t", fraction=0.1, probe="linear", resample=0, groups=40
+    )
+    origin = {name: name.partition(" ")[0] for name in table["strategy"]}
+    pairs = compare.pairwise(table, {}, origin=origin)
+    itself = pairs["first_strategy"].map(origin) == pairs["second_strategy"].map(origin)
+    assert itself.sum() == 12
+    assert np.sqrt((pairs["stderr"][itself] ** 2).mean()) == pytest.approx(0.01 * np.sqrt(2 / 3), rel=0.3)
+    assert np.sqrt((pairs["stderr"][~itself] ** 2).mean()) == pytest.approx(0.1 * np.sqrt(2 / 3), rel=0.3)
+    alike = compare.pairwise(table, {})
+    assert np.sqrt((alike["stderr"][itself] ** 2).mean()) > 0.02, "leaning on all"
 
 
 def test_tau_is_scipys() -> None:

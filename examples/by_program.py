@@ -1,0 +1,52 @@
+"""How sure is a ranking by instrument: over other tunes, and over other instruments?
+
+    python examples/by_program.py results/reference
+
+The leaderboard's intervals are about other tunes. Test clips are led by few programs, each in a register that training
+did not hear it in, and which of them a row knows is luck that more tunes do not average away. From the published
+predictions (one seed, all labels) and the rendered corpus (`data prepare`) this prints each row's accuracy, what the
+best one is ahead of it, and twice the standard error of that: with tunes, and with programs, as what is drawn.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+
+from benchmark.cli.options import Data, data_folder
+
+
+def main(
+    results: Annotated[Path, typer.Argument(help="A results folder with predictions.")],
+    corpus: Annotated[str, typer.Option(help="Whose clips they are.")] = "rendered_scores",
+    task: Annotated[str, typer.Option(help="A task of classes.")] = "instrument",
+    data_dir: Data = None,
+) -> None:
+    """Print the rows, the best first."""
+    key = json.loads((results / "run.json").read_text())["sound"][corpus]
+    tracks = pd.read_parquet(data_folder(data_dir) / "waveforms" / key[:2] / key / "tracks.parquet").set_index("id")
+    said = pd.read_parquet(results / "predictions" / f"{task}.parquet")
+    right = said.drop(columns="truth").eq(said["truth"], axis=0).astype(float)
+    tracks = tracks.loc[right.index]
+    rows = right.mean().sort_values(ascending=False)
+    typer.echo(f"{len(right):,} clips, {tracks['group'].nunique():,} tunes, {tracks['program'].nunique()} programs")
+    typer.echo(f"{'':30} {'right':>6} {'behind':>7} {'tunes':>7} {'programs':>8}")
+    for row, share in rows.items():
+        behind = right[rows.index[0]] - right[row]
+        tunes, programs = (2 * spread(behind, tracks[of]) for of in ("group", "program"))
+        typer.echo(f"{row:30} {share:6.3f} {behind.mean():7.3f} {tunes:7.3f} {programs:8.3f}")
+
+
+def spread(values: pd.Series, drawn: pd.Series) -> float:
+    """The standard error of a mean over items when whole groups of them are drawn."""
+    sums = (values - values.mean()).groupby(drawn.to_numpy()).sum()
+    return float(np.sqrt(np.square(sums).sum() * len(sums) / (len(sums) - 1)) / len(values))
+
+
+if __name__ == "__main__":
+    typer.run(main)
