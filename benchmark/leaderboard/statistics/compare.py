@@ -149,7 +149,7 @@ def _matrix(
     unseeded = entries["strategy"].isin(list(fixed)).to_numpy()
     groups = groups_of(part)
     named = entries.assign(strategy=[origin.get(name, name) for name in entries["strategy"]])
-    trainings = named.groupby(ENTRY).ngroup().to_numpy()
+    trainings = np.asarray(named.groupby(ENTRY).ngroup(), np.int64)
     found = of_pairs(runs, first, second, groups, bound(part, row, k), unseeded, trainings)
     judged = {"difference": found.mean, **student(found.mean, found.parts)._asdict()}
     judged |= {"p": np.where(found.lone | (groups < FEWEST), np.nan, judged["p"]), "error": found.plain}
