@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 #: what a probe has to predict for a clip: a class, a set of tags, numbers; or for each frame: activations, a class
 OutputKind = Literal["multiclass", "multilabel", "regression", "frame_activation", "frame_multiclass"]
-Level = Literal["timbre", "pitch", "time", "style", "affect"]
+#: what is heard; `own`: nobody knows what, for a label is the user's
+Level = Literal["timbre", "pitch", "time", "style", "affect", "own"]
 
 
 class UserError(Exception):
@@ -165,6 +166,13 @@ class Corpus(ABC):
             UserError: no run could take it.
         """
         return []
+
+    def require_readable(self) -> None:  # noqa: B027 (who makes its own sound can read it)
+        """Make sure that enough of its files can be read, as far as that is known before they are decoded.
+
+        Raises:
+            UserError: more cannot than a run takes unless it is told to (`allow_missing`).
+        """
 
     def training_seconds(self) -> list[float] | None:
         """The lengths that its training tracks have; None if nobody knows before they are decoded."""

@@ -10,13 +10,14 @@ import json
 import os
 import re
 import sys
+import traceback
 import unicodedata
 from collections.abc import Mapping
 from functools import cached_property
 from importlib.machinery import PathFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -75,9 +76,14 @@ class Registry(Generic[T]):
         """Register `name` beside the entry points (plugin files only)."""
         if not is_name(name):
             raise UserError(f"{value} calls itself {name!r}: {_RULE}")
-        entry = EntryPoint(name, value, f"benchmark.{self.axis}")
-        if self._entries.setdefault(name, entry).value != value:
-            raise UserError(f"{self.axis} {name!r} is taken by {self._entries[name].value}; rename the one in {value}")
+        if other := self.taken(name, value):
+            raise UserError(f"{self.axis} {name!r} is taken by {other}; rename the one in {value}")
+        self._entries.setdefault(name, EntryPoint(name, value, f"benchmark.{self.axis}"))
+
+    def taken(self, name: str, value: str) -> str:
+        """The other class that has a name; empty if there is none."""
+        entry = self._entries.get(name)
+        return entry.value if entry and entry.value != value else ""
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -178,6 +184,7 @@ def load_plugins(paths: list[Path]) -> None:
     Raises:
         UserError: no such file, it cannot be imported or read, or it defines nothing.
     """
+    given: dict[str, Path] = {}
     for path in paths:
         if _loader(str(path)):
             _hand_down(str(path))
@@ -191,13 +198,14 @@ def load_plugins(paths: list[Path]) -> None:
                 fit = fit if fit.isidentifier() else f"plugin_{fit}"
                 raise UserError(f"--plugin {path}: Python cannot import a module of this name; rename it to {fit}.py")
             folder, plugin = str(path.parent.absolute()), path.stem
+            given[plugin] = path
             if os.pathsep in folder:
                 raise UserError(f"--plugin {path}: a path with {os.pathsep!r} cannot be handed to workers; rename it")
             sys.path.insert(0, folder)  # workers import the same module by name, through PYTHONPATH
             os.environ["PYTHONPATH"] = os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
         _hand_down(plugin)
     check_shadows()
-    _register_plugins()
+    _register_plugins(given)
 
 
 def _loader(plugin: str) -> str:
@@ -232,13 +240,20 @@ def check_shadows() -> None:
             )
 
 
-def _register_plugins() -> None:
+def _register_plugins(given: Mapping[str, Path] = MappingProxyType({})) -> None:
+    """Register all that is handed down; `given` has the paths of modules as the user wrote them."""
     for plugin in _handed_down():
-        found = _classes_of(plugin)
+        file = given.get(plugin, Path(plugin))
+        found = _classes_of(plugin, file)
         if not found:
-            raise UserError(f"--plugin {plugin} defines nothing (a class with `info` of its own)")
+            raise UserError(f"--plugin {file} defines nothing (a class with `info` of its own)")
         for cls in found:
-            _axis_of(cls).add(cls.info.name, f"{cls.__module__}:{cls.__name__}")
+            axis, name, value = _axis_of(cls), cls.info.name, f"{cls.__module__}:{cls.__name__}"
+            other = axis.taken(name, value)
+            if other and axis is corpora and cls.__module__ != plugin:
+                called = f"its corpus is called like its folder, {name!r}, and so is {other}"
+                raise UserError(f"--plugin {file}: {called}: rename the folder")
+            axis.add(name, value)
 
 
 def _axis_of(cls: type) -> Registry[Any]:
@@ -248,7 +263,7 @@ def _axis_of(cls: type) -> Registry[Any]:
     return claims if hasattr(cls, "statement") else encoders if hasattr(cls, "body") else strategies
 
 
-def _classes_of(plugin: str) -> list[Any]:
+def _classes_of(plugin: str, file: Path) -> list[Any]:
     path = Path(plugin)
     named = _loader(plugin)
     kind = named or ("sound" if path.name == EVERYTHING else "folder" if path.is_dir() else path.suffix[1:])
@@ -266,7 +281,7 @@ def _classes_of(plugin: str) -> list[Any]:
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        raise UserError(f"--plugin {plugin} cannot be loaded: {one_line(error)}") from error
+        raise UserError(f"--plugin {_where(error, file)}") from error
     # a module that holds them, so that their entries are found by name like all others
     module = ModuleType("plugin_" + hashlib.sha256(plugin.encode()).hexdigest()[:16])
     for cls in classes:
@@ -274,6 +289,15 @@ def _classes_of(plugin: str) -> list[Any]:
         setattr(module, cls.__name__, cls)
     sys.modules[module.__name__] = module
     return classes
+
+
+def _where(error: BaseException, file: Path) -> str:
+    """A plugin's path, the line that was reached in it, if any, and what is wrong there."""
+    path = str(file.absolute())
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return f"{file}, line {error.lineno}: {type(error).__name__}: {error.msg}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    return f"{file}, line {lines[-1]}: {one_line(error)}" if lines else f"{file} cannot be loaded: {one_line(error)}"
 
 
 def _check_origin(plugin: str, loaded: ModuleType) -> None:

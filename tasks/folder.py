@@ -9,7 +9,8 @@ valid, validation and dev mean val), else 70/15/15 by the hash of the group; per
 a split), else each file is its own; perhaps `start` and `seconds` of an excerpt (empty: from the beginning, to the
 end). Every other column is a label, and becomes a task `CORPUS-COLUMN`, of a kind that its header may name: `genre` or
 `genre:class` (accuracy), `mood:tags` (separated by `|`; mean average precision), `valence:number` (R2). The corpus is
-called like the table's folder, and calls a label `COLUMN:KIND`.
+called like the table's folder, and calls a label `COLUMN:KIND`. On a leaderboard such tasks make a level of their own,
+`own`; `--by task` shows each.
 
 A cell is what it says: `NA` and `None` are labels, and only an empty cell is none; of tags, write `-` where none
 applies. Blanks around cells and tags do not count, and names are compared in Unicode's NFC.
@@ -104,6 +105,10 @@ class _Folder(DataSet):
             if label.column.key in labels:
                 self.table.refuse(self.table.unusable(label))
 
+    def require_readable(self) -> None:
+        """Make sure that headers can be read."""
+        self.table.refuse(self.table.unreadable())
+
     def training_seconds(self) -> list[float]:
         """As the headers say; what they do not say may be as long as anything."""
         pairs = zip(self.table.sound.seconds, self.table.tracks["split"], strict=True)
@@ -115,7 +120,7 @@ def _task(table: Table, label: Label, number: int) -> type[Task]:
     fields: dict[str, Any] = {
         "__doc__": f"Column {column.header} of {table.path}.",
         "info": Info(column.task, column.name, str(table.path), version=2),
-        "level": "style",
+        "level": "own",
         "corpus": table.corpus,
         "labels": (column.key,),
         "classes": label.classes or (column.name,),

@@ -38,6 +38,25 @@ def test_a_name_that_cannot_be_imported_is_refused_with_a_better_one(name: str, 
         registry.load_plugins([tmp_path / name])
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("class Mine\n", ", line 1: SyntaxError: expected ':'"),
+        ("def half(x):\n    return x / 0\n\n\nhalf(1)\n", ", line 2: ZeroDivisionError: division by zero"),
+        ("\nimport json\njson.loads('')\n", ", line 3: JSONDecodeError: Expecting value"),
+        ("\nimport worse\n", ", line 2: SyntaxError: expected ':' (worse.py, line 1)"),
+    ],
+)
+def test_an_error_in_a_plugin_is_named_with_its_path_and_line(text: str, says: str, tmp_path: Path) -> None:
+    """The path as it was given, and the last line that was reached in that file."""
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/mine.py").write_text(text)
+    (tmp_path / "p/worse.py").write_text("class Worse\n")
+    done = listed(tmp_path, "plan", "--plugin", "p/mine.py", "--out", "out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"--plugin p/mine.py{says}" in " ".join(done.stderr.split())
+
+
 def test_a_name_that_another_module_has_is_refused(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text(STRATEGY)
     done = listed(tmp_path, "plan", "--plugin", str(tmp_path / "json.py"), "--out", str(tmp_path / "out"))

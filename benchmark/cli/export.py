@@ -11,6 +11,9 @@ import typer
 from benchmark import registry
 from benchmark.cli.options import Plugins
 
+#: below results that are published without their store: exports, a folder for each row
+KEPT = "weights"
+
 
 class Format(StrEnum):
     """What to write beside configuration and model card."""
@@ -36,15 +39,23 @@ def export(
 ) -> None:
     """Write a row's encoder: weights, configuration, model card; 'benchmark.load_encoder(DIR)' loads it."""
     registry.load_plugins(plugin or [])
-    from benchmark.encoders.exported import about_of
-    from benchmark.pretrained.choose import choose
+    from benchmark.encoders.exported import CONFIG, about_of
+    from benchmark.pretrained.choose import Gone, choose
+    from benchmark.pretrained.export import copy
     from benchmark.pretrained.export import export as write
 
-    chosen = choose(results, row, encoder, seed, crops)
-    files = write(chosen, to, half, format_.value)
+    kept = results / KEPT / row
+    try:
+        chosen = choose(results, row, encoder, seed, crops)
+        seeds, files = chosen.seeds, write(chosen, to, half, format_.value)
+    except Gone:
+        if not (kept / CONFIG).is_file():
+            raise
+        seeds, files = [], copy(kept, to, encoder, seed, crops, half, format_.value)
+        typer.echo(f"copied from {kept}{', in float16' if about_of(to)[1].half else ''}")
     about = about_of(to)[1]
     heard = f"{about.crops:,.0f} crops of {about.corpus}" if about.crops else "no crops"
-    among = f" of {', '.join(map(str, chosen.seeds))}" if len(chosen.seeds) > 1 else ""
+    among = f" of {', '.join(map(str, seeds))}" if len(seeds) > 1 else ""
     typer.echo(f"{row} on {about.encoder}, seed {about.seed}{among}, heard {heard}")
     for path in files:
         typer.echo(str(path))

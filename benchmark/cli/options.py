@@ -64,7 +64,11 @@ Rows = Annotated[
 ]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", help="A Python file that defines a strategy, task or claim, or a CSV of your audio."),
+    typer.Option(
+        "--plugin",
+        help="A Python file that defines strategies, encoders, tasks, corpora or claims; "
+        "a CSV or a folder of your audio; or hf:NAME, a model of Hugging Face.",
+    ),
 ]
 
 

@@ -25,7 +25,7 @@ from benchmark.cli.options import (
     split_names,
     stoppable,
 )
-from benchmark.interfaces import Finding, UserError
+from benchmark.interfaces import UserError
 
 if TYPE_CHECKING:
     from benchmark.corpora.tables.labels import Label
@@ -79,7 +79,8 @@ def recommend(
     told["errors"] = []  # what no run can take was refused; columns that are left out were told of
     for line in lines_of(table.path, told):
         typer.echo(line, err=as_json)
-    _check_readable(table, allow_missing)
+    if not allow_missing:
+        table.refuse(table.unreadable())
     from benchmark.scheduler.settings import Settings
 
     place = (out or Path("results") / f"recommend-{table.corpus}").absolute()
@@ -125,32 +126,12 @@ def _chosen(table: Table, names: Sequence[str]) -> list[Label]:
         if name not in known:
             raise registry.unknown(f"label columns of {table.path}", name, list(known))
     wanted = [known[name] for name in names] or table.labels
-    why = {label.column.header: [*table.unusable(label), *_alone(table, label)] for label in wanted}
+    why = {label.column.header: table.unusable(label) for label in wanted}
     if all(why.values()):
         table.refuse([finding for findings in why.values() for finding in findings])
     for finding in (finding for findings in why.values() for finding in findings):
         typer.echo(f"left out: {finding.what}", err=True)
     return [label for label in wanted if not why[label.column.header]]
-
-
-def _alone(table: Table, label: Label) -> list[Finding]:
-    """Whether hardly a class is met again: titles and names are no labels."""
-    if label.column.kind == "number":
-        return []
-    counts = table.counts(label)
-    again = sum(bool(found["train"] and found["test"]) for found in counts.values())
-    if again >= 2 or (label.column.kind == "tags" and again):
-        return []
-    what = f"{again} of {len(counts)} classes are both in train and in test, where two would be something to learn"
-    drawn = "; the split was drawn by chance: a column 'split' says which is which" if table.drawn else ""
-    return [Finding(f"column {label.column.header!r}: {what}{drawn}")]
-
-
-def _check_readable(table: Table, allow_missing: bool) -> None:
-    from benchmark.cli.describe.table import unreadable
-
-    if not allow_missing:
-        table.refuse(unreadable(table))
 
 
 def _hear(table: Table, allow_missing: bool, settings: Settings, as_json: bool) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,6 +112,7 @@ def run(
     data = data_folder(data_dir)  # signatures of files are remembered there
     if deterministic:
         os.environ[DETERMINISTIC] = "1"  # workers inherit it
+    ours = {axis: set(getattr(registry, axis).names()) for axis in _ASKED_FOR}
     if plugin:
         registry.load_plugins(plugin)
     rows = some(strategies, "--strategies")
@@ -129,6 +131,7 @@ def run(
         budget,
     )
     _check_names(chosen, executor)
+    _warn_of_unused(chosen, ours)
     chosen = present(grids.starting_from(chosen, init) if init else chosen)
     for said in words_of_left_out(chosen):
         typer.echo(f"warning: {said}", err=True)
@@ -198,6 +201,21 @@ def _check_names(grid: Any, executor: str) -> None:
     ):
         for entry in wanted:
             getattr(registry, axis).describe(entry)
+
+
+#: by axis, how a grid is told to have an entry
+_ASKED_FOR = {"strategies": "--strategies {}", "encoders": "--set encoders=[{}]", "tasks": "--tasks {}"}
+
+
+def _warn_of_unused(grid: Any, ours: Mapping[str, set[str]]) -> None:
+    """Say which plugins' entries no job will use: to give one is not to ask for it."""
+    rows = [str(options.get("strategy", name)) for name, options in grid.strategies.items()]
+    used = {"strategies": rows, "encoders": grid.all_encoders, "tasks": grid.tasks}
+    for axis, how in _ASKED_FOR.items():
+        new = sorted(set(getattr(registry, axis).names()) - ours[axis])
+        if new and not set(new) & set(used[axis]):
+            asks = f"{how.format(','.join(new))} asks for {'it' if len(new) == 1 else 'them'}, and for no others"
+            typer.echo(f"warning: --plugin brings {axis} that this grid does not have: {asks}", err=True)
 
 
 def _without_narrowing(arguments: list[str]) -> str:

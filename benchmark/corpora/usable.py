@@ -1,9 +1,11 @@
-"""What a task needs of a corpus, beside its sound: labels in every split."""
+"""What a task needs of a corpus: sound that can be read, and labels in every split."""
 
 from __future__ import annotations
 
 #: labeled tracks by which settings are chosen: by one alone, any that gets it right is as good as any other
 FEWEST_VAL = 2
+#: share of the tracks that a corpus may lose to files that cannot be read, without `allow_missing`
+ALLOWED_UNREADABLE = 0.02
 
 
 def lacking(train: int, val: int, test: int) -> list[str]:

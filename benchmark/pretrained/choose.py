@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class Gone(UserError):
+    """The row is there, and what it has trained is not."""
+
+
 @dataclass(frozen=True)
 class Chosen:
     """One checkpoint of a row.
@@ -61,7 +65,8 @@ def choose(folder: Path, row: str, encoder: str = "", seed: int | None = None, c
         crops: where there are several budgets; by default that of the leaderboard.
 
     Raises:
-        UserError: there is no such row, it has no weights, they are gone, or there are several to choose from.
+        Gone: its weights are not here, or not any more.
+        UserError: there is no such row, it has no weights, or there are several to choose from.
     """
     stats.load_scores(folder)  # says what is wrong, if anything is
     check_tables(folder)
@@ -89,8 +94,8 @@ def choose(folder: Path, row: str, encoder: str = "", seed: int | None = None, c
     return Chosen(row, encoder, corpus, seed, budget, share, seeds, tuned, store, key, manifest, run, scores)
 
 
-def _gone(what: str) -> UserError:
-    return UserError(
+def _gone(what: str) -> Gone:
+    return Gone(
         f"{what}; run the grid again, which remakes what is missing, or bring them with 'store export' (all, or "
         "--best-weights) and 'store import'"
     )

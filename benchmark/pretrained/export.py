@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +13,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from benchmark import __version__, registry
-from benchmark.encoders.exported import CARD, CONFIG, SCRIPT, WEIGHTS, About, about_of, read_about
+from benchmark.encoders.exported import CARD, CONFIG, SCRIPT, WEIGHTS, About, about_of, exported, read_about
 from benchmark.files import replacing
 from benchmark.interfaces import UserError
+from benchmark.leaderboard.record import nominal
 from benchmark.modules import Encoder
 from benchmark.pretrained.card import card
 from benchmark.pretrained.choose import Chosen
@@ -55,6 +57,58 @@ def export(chosen: Chosen, folder: Path, half: bool = False, format: Format = "s
         traced.save(folder / SCRIPT)
     with replacing(folder / CONFIG) as draft:  # the last: without it there is no export
         draft.write_text(about.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return _files(folder)
+
+
+def copy(
+    kept: Path,
+    folder: Path,
+    encoder: str = "",
+    seed: int | None = None,
+    crops: float | None = None,
+    half: bool = False,
+    format: Format = "safetensors",
+) -> list[Path]:
+    """Copy an export that lies beside the tables, whose trainings are elsewhere; what is left open may be as it is.
+
+    Args:
+        kept: its folder.
+        folder: a new one, an empty one, or that of another export, which is replaced.
+        encoder: that it is to be of, as `seed` and `crops`.
+        half: whether it is to be in float16.
+        format: `torchscript` if it is to have the network as well.
+
+    Returns:
+        The files.
+
+    Raises:
+        UserError: it is something else, or damaged, or there is something else in the folder.
+    """
+    about = exported(kept)[1]
+    heard = about.crops or 0
+    for option, is_so, has in (
+        (f"--encoder {encoder}", encoder in ("", about.encoder), f"is of {about.encoder}"),
+        (f"--seed {seed}", seed in (None, about.seed), f"is of seed {about.seed}"),
+        (f"--crops {crops}", crops is None or nominal(crops) == nominal(heard), f"heard {heard:,.0f}"),
+        ("--half", about.half or not half, "is in full precision"),
+        (f"--format {format}", format == "safetensors" or (kept / SCRIPT).is_file(), "has no TorchScript"),
+    ):
+        if not is_so:
+            raise UserError(
+                f"{option}: the row's trainings are not here, only an export, {kept}, which {has}; leave the option "
+                "out, or run the grid again"
+            )
+    if folder.resolve() == kept.resolve():
+        raise UserError(f"--to {folder}: is where it lies already; name a new folder")
+    _check_room(folder)
+    _clear(folder)
+    for path in sorted(_files(kept), key=lambda path: path.name == CONFIG):  # the last, as in an export
+        with replacing(folder / path.name) as draft:
+            shutil.copyfile(path, draft)
+    return _files(folder)
+
+
+def _files(folder: Path) -> list[Path]:
     return [path for name in (WEIGHTS, CONFIG, CARD, SCRIPT) if (path := folder / name).is_file()]
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from benchmark import registry
 from benchmark.interfaces import Config
 from benchmark.pretraining.budget import PretrainConfig, own_recipe
 from benchmark.scheduler.space import Search
@@ -141,7 +142,7 @@ class Grid(Config):
     def _options(cls, value: Any) -> Any:
         """A list of names, or a mapping from names to options."""
         if isinstance(value, list) and all(isinstance(name, str) for name in value):
-            return {name: {} for name in value}
+            return {name: {} for name in cls._once(value)}
         return {k: v or {} for k, v in value.items()} if isinstance(value, dict) else value
 
     @field_validator("strategies")
@@ -185,7 +186,10 @@ class Grid(Config):
             try:
                 own_recipe(own)
             except ValidationError as error:
-                lines = [f"{name}.pretrain.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+                lines = [
+                    f"{name}.pretrain.{'.'.join(map(str, e['loc']))}: {registry.said(e, PretrainConfig)}"
+                    for e in error.errors()
+                ]
                 raise ValueError("; ".join(lines)) from error
             except ValueError as error:
                 raise ValueError(f"{name}.pretrain.{error}") from error

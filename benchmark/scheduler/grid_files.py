@@ -81,6 +81,8 @@ def _raw(name: str) -> dict[str, Any]:
     if not colon or Path(name).is_file():
         return _yaml(name)
     known = variants(stem)
+    if not known:
+        raise UserError(f"{name}: {stem} has no variants")
     if variant not in known:
         raise registry.unknown(f"variants of {stem}", variant, known)
     raw = _yaml(stem)
@@ -184,7 +186,12 @@ def narrow(
     try:
         return Grid.model_validate(raw)
     except ValidationError as error:
-        raise UserError("; ".join(registry.said(e, Grid) for e in error.errors())) from error
+        raise UserError("; ".join(f"{_option(e['loc'])}{registry.said(e, Grid)}" for e in error.errors())) from error
+
+
+def _option(place: Sequence[Any]) -> str:
+    """The option that changed a field of a grid; empty if several make it wrong together."""
+    return f"--{'budget' if place[0] in ('pretrain', 'search') else place[0]}: " if place else ""
 
 
 def elsewhere(grid: Grid, corpus: str) -> dict[str, Any]:

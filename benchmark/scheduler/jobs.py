@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import registry
+from benchmark.corpora.usable import ALLOWED_UNREADABLE
 from benchmark.corpora.verdicts import FILES, read_verdicts, rows_of, write_verdicts
 from benchmark.files import read_json
 from benchmark.interfaces import Unreadable, UserError
@@ -25,8 +26,6 @@ from benchmark.store.job import Job, Stores
 #: columns of the table that says how the main metrics would move with other test groups
 DRAWS = ["strategy", "encoder", "pretrain_corpus", "seed", "task", "fraction", "resample", "probe", "metric", "value"]
 DRAWS += ["crops", "share", "draws", "groups"]
-#: more unreadable files than this share stop a data set, unless the user allows it
-ALLOWED_UNREADABLE = 0.02
 
 
 def run_job(job: Job, data: Path, results: Path) -> None:

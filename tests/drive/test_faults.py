@@ -162,7 +162,14 @@ def test_a_plugin_that_ends_python_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "ends.py").write_text("import sys\nsys.exit()\n")
     done = quick("plan", "--plugin", str(tmp_path / "ends.py"), "--data-dir", str(tmp_path / "d"))
     assert done.returncode == 2
-    assert "ends cannot be loaded: SystemExit" in " ".join(done.stderr.split())
+    assert "ends.py, line 2: SystemExit" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(("device", "says"), [("cuda", "torch sees no GPU here"), ("cuda:7", "cpu or cuda")])
+def test_a_gpu_that_is_not_there_is_named(device: str, says: str) -> None:
+    done = quick("bench", "--device", device, env={"CUDA_VISIBLE_DEVICES": ""})
+    assert done.returncode == 2
+    assert f"--device {device}: {says}" in " ".join(done.stderr.split())
 
 
 @pytest.mark.parametrize("verb", ["plan", "run"])

@@ -113,6 +113,30 @@ def test_a_results_folder_may_keep_its_artefacts_elsewhere(tiny_run: Path, expor
     assert not (tmp_path / "b").exists()
 
 
+def test_an_export_beside_tables_without_a_store_is_copied(tiny_run: Path, tmp_path: Path) -> None:
+    out, to = tmp_path / "results", tmp_path / "x"
+    kept = out / "weights" / "simclr"
+    assert call(tiny_run, "simclr", "--to", kept, "--half").exit_code == 0
+    for name in ("scores.parquet", "draws.parquet", "run.json"):
+        shutil.copy(tiny_run / name, out)
+    for wrong, says in (
+        (("--seed", 1), "which is of seed 0"),
+        (("--crops", 10_000), "which heard 640"),
+        (("--format", "torchscript"), "which has no TorchScript"),
+    ):
+        assert f"an export, {kept}, {says}" in refused(out, "simclr", "--to", to, *wrong)
+        assert not to.exists()
+    done = call(out, "simclr", "--to", to, "--seed", 0, "--crops", 640, "--half")
+    assert f"copied from {kept}, in float16\nsimclr on cnn_small, seed 0, heard 640 crops" in done.output
+    files = {path.name: path.read_bytes() for path in kept.iterdir()}
+    assert {path.name: path.read_bytes() for path in to.iterdir()} == files
+    assert "lies already" in refused(out, "simclr", "--to", kept)
+    assert "no artefact" in refused(out, "byol", "--to", to)
+    (kept / "encoder.safetensors").write_bytes(b"x")
+    assert "checksum" in refused(out, "simclr", "--to", to)
+    assert {path.name: path.read_bytes() for path in to.iterdir()} == files
+
+
 def test_the_card_names_the_commit_that_trained(tiny_run: Path, tmp_path: Path) -> None:
     """Another run, of later code, may show what it has not trained."""
     if not (ROOT / ".git").exists():

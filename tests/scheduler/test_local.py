@@ -12,6 +12,7 @@ from scheduler_jobs import make_job
 
 from benchmark.interfaces import Resources, UserError, WorkerDied
 from benchmark.scheduler.executors import slots
+from benchmark.scheduler.executors.inline import InlineExecutor
 from benchmark.scheduler.executors.local import LocalExecutor
 from benchmark.scheduler.executors.slots import Slot, cpu_slots, slots_for
 
@@ -225,6 +226,20 @@ def test_a_failure_brings_the_end_of_its_log(start, tmp_path):
     raised = executor.submit(scheduler_jobs.run_job, job).exception()
     assert raised.__notes__[-1] == f"log: {tmp_path / job.key}.log"
     assert "does\nnot converge" in (tmp_path / f"{job.key}.log").read_text()
+
+
+def test_inline_tells_of_a_failure_as_a_worker_does(start, tmp_path):
+    told = []
+    for name, executor in (("worker", start(log_dir=tmp_path)), ("inline", InlineExecutor(tmp_path))):
+        (tmp_path / name).mkdir()
+        job = make_job("toy", "bad", tmp_path / name, raises="always")
+        *_, traceback, log = executor.submit(scheduler_jobs.run_job, job).exception().__notes__
+        path = tmp_path / f"{job.key}.log"
+        assert log == f"log: {path}"
+        # below whatever called the job
+        told += [text.partition(f'File "{scheduler_jobs.__file__}"')[2] for text in (traceback, path.read_text())]
+    assert "raise ValueError(" in told[0]
+    assert told == 4 * told[:1]
 
 
 def test_a_log_is_named_by_nothing_that_leaves_its_folder(start, tmp_path):

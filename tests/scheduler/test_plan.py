@@ -84,6 +84,8 @@ def test_a_papers_grid_is_on_its_own_data_and_says_what_there_is_without(monkeyp
     assert load("clmr:embedded").name == "clmr-embedded"
     with pytest.raises(UserError, match="did you mean 'embedded'"):
         load("clmr:embeded")
+    with pytest.raises(UserError, match=r"^smoke:embedded: smoke has no variants$"):
+        load("smoke:embedded")
 
 
 def test_corpora_are_pretrained_on_side_by_side(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,6 +316,8 @@ def test_a_budget_scales_pre_training() -> None:
         ({"probes": ["linear", "linear"]}, "listed twice"),
         ({"fractions": {}}, "fractions"),
         ({"strategies": {"a/b": {"strategy": "simclr"}}}, "'a/b': a name is"),
+        ({"strategies": ["simclr", "byol", "simclr"]}, "'simclr' is listed twice"),
+        ({"strategies": {"simclr": {"pretrain": {"batchsize": 3}}}}, r"pretrain\.batchsize: .*mean 'batch_size'\?"),
     ],
 )
 def test_a_grid_that_makes_no_sense_is_refused(changes: dict[str, Any], says: str) -> None:
@@ -646,7 +650,7 @@ def test_what_yaml_has_under_two_names_is_changed_under_one(tmp_path: Path) -> N
 def test_fractions_narrow_and_widen_a_grid() -> None:
     assert narrow(grid(), fractions=[0.01, 0.1, 1.0]).fractions == {0.01: 3, 0.1: 3, 1.0: 1}
     assert narrow(grid(), fractions=[1.0]).fractions == {1.0: 1}
-    with pytest.raises(UserError, match="not a fraction"):
+    with pytest.raises(UserError, match=r"^--fractions: 2\.0 is not a fraction"):
         narrow(grid(), fractions=[2.0])
 
 

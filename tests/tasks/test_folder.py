@@ -87,8 +87,9 @@ def test_too_many_unreadable_files_stop_until_allowed(tmp_path: Path) -> None:
     args = ["run", "--grid", str(tmp_path / "grid.yaml"), "--plugin", str(table), "--tasks", "mine-octave"]
     args += ["--data-dir", str(tmp_path / "d"), "--out", str(tmp_path / "o")]
     done = quick(*args)
-    assert done.returncode == 1
-    assert "2 of 20 files cannot be read" in done.stderr.replace("\n", " ")
+    assert done.returncode == 2
+    assert "2 of 20 tracks have no audio that can be read" in done.stderr.replace("\n", " ")
+    assert not list((tmp_path / "d").rglob("shard")), "before anything is decoded"
     assert "track 3.mp3" in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
     allowed = quick(*args, "--allow-missing")

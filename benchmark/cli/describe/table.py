@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,10 @@ def told_of(table: Table, headers: bool = False) -> dict[str, Any]:
         headers: whether its files' headers are all that is read of them.
     """
     tracks, sound = table.tracks, table.sound
-    errors = [*table.errors, *sound.errors, *_too_few(table)]
-    warnings = [*table.warnings, *sound.warnings]
+    unusable = {label.column.header: table.unusable(label) for label in table.labels}
+    errors = [*table.errors, *sound.errors, *itertools.chain(*unusable.values()), *table.unreadable()]
+    odd = [finding for label in table.labels if not unusable[label.column.header] for finding in table.odd(label)]
+    warnings = [*table.warnings, *sound.warnings, *odd]
     if not headers:
         from benchmark.corpora.datasets.dataset import DataSet
         from benchmark.corpora.tables.listen import listen
@@ -38,21 +41,6 @@ def told_of(table: Table, headers: bool = False) -> dict[str, Any]:
         "warnings": _findings(warnings),
         "errors": _findings(errors),
     }
-
-
-def _too_few(table: Table) -> list[Finding]:
-    """What leaves a run without tracks: labels, or files that can be read."""
-    return [finding for label in table.labels for finding in table.unusable(label)] + unreadable(table)
-
-
-def unreadable(table: Table) -> list[Finding]:
-    """Whether too many files cannot be read, as far as their headers tell."""
-    from benchmark.scheduler.jobs import ALLOWED_UNREADABLE
-
-    if table.sound.unreadable <= ALLOWED_UNREADABLE * len(table.tracks):
-        return []
-    share = f"{table.sound.unreadable} of {len(table.tracks)} tracks have no audio that can be read"
-    return [Finding(f"{share}, more than a run takes without --allow-missing")]
 
 
 def _label(table: Table, label: Label) -> dict[str, Any]:

@@ -24,7 +24,12 @@ def bench(
 ) -> None:
     """Measure each stage of pre-training, the probe and the report, in one run."""
     if device not in ("cpu", "cuda"):
-        raise UserError(f"--device {device}: cpu or cuda")
+        raise UserError(f"--device {device}: cpu or cuda, which is the first GPU of CUDA_VISIBLE_DEVICES")
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UserError("--device cuda: torch sees no GPU here; leave it out, or use --device cpu")
     if growth:
         from benchmark.cli.measure import growth as growing
 

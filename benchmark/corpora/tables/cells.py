@@ -70,11 +70,14 @@ def read_cells(path: Path, found: Findings) -> tuple[Row, list[Row]]:
         UserError: it is not such a file.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        written = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from error
+    try:
+        text = written.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a table in UTF-8 ({error})") from error
+        line = written.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path}, line {line}: not a table in UTF-8: save it as 'CSV UTF-8'") from error
     # quotes must not mind blanks behind a comma, a matter of style; who asks for blanks looks at the cells as written
     as_written = dict(_records(path, text, strict=False))
     rows = [_row(line, cells, as_written.get(line, [])) for line, cells in _records(path, text, strict=True)]

@@ -128,6 +128,8 @@ def _header(file: str) -> float | str:
         return "may not be read by this user"
     except (OSError, soundfile.SoundFileError):
         return "cannot be read"
+    if not length:
+        return "hold no sound"
     return length if length < _ENDLESS else math.inf
 
 

@@ -22,7 +22,7 @@ from benchmark.corpora.tables.files import Lengths
 from benchmark.corpora.tables.labels import Label, read_label
 from benchmark.corpora.tables.sounds import OWN, read_sounds
 from benchmark.corpora.tables.tracks import read_tracks
-from benchmark.corpora.usable import lacking
+from benchmark.corpora.usable import ALLOWED_UNREADABLE, lacking
 from benchmark.interfaces import Finding, UserError
 
 if TYPE_CHECKING:
@@ -84,10 +84,46 @@ class Table:
         labeled = [value is not None for value in label.values]
         splits = Counter(self.tracks["split"][labeled])
         drawn = f"; there is no column 'split', and {groups} groups were shared out by chance: say which is which"
+        missing = lacking(splits["train"], splits["val"], splits["test"])
+        if missing and not self.drawn and splits["train"]:
+            missing[-1] += ": mark some of the others so, or leave out the column 'split', and they are drawn"
         return [
             Finding(f"column {label.column.header!r}: {what}{drawn if self.drawn else ''}")
-            for what in lacking(splits["train"], splits["val"], splits["test"])
+            for what in missing or self._unteachable(label)
         ]
+
+    def _unteachable(self, label: Label) -> list[str]:
+        """Whether there is nothing to learn, or nothing to see it by: titles and names are no labels."""
+        if label.column.kind == "number":
+            values = zip(label.values, self.tracks["split"], strict=True)
+            known = {(split, value) for value, split in values if value is not None}
+            alike = [name for name in ("train", "test") if sum(split == name for split, _ in known) == 1]
+            return [f"all numbers in {' and in '.join(alike)} are the same: there is nothing to tell apart"] * bool(
+                alike
+            )
+        counts = self.counts(label)
+        again = sum(bool(found["train"] and found["test"]) for found in counts.values())
+        if again >= 2 or (label.column.kind == "tags" and again):
+            return []
+        numbers = f"; if these are numbers, call the column '{label.column.header}:number'"
+        return [
+            f"{again} of {len(counts)} classes are both in train and in test, where two would be something to learn"
+            f"{numbers if all(map(_is_number, counts)) else ''}"
+        ]
+
+    def odd(self, label: Label) -> list[Finding]:
+        """What a run takes of a label, but the user may not mean: classes that nobody can have learned."""
+        new = [name for name, found in self.counts(label).items() if found["test"] and not found["train"]]
+        listed = ", ".join(map(repr, new[:3])) + (", ..." if len(new) > 3 else "")
+        what = f"column {label.column.header!r}: in test, but not in train, where nobody learns them: {listed}"
+        return [Finding(what)] * bool(new)
+
+    def unreadable(self) -> list[Finding]:
+        """Whether too many files cannot be read, as far as their headers tell."""
+        if self.sound.unreadable <= ALLOWED_UNREADABLE * len(self.tracks):
+            return []
+        share = f"{self.sound.unreadable} of {len(self.tracks)} tracks have no audio that can be read"
+        return [Finding(f"{share}, more than a run takes without --allow-missing")]
 
     def refuse(self, errors: Sequence[Finding]) -> None:
         """Raise the errors, if there are any.
@@ -118,7 +154,10 @@ def read_table(path: Path) -> Table:
     own, columns = read_columns(corpus, header, found)
     if "path" not in own:
         listed = ", ".join(map(repr, header.cells))
-        raise UserError(f"{path}: a table needs a header with a column 'path', and a row per file; there is {listed}")
+        what = "a table needs a header with a column 'path', and a row per file"
+        signs = [sign for sign in ";\t|" if len(header.cells) == 1 and sign in header.cells[0]]
+        advice = f"; cells seem to be separated by {signs[0]!r}: save the table with commas" if signs else ""
+        raise UserError(f"{path}: {what}; there is {listed}{advice}")
     records, kept = read_tracks(own, rows, found)
     labels = [read_label(column, kept, found) for column in columns]
     drawn = path.is_dir() or "split" not in own
@@ -151,6 +190,14 @@ def _table(
         shared = tracks["group"].isin(cut(tracks))
         found.warn(sentence, *(row.line for row, both in zip(kept, shared, strict=True) if both))
     return Table(path, corpus, tracks, [r.line for r in kept], labels, drawn, found.warnings, found.errors)
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _home(path: Path) -> Path:

@@ -18,7 +18,6 @@ import math
 import os
 import pickle
 import queue
-import re
 import signal
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from typing import Any, TypeVar
 from benchmark.interfaces import Executor, Resources, WorkerDied
 from benchmark.scheduler.executors.slots import Slot, cpu_slots, slots_for, worker_environment
 from benchmark.scheduler.executors.split import SplitExecutor
+from benchmark.scheduler.executors.worker import log_path
 
 _Error = TypeVar("_Error", bound=Exception)
 
@@ -93,7 +93,7 @@ class LocalExecutor:
 
         The future gets the function's exception as it was raised, `WorkerDied`, or `TimeoutError`.
         """
-        task = _Task(pickle.dumps((fn, args)), self._log_path(fn, args), Future())
+        task = _Task(pickle.dumps((fn, args)), log_path(self._log_dir, fn, args), Future())
         with self._lock:
             if self._closed:
                 raise RuntimeError("this executor has been shut down")
@@ -139,15 +139,6 @@ class LocalExecutor:
                 worker = self._workers[number] = _Worker(environment)
             worker.busy = True
             return worker
-
-    def _log_path(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> Path | None:
-        if self._log_dir is None:
-            return None
-        first = args[0] if args else None
-        name = getattr(first, "key", first)
-        safe = isinstance(name, str) and re.fullmatch(r"\w[\w.-]{0,199}", name)
-        self._log_dir.mkdir(parents=True, exist_ok=True)
-        return self._log_dir.absolute() / f"{name if safe else getattr(fn, '__name__', 'job')}.log"
 
 
 class _Worker:

@@ -10,11 +10,13 @@ import contextlib
 import faulthandler
 import os
 import pickle
+import re
 import signal
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from benchmark.files import die_with
 
@@ -31,6 +33,17 @@ def work(descriptor: int, driver: int) -> None:
             except (EOFError, OSError):
                 return
             connection.send_bytes(_attempt(log, payload))
+
+
+def log_path(folder: Path | None, fn: Callable[..., Any], args: tuple[Any, ...]) -> Path | None:
+    """Where a job's log goes: `<key>.log`, of the key of the first argument, in the folder, if there is to be one."""
+    if folder is None:
+        return None
+    first = args[0] if args else None
+    name = getattr(first, "key", first)
+    safe = isinstance(name, str) and re.fullmatch(r"\w[\w.-]{0,199}", name)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.absolute() / f"{name if safe else getattr(fn, '__name__', 'job')}.log"
 
 
 @contextlib.contextmanager

@@ -23,6 +23,8 @@ def prepare(result: Plan, audio: Audio, stems: list[str]) -> str:
     if audio.size not in corpus.sizes:
         raise registry.unknown(f"sizes of {name}", audio.size, list(corpus.sizes))
     corpus.inspect()
+    if not audio.allow_missing:
+        corpus.require_readable()
     size = corpus.size(audio.size)
     base: dict[str, Any] = {"corpus": name, "size": size, "fingerprint": corpus.fingerprint()}
     base |= source(registry.corpora, name)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import soundfile
 from clips import split_rows, write_clip, write_table
 from helpers.forked import quick
 
@@ -257,3 +258,81 @@ def test_a_misspelled_size_answers_with_the_sizes(size: str, near: bool) -> None
         assert all(known in done.stderr for known in ("tiny", "small", "standard"))
         assert ("did you mean 'small'?" in done.stderr) is near
         assert "benchmark list" not in done.stderr, "there is no such list"
+
+
+SPLITS = {"train": 6, "val": 4, "test": 4}
+
+
+@pytest.mark.parametrize(
+    ("header", "labels", "says"),
+    [
+        ("genre", ["x"], "1 of 1 classes are both in train and in test"),
+        ("x:number", ["5"], "all numbers in train and in test are the same"),
+        ("mood:tags", ["-"], "0 of 0 classes are both in train and in test"),
+    ],
+)
+def test_a_label_that_teaches_nothing_is_refused_before_a_run_scores_it(
+    header: str, labels: list[str], says: str, tmp_path: Path
+) -> None:
+    """A constant predictor would be perfect, and so would all others."""
+    table = write_table(tmp_path / "mine", f"path,split,{header}", *split_rows(labels, SPLITS))
+    code, told = described(table)
+    assert (code, [says in one["what"] for one in told["errors"]]) == (1, [True])
+    done = planned(table, f"mine-{header.partition(':')[0]}")
+    assert done.returncode == 2
+    assert says in done.stderr.replace("\n", " ")
+
+
+def test_years_without_a_kind_are_taken_for_what_they_may_be(tmp_path: Path) -> None:
+    rows = [f"{row}{i}" for i, row in enumerate(split_rows(["19"], SPLITS))]
+    code, told = described(write_table(tmp_path / "mine", "path,split,year", *rows))
+    assert code == 1
+    assert "0 of 14 classes are both in train and in test" in told["errors"][0]["what"]
+    assert "call the column 'year:number'" in told["errors"][0]["what"]
+
+
+def test_classes_that_nobody_can_have_learned_are_told(tmp_path: Path) -> None:
+    rows = [*split_rows(["x", "y"], SPLITS), "new.wav,test,z"]
+    code, told = described(write_table(tmp_path / "mine", "path,split,genre", *rows))
+    assert code == 0
+    assert [one["what"] for one in told["warnings"]] == [
+        "column 'genre': in test, but not in train, where nobody learns them: 'z'"
+    ]
+
+
+def test_a_file_without_a_sample_is_one_that_cannot_be_read(tmp_path: Path) -> None:
+    """Nobody has written a `start` that could lie beyond its end."""
+    table = write_table(tmp_path / "mine", "path,split,genre", *split_rows(["x", "y"], SPLITS))
+    first = pd.read_csv(table)["path"][0]
+    soundfile.write(table.parent / first, [], 16_000)
+    code, told = described(table, "--headers")
+    assert code == 1
+    assert [one["what"] for one in told["warnings"]] == [f"1 of 14 files hold no sound: {first}"]
+    assert [one["what"] for one in told["errors"]] == [
+        "1 of 14 tracks have no audio that can be read, more than a run takes without --allow-missing"
+    ]
+    assert planned(table, "mine-genre").returncode == 2
+
+
+@pytest.mark.parametrize(("sign", "named"), [(";", "';'"), ("\t", "'\\t'")])
+def test_a_table_with_other_signs_than_commas_is_told_so(sign: str, named: str, tmp_path: Path) -> None:
+    table = write_table(tmp_path / "mine", "path,split,genre", *split_rows(["x", "y"], SPLITS))
+    table.write_text(table.read_text().replace(",", sign))
+    _, told = described(table)
+    assert f"cells seem to be separated by {named}: save the table with commas" in told["stderr"]
+
+
+def test_a_folder_called_like_a_corpus_of_ours_is_to_be_renamed(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "gtzan", "path,split,genre", *split_rows(["x", "y"], SPLITS))
+    done = planned(table, "gtzan-genre")
+    assert done.returncode == 2
+    assert "its corpus is called like its folder, 'gtzan'" in done.stderr.replace("\n", " ")
+
+
+def test_a_plugin_that_a_grid_does_not_ask_for_is_told(tmp_path: Path) -> None:
+    table = write_table(tmp_path / "mine", "path,split,genre", *split_rows(["x", "y"], SPLITS))
+    done = planned(table, "mine-genre")
+    assert "--plugin brings" not in done.stderr
+    done = quick("plan", "--grid", "smoke", "--plugin", str(table), "--data-dir", str(tmp_path / "data"))
+    assert done.returncode == 0
+    assert "--plugin brings tasks that this grid does not have: --tasks mine-genre asks for it" in done.stderr
