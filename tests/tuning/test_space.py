@@ -141,7 +141,7 @@ def test_a_rows_recipe_is_its_own_then_the_grids_then_its_strategys() -> None:
     assert budget({"warmup": 0.1}, warmup_crops=7).warmup_crops is None
     with pytest.raises(ValidationError, match=r"simclr\.pretrain\.crops: is the same for all rows"):
         budget({"crops": 5})
-    with pytest.raises(ValidationError, match=r"simclr\.pretrain\.batch_sise: Extra inputs"):
+    with pytest.raises(ValidationError, match=r"simclr\.pretrain\.batch_sise: .*did you mean .batch_size"):
         budget({"batch_sise": 5})
     with pytest.raises(ValidationError, match=r"simclr\.pretrain: 5 is not a mapping"):
         budget(5)  # type: ignore[arg-type]
