@@ -86,8 +86,8 @@ def recommend(
     place = (out or Path("results") / f"recommend-{table.corpus}").absolute()
     store = store_dir.absolute() if store_dir else None
     settings = Settings(place, data_folder(data_dir), executor, workers, threads, store=store)
-    told["warnings"] += _hear(table, allow_missing, settings, as_json)
     grid = _question(table, chosen, split_names(encoders), contestants, allow_missing)
+    told["warnings"] += _hear(table, allow_missing, settings, as_json)
     answers = _ask(table, chosen, grid, goal, settings)
     page = settings.out / "leaderboard.html"
     if as_json:

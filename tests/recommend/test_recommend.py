@@ -119,6 +119,7 @@ def test_what_cannot_be_answered_ends_with_2_and_says_what_is_wrong(tmp_path: Pa
         assert says in said, (name, said)
         assert "Traceback" not in done.stderr, name
         assert not done.stdout, name
+    assert not list((tmp_path / "data").rglob("shard")), "nothing has been decoded"
 
 
 def test_curves_have_points_from_a_few_labels_to_all() -> None:
