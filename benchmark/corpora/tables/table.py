@@ -19,7 +19,7 @@ from benchmark.corpora.tables.cells import Findings, Row, read_cells, table_in
 from benchmark.corpora.tables.classes import read_classes
 from benchmark.corpora.tables.columns import name_of, read_columns
 from benchmark.corpora.tables.files import Lengths
-from benchmark.corpora.tables.labels import Label, read_label
+from benchmark.corpora.tables.labels import Label, number, read_label
 from benchmark.corpora.tables.sounds import OWN, read_sounds
 from benchmark.corpora.tables.tracks import read_tracks
 from benchmark.corpora.usable import ALLOWED_UNREADABLE, lacking
@@ -98,18 +98,17 @@ class Table:
             values = zip(label.values, self.tracks["split"], strict=True)
             known = {(split, value) for value, split in values if value is not None}
             alike = [name for name in ("train", "test") if sum(split == name for split, _ in known) == 1]
-            return [f"all numbers in {' and in '.join(alike)} are the same: there is nothing to tell apart"] * bool(
-                alike
-            )
+            what = f"all numbers in {' and in '.join(alike)} are the same: there is nothing to tell apart"
+            return [what] if alike else []
         counts = self.counts(label)
         again = sum(bool(found["train"] and found["test"]) for found in counts.values())
         if again >= 2 or (label.column.kind == "tags" and again):
             return []
-        numbers = f"; if these are numbers, call the column '{label.column.header}:number'"
-        return [
-            f"{again} of {len(counts)} classes are both in train and in test, where two would be something to learn"
-            f"{numbers if all(map(_is_number, counts)) else ''}"
-        ]
+        what = f"{again} of {len(counts)} classes are both in train and in test, where two would be something to learn"
+        header = label.column.header
+        are_numbers = bool(counts) and all(number(name, header, 0, Findings()) is not None for name in counts)
+        advice = f"; if these are numbers, call the column '{header.partition(':')[0]}:number'" if are_numbers else ""
+        return [f"{what}{advice}"]
 
     def odd(self, label: Label) -> list[Finding]:
         """What a run takes of a label, but the user may not mean: classes that nobody can have learned."""
@@ -190,14 +189,6 @@ def _table(
         shared = tracks["group"].isin(cut(tracks))
         found.warn(sentence, *(row.line for row, both in zip(kept, shared, strict=True) if both))
     return Table(path, corpus, tracks, [r.line for r in kept], labels, drawn, found.warnings, found.errors)
-
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _home(path: Path) -> Path:

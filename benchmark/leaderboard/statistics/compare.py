@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from benchmark.leaderboard.statistics.stats import ENTRY
 from benchmark.leaderboard.statistics.student import Floats, student
 from benchmark.leaderboard.statistics.uncertainty import of_pairs
-from benchmark.leaderboard.statistics.variance import bound, cube, groups_of
+from benchmark.leaderboard.statistics.variance import Indices, bound, cube, groups_of
 
 Mark = Literal["best", "tied", "", "missing"]
 
@@ -71,7 +71,9 @@ def pairwise(
     """
     entries = draws[ENTRY].drop_duplicates().sort_values(ENTRY, ignore_index=True)
     matrices = [part for _, part in draws.groupby(MATRIX)] or [draws]  # no runs: an empty table, columns and all
-    table = pd.concat([_matrix(part, entries, fixed, origin or {}) for part in matrices], ignore_index=True)
+    named = entries.assign(strategy=[(origin or {}).get(name, name) for name in entries["strategy"]])
+    trainings = np.asarray(named.groupby(ENTRY).ngroup(), np.int64)
+    table = pd.concat([_matrix(part, entries, fixed, trainings) for part in matrices], ignore_index=True)
     table["distinct"] = table["p_holm"] <= LEVEL
     sign = np.array([1.0 if higher_is_better.get(task, True) else -1.0 for task in table["task"]])
     better = np.where(sign * table["difference"] > 0, "first", "second")
@@ -139,17 +141,13 @@ def holm(p: ArrayLike) -> Floats:
     return adjusted
 
 
-def _matrix(
-    part: pd.DataFrame, entries: pd.DataFrame, fixed: Collection[str], origin: Mapping[str, str]
-) -> pd.DataFrame:
+def _matrix(part: pd.DataFrame, entries: pd.DataFrame, fixed: Collection[str], trainings: Indices) -> pd.DataFrame:
     """All pairs of one task, fraction and probe."""
     row, k = pd.MultiIndex.from_frame(entries).get_indexer(pd.MultiIndex.from_frame(part[ENTRY])), len(entries)
     runs = cube(part, row, k)
     first, second = np.triu_indices(k, 1)
     unseeded = entries["strategy"].isin(list(fixed)).to_numpy()
     groups = groups_of(part)
-    named = entries.assign(strategy=[origin.get(name, name) for name in entries["strategy"]])
-    trainings = np.asarray(named.groupby(ENTRY).ngroup(), np.int64)
     found = of_pairs(runs, first, second, groups, bound(part, row, k), unseeded, trainings)
     judged = {"difference": found.mean, **student(found.mean, found.parts)._asdict()}
     judged |= {"p": np.where(found.lone | (groups < FEWEST), np.nan, judged["p"]), "error": found.plain}

@@ -234,7 +234,7 @@ def estimate(pairs: pd.DataFrame) -> Estimate:
     whole = _over_places(pairs)
     bound = np.array([float(pairs["stderr"].mean() ** 2)])
     table = cube(whole, np.zeros(len(whole), np.int64), 1)
-    found = of_rows(table, groups_of(pairs), bound, np.array([False]), alone=True)
+    found = of_rows(table, groups_of(pairs), bound, np.array([False]))
     judged = student(effect, found.parts)
     half = float(judged.half_width[0])
     return Estimate(effect, effect - half, effect + half, float(judged.p[0]), runs, seeds)

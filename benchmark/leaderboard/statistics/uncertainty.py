@@ -49,19 +49,18 @@ class Found(NamedTuple):
     lone: Bools
 
 
-def of_rows(runs: Floats, groups: float, bound: Floats, fixed: Bools, alone: bool = False) -> Found:
+def of_rows(runs: Floats, groups: float, bound: Floats, fixed: Bools) -> Found:
     """Means of the rows of one table.
 
     What moves all rows alike (an easy label draw) was seen once for each label draw or seed, however many rows there
-    are; what moves each by itself was seen in all of them.
+    are; what moves each by itself was seen in all of them. A single row has no others to lean on: its variances are no
+    less than luck with the test items makes them, for three seeds that happen to agree would say that nothing varies.
 
     Args:
         runs: the result of `variance.cube`.
         groups: of the test set.
         bound: for `variance.sampling`.
         fixed: which rows have nothing to seed.
-        alone: a single row, which has no others to lean on: its seeds' variance is no less than what luck with the test
-            items makes it, for three seeds that happen to agree would say that nothing varies.
     """
     values, rows = runs[..., 0], np.arange(len(runs))
     seed = [
@@ -71,7 +70,7 @@ def of_rows(runs: Floats, groups: float, bound: Floats, fixed: Bools, alone: boo
     nothing = np.zeros((1, *runs.shape[1:]))  # a mean is a difference from nothing
     test = sampling(np.concatenate([runs, nothing]), rows, np.full_like(rows, len(rows)), groups, bound)
     draw = _split(means(values, 2))
-    if alone:
+    if len(runs) == 1:
         seed, draw = [_at_least(luck, found) for luck, found in zip(test.luck[:2], (seed, draw), strict=True)]
     return _found(values, test, [~fixed], seed, draw, int((~fixed).sum()))
 

@@ -283,9 +283,10 @@ def test_a_label_that_teaches_nothing_is_refused_before_a_run_scores_it(
     assert says in done.stderr.replace("\n", " ")
 
 
-def test_years_without_a_kind_are_taken_for_what_they_may_be(tmp_path: Path) -> None:
+@pytest.mark.parametrize("header", ["year", "year:class"])
+def test_years_as_classes_are_taken_for_what_they_may_be(header: str, tmp_path: Path) -> None:
     rows = [f"{row}{i}" for i, row in enumerate(split_rows(["19"], SPLITS))]
-    code, told = described(write_table(tmp_path / "mine", "path,split,year", *rows))
+    code, told = described(write_table(tmp_path / "mine", f"path,split,{header}", *rows))
     assert code == 1
     assert "0 of 14 classes are both in train and in test" in told["errors"][0]["what"]
     assert "call the column 'year:number'" in told["errors"][0]["what"]
