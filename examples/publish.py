@@ -9,9 +9,9 @@ tables, each level's figure, `weights/ROW` (float16, the leaderboard's budget, f
     python -m benchmark store import results/reference/artefacts.tar.xz STORE
     python -m benchmark run --grid reference --store STORE
 
-goes on from there: what is scored is not trained again. What was published of trainings that this machine's store does
-not have, since it began with such an archive, stays in `run.json`. `--also` archives what another run into the same
-store has scored, of tasks or seeds that are not complete yet.
+goes on from there: what is scored is not trained again. What a store does not have, since it began with such an
+archive, stays as it was published, where it is of the same key: trainings in `run.json`, weights, predictions. `--also`
+archives what another run into the same store has scored, of tasks or seeds that are not complete yet.
 
 A table between `<!-- answers: NAME -->` and `<!-- /answers -->` of its README is replaced. Frozen contestants'
 weights are others' to publish: they are left out. Where nothing is trained, there are neither weights nor archive.
@@ -28,6 +28,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import pandas as pd
@@ -40,7 +41,7 @@ from benchmark.bookkeeping.outputs import link_of
 from benchmark.bookkeeping.record import SCORED
 from benchmark.bookkeeping.upkeep import artefacts, existing
 from benchmark.cli.options import PUBLISHED, Data, data_folder
-from benchmark.encoders.exported import SHIPPED, WEIGHTS
+from benchmark.encoders.exported import SHIPPED, WEIGHTS, read_about
 from benchmark.files import read_json
 from benchmark.interfaces import Task, UserError
 from benchmark.leaderboard.page import export as exports
@@ -49,8 +50,8 @@ from benchmark.leaderboard.page.report import gather
 from benchmark.leaderboard.record import load_run
 from benchmark.leaderboard.statistics import stats
 from benchmark.leaderboard.statistics.tables import Entry, names_of
-from benchmark.pretrained.choose import choose
-from benchmark.pretrained.export import export
+from benchmark.pretrained.choose import Gone, choose
+from benchmark.pretrained.export import copy, export
 from benchmark.store.artefacts import Store
 from strategies.contestants import Contestant
 
@@ -77,30 +78,37 @@ def main(
 ) -> None:
     """Write all of it, and print how large it is."""
     to.mkdir(parents=True, exist_ok=True)
-    for name in TABLES:
-        shutil.copyfile(results / name, to / name)
-    record = json.loads((results / "run.json").read_bytes()) | trainings(results, to)
-    record["command"] = without_paths(record["command"])
-    (to / "run.json").write_text(json.dumps(record, indent=1) + "\n")
-    write_page(to)
-    for folder in ("weights", "predictions"):
-        shutil.rmtree(to / folder, ignore_errors=True)
-    (to / ARTEFACTS).unlink(missing_ok=True)
-    if any(note.trains for note in load_run(results).strategies.values()):
-        theirs = write_weights(results, to / "weights")
-        store, keys = existing(results)
-        every = None if keys is None else keys | {key for folder in also or [] for key in keys_in(folder, store)}
-        scored = {at.key for at in artefacts(store, every) if at.kind in KINDS and at.key not in theirs}
-        done = archive(store, to / ARTEFACTS, keys=scored, without=[PREDICTIONS])
-        if done.damaged:
-            raise UserError(f"{store.root}: {len(done.damaged)} artefacts are damaged; see 'store verify'")
-        write_predictions(results, to / "predictions", Store(data_folder(data_dir)))
+    with TemporaryDirectory() as aside:
+        earlier = shutil.copytree(to, Path(aside) / to.name)
+        for name in TABLES:
+            shutil.copyfile(results / name, to / name)
+        record = json.loads((results / "run.json").read_bytes()) | trainings(results, earlier)
+        record["command"] = without_paths(record["command"])
+        (to / "run.json").write_text(json.dumps(record, indent=1) + "\n")
+        write_page(to)
+        for folder in ("weights", "predictions"):
+            shutil.rmtree(to / folder, ignore_errors=True)
+        (to / ARTEFACTS).unlink(missing_ok=True)
+        if any(note.trains for note in load_run(results).strategies.values()):
+            theirs = write_weights(results, to / "weights", earlier / "weights")
+            write_archive(results, to / ARTEFACTS, also or [], theirs)
+            write_predictions(results, to / "predictions", Store(data_folder(data_dir)), earlier)
     if ship:
         write_links(to)
     check_committed(to)
     for path in sorted(to.iterdir()):
         size = sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")))
         typer.echo(f"{size / 2**20:8.2f} MB  {path.name}")
+
+
+def write_archive(results: Path, to: Path, also: list[Path], theirs: set[str]) -> None:
+    """All scores, and those of `also`, without what is others' to publish."""
+    store, keys = existing(results)
+    every = None if keys is None else keys | {key for folder in also for key in keys_in(folder, store)}
+    scored = {at.key for at in artefacts(store, every) if at.kind in KINDS and at.key not in theirs}
+    done = archive(store, to, keys=scored, without=[PREDICTIONS])
+    if done.damaged:
+        raise UserError(f"{store.root}: {len(done.damaged)} artefacts are damaged; see 'store verify'")
 
 
 def keys_in(results: Path, store: Store) -> frozenset[str]:
@@ -152,12 +160,24 @@ def write_page(to: Path) -> None:
         readme.write_text(block.sub(lambda found: found[1] + answer + found[2], readme.read_text(encoding="utf-8")))
 
 
-def write_weights(results: Path, to: Path) -> set[str]:
-    """The encoder of each row that pre-trains, in float16; keys of weights that are others' to publish."""
+def write_weights(results: Path, to: Path, earlier: Path) -> set[str]:
+    """The encoder of each row that pre-trains, in float16; keys of weights that are others' to publish.
+
+    Those that are gone are copied from the folder of an earlier publication, where they are of a training of this run.
+    """
     theirs = set[str]()
+    link = link_of(results)
     for row, note in load_run(results).strategies.items():
         try:
             chosen = choose(results, row)
+        except Gone as error:
+            about = read_about(earlier / row)
+            if about is None or link is None or about.key not in link.keys:
+                typer.echo(f"no weights: {error}")
+                continue
+            seed, crops = leading(results, row)
+            copy(earlier / row, to / row, seed=seed, crops=crops, half=True)
+            continue
         except UserError as error:  # labels alone, or features: it says which
             typer.echo(f"no weights: {error}")
             continue
@@ -172,17 +192,27 @@ def write_weights(results: Path, to: Path) -> set[str]:
     return theirs
 
 
-def write_predictions(results: Path, to: Path, data: Store) -> None:
+def leading(results: Path, row: str) -> tuple[int, float]:
+    """Of a row's trainings, the first seed and the crops of the leaderboard's budget."""
+    scores = pd.read_parquet(results / TABLES[0]).query("share == 1 and strategy == @row")
+    return int(scores["seed"].min()), float(scores["crops"].iloc[0])
+
+
+def write_predictions(results: Path, to: Path, data: Store, earlier: Path) -> None:
     """What each row says of each test item with all labels, by its last seed: a table per task, beside what is true.
 
-    Left out are rows whose probes came with an archive, which has no predictions, and tasks that take too much room.
+    Of probes that came with an archive, which has no predictions, it is what an earlier publication has; rows that are
+    not there either are left out, and so are tasks that take too much room.
     """
     store, _ = existing(results)
-    scores = pd.read_parquet(results / TABLES[0]).query("fraction == 1 and share == 1 and probe == 'linear'")
-    last = scores.sort_values("seed").drop_duplicates(["task", *stats.ENTRY], keep="last")
-    to.mkdir()
+    last = last_seeds(results)
+    known = last_seeds(earlier)["key"] if (earlier / TABLES[0]).is_file() else ()
+    to.mkdir(parents=True)
     for name, rows in last.groupby("task"):
         table = predicted(store, data, registry.tasks.get(str(name))(), rows)
+        path, same = earlier / "predictions" / f"{name}.parquet", named(rows[rows["key"].isin(known)])
+        if same and path.is_file():
+            table = with_earlier(table, pd.read_parquet(path), same)
         if absent := sorted(set(named(rows)) - set(table)):
             typer.echo(f"no predictions on {name} by {', '.join(absent)}: the archive had none")
         if table.empty:
@@ -192,6 +222,18 @@ def write_predictions(results: Path, to: Path, data: Store) -> None:
         if path.stat().st_size > LARGEST:
             typer.echo(f"no predictions on {name}: {path.stat().st_size / 2**20:.0f} MB")
             path.unlink()
+
+
+def last_seeds(folder: Path) -> pd.DataFrame:
+    """Of each row and task, the last seed's scores with all labels."""
+    scores = pd.read_parquet(folder / TABLES[0]).query("fraction == 1 and share == 1 and probe == 'linear'")
+    return scores.sort_values("seed").drop_duplicates(["task", *stats.ENTRY], keep="last")
+
+
+def with_earlier(table: pd.DataFrame, earlier: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
+    """With the columns of these rows that the earlier table alone has."""
+    more = earlier[[row for row in ("truth", *rows) if row in earlier and row not in table]]
+    return table.join(more) if len(table) else more
 
 
 def predicted(store: Store, data: Store, task: Task, rows: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from helpers.rescored import SCORES, differences
 from stores import flip
 
 from benchmark import load_encoder
-from benchmark.bookkeeping.outputs import link
+from benchmark.bookkeeping.outputs import link, link_of
 from benchmark.interfaces import UserError
 from benchmark.pretrained.choose import choose
 from benchmark.store.artefacts import Store
@@ -69,18 +69,53 @@ def test_predictions_give_the_scores_again(committed: Path, tiny_run: Path) -> N
         assert {len(items)} == set(of_main_set["n_test"])
 
 
-def test_predictions_that_an_archive_did_not_have_are_left_out(
-    committed: Path, tiny_run: Path, data_dir: Path, tmp_path: Path
+@pytest.fixture
+def imported(committed: Path, tiny_run: Path, tmp_path: Path) -> Path:
+    """A run whose store began with the archive: its scores are there, no weights and no predictions."""
+    folder, store = tmp_path / "run", tmp_path / "store"
+    assert command("store", "import", str(committed / "artefacts.tar.xz"), str(store)).returncode == 0
+    folder.mkdir()
+    for name in ("scores.parquet", "draws.parquet", "run.json"):
+        shutil.copyfile(tiny_run / name, folder / name)
+    link(folder, store, [job["key"] for job in json.loads((committed / "run.json").read_text())["pretraining"]])
+    return folder
+
+
+def test_what_an_archive_did_not_have_is_left_out(committed: Path, imported: Path, data_dir: Path) -> None:
+    publish, to = runpy.run_path(str(ROOT / "examples" / "publish.py")), imported / "published"
+    publish["write_predictions"](imported, to / "predictions", Store(data_dir), imported / "nothing")
+    publish["write_weights"](imported, to / "weights", imported / "nothing")
+    assert not [path for path in to.rglob("*") if path.is_file()]
+
+
+def test_what_an_archive_did_not_have_stays_as_it_was_published(
+    committed: Path, imported: Path, data_dir: Path
 ) -> None:
-    publish = runpy.run_path(str(ROOT / "examples" / "publish.py"))
-    store = Store(tmp_path / "store")
-    assert command("store", "import", str(committed / "artefacts.tar.xz"), str(store.root)).returncode == 0
-    imported = tmp_path / "run"
-    imported.mkdir()
-    shutil.copyfile(tiny_run / "scores.parquet", imported / "scores.parquet")
-    link(imported, store.root, [])
-    publish["write_predictions"](imported, tmp_path / "predictions", Store(data_dir))
-    assert not list((tmp_path / "predictions").iterdir())
+    publish, to = runpy.run_path(str(ROOT / "examples" / "publish.py")), imported / "published"
+    publish["write_predictions"](imported, to / "predictions", Store(data_dir), committed)
+    publish["write_weights"](imported, to / "weights", committed / "weights")
+    for folder in ("predictions", "weights"):
+        files = [path for path in (committed / folder).rglob("*") if path.is_file()]
+        assert files
+        assert all((to / path.relative_to(committed)).read_bytes() == path.read_bytes() for path in files)
+
+
+def test_what_was_published_of_another_training_does_not_stay(committed: Path, imported: Path, data_dir: Path) -> None:
+    """A row whose code has changed since: its key is another one, and so are those of its scores."""
+    publish, to = runpy.run_path(str(ROOT / "examples" / "publish.py")), imported / "published"
+    scores = pd.read_parquet(imported / "scores.parquet")
+    anew = scores["strategy"] == "simclr"
+    scores.loc[anew, "key"] = scores.loc[anew, "key"].astype(str).str[::-1]
+    scores.to_parquet(imported / "scores.parquet")
+    told, used = json.loads((committed / "run.json").read_text())["pretraining"], link_of(imported)
+    assert used
+    link(imported, used.store, [job["key"] for job in told if job["strategy"] != "simclr"])
+    publish["write_predictions"](imported, to / "predictions", Store(data_dir), committed)
+    publish["write_weights"](imported, to / "weights", committed / "weights")
+    assert not (to / "weights" / "simclr").exists()
+    for path in (committed / "predictions").glob("*.parquet"):
+        now = pd.read_parquet(to / "predictions" / path.name)
+        pd.testing.assert_frame_equal(now, pd.read_parquet(path).drop(columns="simclr")[list(now)])
 
 
 def test_what_others_have_trained_is_theirs_to_publish(tiny_run: Path, tmp_path: Path) -> None:
@@ -91,7 +126,7 @@ def test_what_others_have_trained_is_theirs_to_publish(tiny_run: Path, tmp_path:
     record = json.loads((copy / "run.json").read_text())
     record["strategies"]["random"]["family"] = "frozen contestant"
     (copy / "run.json").write_text(json.dumps(record))
-    theirs = publish["write_weights"](copy, tmp_path / "weights")
+    theirs = publish["write_weights"](copy, tmp_path / "weights", tmp_path / "nothing")
     assert theirs == {choose(copy, "random").key}
     rows = {path.name for path in (tmp_path / "weights").iterdir()}
     assert "simclr" in rows
