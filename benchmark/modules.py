@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_chec
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from benchmark.interfaces import Config, Info
 
@@ -102,6 +103,8 @@ class Encoder(nn.Module):
     levels: ClassVar[int] = 1
     #: samples that it needs at least for one frame: what is shorter is padded with silence, wherever it is read
     shortest: ClassVar[int] = 1
+    #: samples from the beginning to the middle of the first frame: none where frames are centered, as an STFT's are
+    first_frame: ClassVar[int] = 0
 
     @classmethod
     def fingerprint(cls) -> str:
@@ -119,6 +122,11 @@ class Encoder(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """(B, T) to (B, F, D)."""
         return self.body(self.features(waveform))
+
+    def timed(self, waveform: Tensor) -> Tensor:
+        """(B, T) to (B, F, D), the middle of frame i at i / `frame_rate`: silence goes before it as needed."""
+        frames: Tensor = self(F.pad(waveform, (self.first_frame, 0)))
+        return frames
 
 
 class TokenEncoder(Encoder):

@@ -1,4 +1,4 @@
-"""Constant: the predictor that hears nothing, the floor of each task."""
+"""Constant: the predictor that hears nothing."""
 
 from __future__ import annotations
 

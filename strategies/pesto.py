@@ -50,7 +50,7 @@ class PESTO(Strategy):
     Each loss is weighted by 1 minus its share of the gradient norms at the last layer, so that none drowns the others.
     """
 
-    info = Info("pesto", "PESTO (pitch equivariance)", "Riou et al. 2023", version=1)
+    info = Info("pesto", "PESTO (pitch equivariance)", "Riou et al. 2023", version=2)
     family = "equivariant"
     Config = PESTOConfig
     # set by hand, not searched: at 1e-3 outputs stay flat for the first 3,000 crops of rendered scores

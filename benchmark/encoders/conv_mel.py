@@ -39,11 +39,12 @@ def _as_released(layer: nn.Module) -> None:
 class ConvMel(Encoder):
     """12.36 M parameters, two frames per second, each hearing the 3 s around it, 128 dimensions."""
 
-    info = Info("conv_mel", "Five-layer CNN on log-mel (96 bands)", CITATION, version=2)
+    info = Info("conv_mel", "Five-layer CNN on log-mel (96 bands)", CITATION, version=3)
     sample_rate = SAMPLE_RATE
     embedding_dim = 128
     frame_rate = SAMPLE_RATE / HOP / 32
     shortest = 31 * HOP
+    first_frame = 31 * HOP // 2
     #: channels of the fifth layer
     last_width = 512
 
@@ -90,7 +91,7 @@ class ConvMelLevels(ConvMel):
     so does SimCLR here (`Encoder.levels`).
     """
 
-    info = Info("conv_mel_levels", "Five-layer CNN on log-mel, all levels", CITATION, version=4)
+    info = Info("conv_mel_levels", "Five-layer CNN on log-mel, all levels", CITATION, version=5)
     levels = len(LEVELS) + 1
     last_width = 128
     embedding_dim = 128 * levels

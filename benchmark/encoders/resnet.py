@@ -86,12 +86,13 @@ class ResNet(Encoder):
         "resnet",
         "CLIP-style ResNet on log-mel (128 bands)",
         "Meseguer-Brocal et al. 2024; Radford et al. 2021",
-        version=2,
+        version=3,
     )
     sample_rate = SAMPLE_RATE
     embedding_dim = 1024
     frame_rate = SAMPLE_RATE / HOP / 32
     shortest = 30 * HOP
+    first_frame = 15 * HOP
 
     def __init__(self) -> None:
         super().__init__()

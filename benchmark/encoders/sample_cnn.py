@@ -43,11 +43,12 @@ class _Block(nn.Module):
 class SampleCNN(Encoder):
     """2.37 M parameters on raw audio, 30 frames/s, each hearing the 2.7 s around it, 512 dimensions."""
 
-    info = Info("sample_cnn", "SampleCNN on raw audio", "Lee et al. 2017; Spijkervet & Burgoyne 2021 (CLMR)", version=2)
+    info = Info("sample_cnn", "SampleCNN on raw audio", "Lee et al. 2017; Spijkervet & Burgoyne 2021 (CLMR)", version=3)
     sample_rate = CORPUS_RATE
     embedding_dim = WIDTHS[-1]
     frame_rate = NATIVE_RATE / 3 ** (STRIDED + 1)
     shortest = 529  # of which 22.05 kHz make a frame
+    first_frame = 264
     offers = frozenset({"waveform"})
 
     def __init__(self) -> None:

@@ -41,10 +41,16 @@ class Block(nn.Module):
 class ViT(TokenEncoder):
     """ViT-Tiny (5.4 M parameters, 192 dimensions) on 80 log-mel bands, 6.25 frames per second."""
 
-    info = Info("vit", "Vision Transformer on log-mel (80 bands)", "Dosovitskiy et al. 2021; Niizumi et al. 2023 (M2D)")
+    info = Info(
+        "vit",
+        "Vision Transformer on log-mel (80 bands)",
+        "Dosovitskiy et al. 2021; Niizumi et al. 2023 (M2D)",
+        version=2,
+    )
     sample_rate = SAMPLE_RATE
     frame_rate = SAMPLE_RATE / HOP / PATCH
     shortest = (PATCH - 1) * HOP
+    first_frame = (PATCH - 1) * HOP // 2
 
     def __init__(self, width: int = 192, depth: int = 12, heads: int = 3) -> None:
         """Build it.

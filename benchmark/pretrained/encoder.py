@@ -108,7 +108,7 @@ class PretrainedEncoder(nn.Module):
         waves = Waveforms(index, {MIX: np.concatenate(tracks)}, self.sample_rate)
         width = self.frame_dim if frames else self.clip_dim
         features = read(
-            (lambda x: self.encoder(x).float()) if frames else (lambda x: summary(self.encoder(x).float())),
+            (lambda x: self.encoder.timed(x).float()) if frames else (lambda x: summary(self.encoder(x).float())),
             waves,
             self.frame_rate if frames else None,
             lambda rows: np.empty((rows, width), np.float32),

@@ -93,13 +93,13 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
     def __iter__(self) -> Iterator[tuple[int, dict[str, Tensor]]]:
         return ((t, self.step(t)) for t in range(self.start, self.steps))
 
-    def step(self, t: int) -> dict[str, Tensor]:
-        """What step t hears."""
+    def step(self, t: int, mixed: bool = False) -> dict[str, Tensor]:
+        """What step t hears, or, if `mixed`, the mixtures that its crops are from."""
         rng = np.random.default_rng((self.seed, t))
         source = str(rng.choice(self.spec.sources)) if self.spec.sources else MIX
         active = self.waves.active(source)
         rows, known = self._draw(rng, active)
-        stems = [MIX] * (self.count - 1) + [source]
+        stems = [MIX] * (self.count - 1) + [MIX if mixed else source]
         crops = [
             crops_on("cpu", self.waves, rows, starts, self.length, stem)
             for stem, starts in zip(stems, self._starts(rng, rows), strict=True)

@@ -49,6 +49,6 @@ def settle_statistics(encoder: Encoder, stream: CropStream, device: str, batches
         norm.momentum = None  # the plain average over all batches
     encoder.to(device).train()
     for t in range(batches if norms else 0):
-        encoder(to_batch(stream.step(t)).crops[:, 0].to(device))
+        encoder(to_batch(stream.step(t, mixed=True)).crops[:, 0].to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

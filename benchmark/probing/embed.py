@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -47,8 +47,8 @@ def embed(
         encoder: put into evaluation mode; its state is not changed.
         waves: all tracks.
         out: folders to write into, by what they are to hold: `clips`: a row per window, (R, 2D) float32, mean and
-            standard deviation over its frames; `frames`: a row per frame, (R, D) float16, row i of a track at
-            i / frame_rate seconds. One forward serves both.
+            standard deviation over its frames; `frames`: a row per frame, (R, D) float16, the middle of row i of a
+            track at i / frame_rate seconds. One forward serves both, where frames are centered.
         device: where to compute.
         corruption: name and severity of what is done to the audio first.
     """
@@ -61,16 +61,18 @@ def embed(
 
     networks: dict[Reads, Network] = {"clips": summary, "frames": lambda embedded: embedded}
     rates = {reads: None if reads == "clips" else encoder.frame_rate for reads in out}
-    tables = read_all(
-        lambda audio: encoder(audio).float(),
-        {reads: (networks[reads], rates[reads], partial(new_table, reads)) for reads in out},
-        waves,
-        device,
-        corruption,
-        encoder.shortest,
-    )
-    for reads, features in tables.items():
-        np.save(out[reads] / "offsets.npy", features.offsets)
+
+    def write(which: Collection[Reads], network: Network) -> None:
+        wanted = {reads: (networks[reads], rates[reads], partial(new_table, reads)) for reads in which}
+        tables = read_all(lambda x: network(x).float(), wanted, waves, device, corruption, encoder.shortest)
+        for reads, features in tables.items():
+            np.save(out[reads] / "offsets.npy", features.offsets)
+
+    if encoder.first_frame and len(out) > 1:
+        write(["clips"], encoder)
+        write(["frames"], encoder.timed)
+    else:
+        write(out, encoder.timed if "frames" in out else encoder)
     return {"frame_rate": encoder.frame_rate, "dim": dim}
 
 

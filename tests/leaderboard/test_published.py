@@ -13,6 +13,7 @@ import pytest
 from conftest import ROOT
 from helpers.rescored import differences
 from rich.console import Console
+from sklearn.metrics import f1_score
 
 from benchmark.leaderboard.drawing.terminal import terminal
 from benchmark.leaderboard.page import html
@@ -114,3 +115,17 @@ def test_published_predictions_give_the_scores_again(made_anew: tuple[Path, Path
     assert set(apart.index.get_level_values(0)) == {path.stem for path in (folder / "predictions").iterdir()}
     assert len({row for task, row, _ in apart.index if task == "key"}) == len(report.entries)
     assert apart.abs().max() < 1e-9
+
+
+def test_a_probe_of_keys_tells_modes_that_a_probe_of_modes_does_not() -> None:
+    """Why `mode` is apart: of the same embeddings the same probe tells keys, and so modes, but no modes alone."""
+    keys, modes = (pd.read_parquet(ROOT / f"results/reference/predictions/{name}.parquet") for name in ("key", "mode"))
+    keys = keys.loc[modes.index].map(lambda key: str(key).split()[-1])
+    assert keys["truth"].equals(modes["truth"])
+    of_keys, of_modes = (
+        {row: f1_score(modes["truth"], said[row], average="macro") for row in said.columns.drop("truth")}
+        for said in (keys, modes)
+    )
+    assert max(of_modes.values()) < 0.6
+    assert max(of_keys.values()) > 0.75
+    assert all(of_keys[row] > of_modes[row] + 0.15 for row in ("mfcc", "informed", "masked_contrastive_augmented"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,20 @@ def test_statistics_are_those_of_crops_as_they_are(stream: CropStream) -> None:
     torch.testing.assert_close(norm.running_mean, seen.mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(norm.running_var, seen.var(dim=(0, 2, 3)), rtol=0.05, atol=1e-4)
     assert norm.momentum == 0.1
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_statistics_are_of_mixtures_where_stems_are_heard(waves: Waveforms, count: int) -> None:
+    """Whatever the stem is, silence or all that sounds; a strategy may hear it alone, or beside the mixture."""
+    mix, config, settled = waves.stems["mix"], PretrainConfig(crops=1000, batch_size=40), []
+    for stem in (mix, np.zeros_like(mix)):
+        corpus = replace(waves, tracks=waves.tracks.assign(active_drums=True), stems={"mix": mix, "drums": stem})
+        spec = Crops(count=count, seconds=0.5, sources=("drums",))
+        torch.manual_seed(0)
+        encoder = CNNSmall()
+        settle_statistics(encoder, CropStream(corpus, spec, config, seed=0), "cpu", batches=2)
+        settled.append(encoder.state_dict())
+    assert all(torch.equal(settled[0][name], settled[1][name]) for name in settled[0])
 
 
 def test_weights_stay(stream: CropStream) -> None:

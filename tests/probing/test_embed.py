@@ -85,6 +85,25 @@ def test_frames_are_on_the_clock_of_their_track(waves: Waveforms, tmp_path: Path
         assert np.abs(frames - expected)[inside].mean() < 40
 
 
+def test_frames_that_begin_with_the_audio_are_moved_to_their_middle(waves: Waveforms, tmp_path: Path) -> None:
+    """Of a ramp, frame i is what sounds at i / rate, not what follows; clips hear no silence before them."""
+
+    class Late(Clock):
+        first_frame = 25
+
+    folders: dict[Any, Path] = {reads: tmp_path / reads for reads in ("clips", "frames")}
+    for folder in (*folders.values(), tmp_path / "as they were"):
+        folder.mkdir()
+    embed(Late(), waves, folders, "cpu")
+    embed(Clock(), waves, {"clips": tmp_path / "as they were"}, "cpu")
+    was = np.load(tmp_path / "as they were" / "embeddings.npy")
+    np.testing.assert_array_equal(np.load(folders["clips"] / "embeddings.npy"), was)
+    features = Features.open(folders["frames"], frame_level=True)
+    (row,) = (i for i, length in enumerate(LENGTHS) if length == 10_000)  # one window
+    frames = features.data[features.rows(np.array([row]))][:, 0].astype(np.float64) * 32768
+    assert frames[1:] == pytest.approx(np.arange(1, len(frames)) * 25 + row, abs=2.5)
+
+
 def test_one_forward_makes_both_tables_as_each_alone(waves: Waveforms, tmp_path: Path) -> None:
     counted, forward = [], Clock.forward
 

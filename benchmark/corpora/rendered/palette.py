@@ -1,6 +1,7 @@
 """Which General MIDI programs play what, and what pitches are called.
 
-Measured with TimGM6mb: all are within half a semitone of the written note.
+Measured with TimGM6mb: all are within half a semitone of the written note, but for one that is not there: the alto
+saxophone (65) is silent on MIDI 64.
 
 Left out: programs that sound an octave off or out of tune (organs 16-19, accordion 21, guitar harmonics 31, bells),
 and one of each near-identical pair (0/1, 48/49, 72/74, 4/26).
@@ -41,7 +42,8 @@ HATS = (42, 44, 54, 69, 70)
 def held_out_register(program: int) -> int:
     """The register in which training never hears `program`.
 
-    Over all programs each register is held out equally often, so that the registers of training and test agree in
-    distribution, and only the pair (program, register) is new.
+    Over all programs each register is held out about equally often, so that the registers of training and test agree
+    in distribution, and only the pair (program, register) is new; within a family they need not (of free reeds the top
+    is never held out).
     """
     return TRAINING_PROGRAMS.index(program) % len(REGISTERS) if program in TRAINING_PROGRAMS else -1

@@ -30,7 +30,7 @@ LEGEND = (
     "Δ the difference that one comparison by itself finds in 80%; ▲ better, ▼ worse, ≈ not told apart"
 )
 NOTHING = "with one seed, one row, or rows that are all alike, nothing can be told apart"
-OF_LEVELS = "Levels: 0 is the constant predictor, 1 perfect, tasks weighted by reliability; all tasks: --by task"
+OF_LEVELS = "Levels: 0 is chance, 1 perfect, tasks weighted by reliability; all tasks: --by task"
 NO_LEVEL = "Tasks, since no level has a score: that takes constant among the strategies, or a grid's control"
 
 

@@ -22,7 +22,7 @@ HEAD: tuple[str, ...] = (
 )
 #: what the pair test said of a gain
 _SIGN = {"first": "▲", "second": "▼", "tied": "≈", "missing": ""}
-SCALE = "Level scores: 0 is the constant predictor, 1 perfect; mean ± 95 % interval."
+SCALE = "Level scores: 0 is chance, 1 perfect; mean ± 95 % interval."
 LEADING = (
     " ▲ better, ▼ worse, ≈ not told apart, by the pair test on the same test items. In brackets the highest score, "
     "where there is no verdict."

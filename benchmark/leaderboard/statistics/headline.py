@@ -16,6 +16,8 @@ from benchmark.leaderboard.statistics.tables import Column, Entry, Row, Score, S
 FLOOR = "constant"
 #: levels in the order in which they are shown; others follow
 ORDER = ("pitch", "time", "timbre", "style")
+#: of tasks that no level's score is made of
+APART = "apart"
 METRIC = "level score"
 
 
@@ -80,7 +82,7 @@ def headline(scores: pd.DataFrame, cells: pd.DataFrame, run: Run) -> Headline:
         run: the run's record.
     """
     runs = tables.main_runs(scores, run)
-    level_of = {task: run.level(task) for task in cells["task"].unique()}
+    level_of = {task: level for task in cells["task"].unique() if (level := run.level(task)) != APART}
     parts, weights = [runs.head(0)], {}
     for probe, own in runs.groupby("probe"):
         reliability = cells[cells["main"] & (cells["probe"] == probe)]
@@ -97,10 +99,19 @@ def headline(scores: pd.DataFrame, cells: pd.DataFrame, run: Run) -> Headline:
 
 
 def floors(runs: pd.DataFrame, run: Run) -> dict[str, float]:
-    """By task, what the constant predictor scores, or else chance, as a control found it; below a perfect score."""
-    chance = {c.task: c.chance for c in run.control if c.chance is not None and np.isfinite(c.chance)}
+    """By task, what is scored without learning anything; below a perfect score.
+
+    That is the constant predictor's score, or chance, as controls found it, where that is better: guessing has a higher
+    macro-F1 than to say one thing always, and aimless peaks hit some beats.
+    """
+    known = [(c.task, float(c.chance)) for c in run.control if c.chance is not None and np.isfinite(c.chance)]
+    chance = pd.DataFrame(known, columns=["task", "value"]).groupby("task")["value"].mean()
     constant = runs[runs["strategy"] == FLOOR].groupby("task")["value"].mean().dropna()
-    found = chance | {str(task): float(value) for task, value in constant.items()}
+    both = {str(task): (chance.get(task), constant.get(task)) for task in chance.index.union(constant.index)}
+    found = {
+        task: (max if run.up.get(task, True) else min)(float(value) for value in values if value is not None)
+        for task, values in both.items()
+    }
     return {task: value for task, value in found.items() if (value < 1 if run.up.get(task, True) else value > 0)}
 
 

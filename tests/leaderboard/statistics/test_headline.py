@@ -121,6 +121,32 @@ def test_without_a_floor_there_is_no_level_and_chance_is_one():
     assert best["mean"].item() == pytest.approx(0.52 / 0.9)
 
 
+@pytest.mark.parametrize(
+    ("up", "chances", "expected"),
+    [(True, [0.3, 0.26], 0.28), (True, [0.1], 0.2), (True, [None], 0.2), (False, [0.3], 0.2), (False, [0.1], 0.1)],
+)
+def test_a_level_begins_at_what_nothing_learned_scores(up, chances, expected):
+    """The constant predictor's .2, or what controls found, where it is better; of two controls, their mean."""
+    scores, record = planted.scores(), planted.run(list(planted.LEVELS))
+    record["tasks"]["key"]["higher_is_better"] = up
+    record["control"] = [{"task": "key", "strategy": "random", "chance": chance} for chance in chances]
+    run = Run.model_validate(record)
+    found = headline.floors(tables.main_runs(stats.prepare(scores), run), run)
+    assert found == pytest.approx({task: expected if task == "key" else 0.2 for task in record["tasks"]})
+
+
+def test_a_task_that_is_apart_is_in_no_levels_score():
+    scores, record = planted.scores(), planted.run(list(planted.LEVELS))
+    levels = {task: note["level"] for task, note in record["tasks"].items()}
+    record["tasks"]["key"]["level"] = "apart"
+    run = Run.model_validate(record)
+    cells = tables.cells(scores, run)
+    found = headline.headline(stats.prepare(scores), cells, run)
+    assert set(found.table["task"]) == {level for task, level in levels.items() if task != "key"}
+    assert "key" not in found.weights["linear"]
+    assert set(cells.query("task == 'key'")["level"]) == {"apart"}
+
+
 def test_a_row_that_lacks_a_task_is_missing_on_its_level_alone():
     scores = world({}).query("not (strategy == 's05' and task == 'beat')")
     table = headline.headline(scores, tables.cells(scores, RECORD), RECORD).table

@@ -33,7 +33,7 @@ def read_chorales(corpus_folder: Path, part: int = 0, parts: int = 1) -> Iterato
 
 
 def read_madrigals(corpus_folder: Path) -> Iterator[Work]:
-    """Madrigals in four parts or more and one metre, without a key; two editions of one (`_old`) are tied."""
+    """Madrigals in four parts or more and one metre, most without a key; two editions of one (`_old`) are tied."""
     for path in sorted((corpus_folder / "monteverdi").glob("*.mxl")):
         work = _read(path, "monteverdi", path.stem.removesuffix("_old"))
         if work is not None and work.notes["part"].max() >= CHORALE_VOICES - 1:
