@@ -41,7 +41,7 @@ from benchmark.bookkeeping.outputs import link_of
 from benchmark.bookkeeping.record import SCORED
 from benchmark.bookkeeping.upkeep import artefacts, existing
 from benchmark.cli.options import PUBLISHED, Data, data_folder
-from benchmark.encoders.exported import SHIPPED, WEIGHTS, read_about
+from benchmark.encoders.exported import CARD, SHIPPED, WEIGHTS, About, read_about
 from benchmark.files import read_json
 from benchmark.interfaces import Task, UserError
 from benchmark.leaderboard.page import export as exports
@@ -50,7 +50,8 @@ from benchmark.leaderboard.page.report import gather
 from benchmark.leaderboard.record import load_run
 from benchmark.leaderboard.statistics import stats
 from benchmark.leaderboard.statistics.tables import Entry, names_of
-from benchmark.pretrained.choose import Gone, choose
+from benchmark.pretrained import card
+from benchmark.pretrained.choose import Chosen, Gone, choose
 from benchmark.pretrained.export import copy, export
 from benchmark.store.artefacts import Store
 from strategies.contestants import Contestant
@@ -175,8 +176,7 @@ def write_weights(results: Path, to: Path, earlier: Path) -> set[str]:
             if about is None or link is None or about.key not in link.keys:
                 typer.echo(f"no weights: {error}")
                 continue
-            seed, crops = leading(results, row)
-            copy(earlier / row, to / row, seed=seed, crops=crops, half=True)
+            keep(results, row, about, earlier / row, to / row)
             continue
         except UserError as error:  # labels alone, or features: it says which
             typer.echo(f"no weights: {error}")
@@ -192,17 +192,38 @@ def write_weights(results: Path, to: Path, earlier: Path) -> set[str]:
     return theirs
 
 
-def leading(results: Path, row: str) -> tuple[int, float]:
-    """Of a row's trainings, the first seed and the crops of the leaderboard's budget."""
-    scores = pd.read_parquet(results / TABLES[0]).query("share == 1 and strategy == @row")
-    return int(scores["seed"].min()), float(scores["crops"].iloc[0])
+def keep(results: Path, row: str, about: About, kept: Path, to: Path) -> None:
+    """Copy a row's weights of the first seed and the leaderboard's budget; the scores on their card are this run's."""
+    scores = stats.read_scores(results)
+    own = scores[(scores["strategy"] == row) & (scores["share"] == 1)]
+    seeds, crops = sorted(own["seed"].astype(int).unique().tolist()), float(own["crops"].iloc[0])
+    copy(kept, to, seed=seeds[0], crops=crops, half=True)
+    store, _ = existing(results)
+    chosen = Chosen(
+        row,
+        about.encoder,
+        about.corpus,
+        seeds[0],
+        crops,
+        1.0,
+        seeds,
+        False,
+        store,
+        about.key,
+        {},
+        load_run(results),
+        scores,
+    )
+    before, heading, rest = (to / CARD).read_text(encoding="utf-8").partition("## Scores\n\n")
+    _, limits, after = rest.partition("\n\n## What this cannot say\n")
+    (to / CARD).write_text(before + heading + card.scores(chosen) + limits + after, encoding="utf-8")
 
 
 def write_predictions(results: Path, to: Path, data: Store, earlier: Path) -> None:
     """What each row says of each test item with all labels, by its last seed: a table per task, beside what is true.
 
     Of probes that came with an archive, which has no predictions, it is what an earlier publication has; rows that are
-    not there either are left out, and so are tasks that take too much room.
+    not there either are left out, and so are tasks that take too much room, or did so then.
     """
     store, _ = existing(results)
     last = last_seeds(results)
@@ -211,8 +232,11 @@ def write_predictions(results: Path, to: Path, data: Store, earlier: Path) -> No
     for name, rows in last.groupby("task"):
         table = predicted(store, data, registry.tasks.get(str(name))(), rows)
         path, same = earlier / "predictions" / f"{name}.parquet", named(rows[rows["key"].isin(known)])
-        if same and path.is_file():
-            table = with_earlier(table, pd.read_parquet(path), same)
+        if path.is_file():
+            table = with_earlier(table, pd.read_parquet(path), same) if same else table
+        elif (earlier / "predictions").is_dir():
+            typer.echo(f"no predictions on {name}, as before")
+            continue
         if absent := sorted(set(named(rows)) - set(table)):
             typer.echo(f"no predictions on {name} by {', '.join(absent)}: the archive had none")
         if table.empty:

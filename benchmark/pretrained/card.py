@@ -33,7 +33,7 @@ def card(chosen: Chosen, about: About, scripted: bool) -> str:
         "## Use",
         _use(about, scripted),
         "## Scores",
-        _scores(chosen),
+        scores(chosen),
         "## What this cannot say",
         _limits(chosen, about),
     ]
@@ -99,13 +99,13 @@ within ±1, mono, at {about.sample_rate:,} Hz, to (B, F, {about.embedding_dim}) 
     return text
 
 
-def _scores(chosen: Chosen) -> str:
+def scores(chosen: Chosen) -> str:
     """Levels and tasks of the leaderboard, of all seeds together, at the budget that is exported."""
     run, raw = chosen.run, chosen.scores
     raw = budgets.after_each(raw, run).get(chosen.share, raw)
-    scores = stats.prepare(raw)
-    cells = tables.cells(scores, run)
-    found = headline.headline(scores, cells, run)
+    prepared = stats.prepare(raw)
+    cells = tables.cells(prepared, run)
+    found = headline.headline(prepared, cells, run)
     settings = tables.settings(cells)
     probe = run.first_probe(probe for probe, _ in settings)
     settings = [setting for setting in settings if setting[0] == probe]

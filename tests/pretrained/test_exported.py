@@ -23,6 +23,7 @@ from benchmark.audio.waveforms import Waveforms
 from benchmark.bookkeeping.outputs import link
 from benchmark.bookkeeping.upkeep import artefacts
 from benchmark.cli.main import app
+from benchmark.encoders.vit import ViT
 from benchmark.interfaces import UserError
 from benchmark.modules import Encoder
 from benchmark.pretrained.script import script
@@ -254,7 +255,7 @@ def test_damage_and_other_versions_are_told(exported: Path, tmp_path: Path) -> N
         ({"encoder": "cnn_smal"}, "did you mean 'cnn_small'"),
         ({"encoder_source": "0" * 64}, "other code of it"),
         ({"format": "mir-pretext encoder 9"}, "this version can read"),
-        ({"encoder": "vit", "encoder_version": 1}, "does not hold the weights of vit"),
+        ({"encoder": "vit", "encoder_version": ViT.info.version}, "does not hold the weights of vit"),
     ):
         config.write_text(json.dumps(about | change))
         with pytest.raises(UserError, match=told):

@@ -113,7 +113,7 @@ def test_without_a_floor_there_is_no_level_and_chance_is_one():
     record = planted.run(list(planted.LEVELS))
     run = Run.model_validate(record)
     assert headline.headline(stats.prepare(scores), tables.cells(scores, run), run).table.empty
-    record["control"] = [{"task": "key", "chance": 0.1}]
+    record["control"] = [{"task": "key", "strategy": "random", "chance": 0.1}]
     run = Run.model_validate(record)
     found = headline.headline(stats.prepare(scores), tables.cells(scores, run), run).table
     assert set(found["task"]) == {"pitch"}
@@ -130,6 +130,7 @@ def test_a_level_begins_at_what_nothing_learned_scores(up, chances, expected):
     scores, record = planted.scores(), planted.run(list(planted.LEVELS))
     record["tasks"]["key"]["higher_is_better"] = up
     record["control"] = [{"task": "key", "strategy": "random", "chance": chance} for chance in chances]
+    record["control"].append({"task": "key", "strategy": "simclr", "chance": 0.4 if up else 0.0})  # it has learned
     run = Run.model_validate(record)
     found = headline.floors(tables.main_runs(stats.prepare(scores), run), run)
     assert found == pytest.approx({task: expected if task == "key" else 0.2 for task in record["tasks"]})
