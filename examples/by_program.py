@@ -10,15 +10,15 @@ best one is ahead of it, and twice the standard error of that: with tunes, and w
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import typer
+from heard import heard, run
 
-from benchmark.cli.options import Data, data_folder
+from benchmark.cli.options import Data
 
 
 def main(
@@ -28,8 +28,7 @@ def main(
     data_dir: Data = None,
 ) -> None:
     """Print the rows, the best first."""
-    key = json.loads((results / "run.json").read_text())["sound"][corpus]
-    tracks = pd.read_parquet(data_folder(data_dir) / "waveforms" / key[:2] / key / "tracks.parquet").set_index("id")
+    tracks = pd.read_parquet(heard(results, corpus, data_dir) / "tracks.parquet").set_index("id")
     said = pd.read_parquet(results / "predictions" / f"{task}.parquet")
     right = said.drop(columns="truth").eq(said["truth"], axis=0).astype(float)
     tracks = tracks.loc[right.index]
@@ -49,4 +48,4 @@ def spread(values: pd.Series, drawn: pd.Series) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -13,7 +13,6 @@ a hundredth is nothing to worry about.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +22,7 @@ import mir_eval
 import numpy as np
 import pandas as pd
 import typer
+from heard import heard, run
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmark import load_encoder
-from benchmark.cli.options import Data, data_folder
+from benchmark.cli.options import Data
 from benchmark.pretrained.choose import choose
 from benchmark.pretrained.export import export
 
@@ -69,9 +69,7 @@ def main(
     data_dir: Data = None,
 ) -> None:
     """Score rows of a leaderboard a second time, by scikit-learn."""
-    record = json.loads((results / "run.json").read_text())
-    key = record["sound"][corpus]
-    folder = data_folder(data_dir) / "waveforms" / key[:2] / key
+    folder = heard(results, corpus, data_dir)
     tracks = pd.read_parquet(folder / "tracks.parquet")
     sound = np.load(folder / "mix.npy", mmap_mode="r")
     scores = pd.read_parquet(results / "scores.parquet")
@@ -133,4 +131,4 @@ def of_the_leaderboard(scores: pd.DataFrame, row: str, task: str, metric: str) -
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

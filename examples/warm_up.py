@@ -13,7 +13,6 @@ tempo, within 4 %, and the family of the instrument. The corpus has to be render
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ import lightning as L
 import numpy as np
 import torch
 import typer
+from heard import heard, run
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeClassifierCV
 from sklearn.pipeline import make_pipeline
@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from benchmark import registry
 from benchmark.audio.waveforms import Waveforms
-from benchmark.cli.options import Data, data_folder
+from benchmark.cli.options import Data
 from benchmark.modules import Encoder
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.pretraining.crops import CropStream
@@ -186,8 +186,7 @@ def main(
     data_dir: Data = None,
 ) -> None:
     """Train with each warm-up, and watch."""
-    key = json.loads((results / "run.json").read_text())["sound"][corpus]
-    waves = Waveforms.open(data_folder(data_dir) / "waveforms" / key[:2] / key, SAMPLE_RATE)
+    waves = Waveforms.open(heard(results, corpus, data_dir), SAMPLE_RATE)
     cls = registry.strategies.get(strategy)
     for warmup in warmups.split(","):
         torch.manual_seed(seed)
@@ -202,4 +201,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

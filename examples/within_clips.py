@@ -9,16 +9,16 @@ the first says how much of the embedding does not move with the music.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import typer
+from heard import heard, run
 from independent_probe import embeddings
 
-from benchmark.cli.options import Data, data_folder
+from benchmark.cli.options import Data
 
 
 def main(
@@ -28,8 +28,7 @@ def main(
     data_dir: Data = None,
 ) -> None:
     """Print each row's share, largest first."""
-    key = json.loads((results / "run.json").read_text())["sound"][corpus]
-    folder = data_folder(data_dir) / "waveforms" / key[:2] / key
+    folder = heard(results, corpus, data_dir)
     tracks = pd.read_parquet(folder / "tracks.parquet").query("split == 'test'").head(clips)
     sound = np.load(folder / "mix.npy", mmap_mode="r")
     rows = sorted(path.name for path in (results / "weights").iterdir() if path.is_dir())
@@ -46,4 +45,4 @@ def share(embedded: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)
