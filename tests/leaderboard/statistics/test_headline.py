@@ -10,7 +10,7 @@ import pytest
 from helpers import planted, worlds
 
 from benchmark import registry
-from benchmark.leaderboard.record import Run
+from benchmark.leaderboard.record import Run, load_run
 from benchmark.leaderboard.statistics import headline, stats, tables
 
 REFERENCE = Path(__file__).resolve().parents[3] / "results" / "reference"
@@ -160,7 +160,8 @@ def real_rows():
     table = pd.read_csv(REFERENCE / "leaderboard.csv").query("main and fraction == 0.1")
     level_of = {task: registry.tasks.get(task).level for task in table["task"].unique()}
     wide = table.pivot(index="strategy", columns="task", values="mean")
-    floors = wide.loc["constant"].to_dict()
+    chance = {control.task: control.chance for control in load_run(REFERENCE).control if control.strategy == "random"}
+    floors = {task: max(floor, chance[task]) for task, floor in wide.loc["constant"].items()}
     return level_of, floors, wide.drop(["constant", "random", "random_unsettled", "mfcc", "informed"])
 
 
