@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
 #: what a probe has to predict for a clip: a class, a set of tags, numbers; or for each frame: activations, a class
 OutputKind = Literal["multiclass", "multilabel", "regression", "frame_activation", "frame_multiclass"]
-#: what is heard; `own`: nobody knows what, for a label is the user's
-#: what a task is about; `own`: a user's; `apart`: in no level's score
+#: what is heard; `own`: nobody knows what, for a label is the user's; `apart`: whatever it is, it counts for no level
 Level = Literal["timbre", "pitch", "time", "style", "affect", "own", "apart"]
 
 

@@ -9,9 +9,10 @@ tables, each level's figure, `weights/ROW` (float16, the leaderboard's budget, f
     python -m benchmark store import results/reference/artefacts.tar.xz STORE
     python -m benchmark run --grid reference --store STORE
 
-goes on from there: what is scored is not trained again. What a store does not have, since it began with such an
-archive, stays as it was published, where it is of the same key: trainings in `run.json`, weights, predictions. `--also`
-archives what another run into the same store has scored, of tasks or seeds that are not complete yet.
+goes on from there: what is scored is not trained again. What was published stays where it is of the same key, and so
+of the same scores: trainings in `run.json`, weights, predictions that such a store does not have. (Trained again on
+another processor, a key's weights are others.) `--also` archives what another run into the same store has scored, of
+tasks or seeds that are not complete yet.
 
 A table between `<!-- answers: NAME -->` and `<!-- /answers -->` of its README is replaced. Frozen contestants'
 weights are others' to publish: they are left out. Where nothing is trained, there are neither weights nor archive.
@@ -41,17 +42,17 @@ from benchmark.bookkeeping.outputs import link_of
 from benchmark.bookkeeping.record import SCORED
 from benchmark.bookkeeping.upkeep import artefacts, existing
 from benchmark.cli.options import PUBLISHED, Data, data_folder
-from benchmark.encoders.exported import CARD, SHIPPED, WEIGHTS, About, read_about
+from benchmark.encoders.exported import CARD, SHIPPED, WEIGHTS, read_about
 from benchmark.files import read_json
 from benchmark.interfaces import Task, UserError
 from benchmark.leaderboard.page import export as exports
 from benchmark.leaderboard.page import html
 from benchmark.leaderboard.page.report import gather
-from benchmark.leaderboard.record import load_run
+from benchmark.leaderboard.record import load_run, nominal
 from benchmark.leaderboard.statistics import stats
 from benchmark.leaderboard.statistics.tables import Entry, names_of
 from benchmark.pretrained import card
-from benchmark.pretrained.choose import Chosen, Gone, choose
+from benchmark.pretrained.choose import Chosen, choose
 from benchmark.pretrained.export import copy, export
 from benchmark.store.artefacts import Store
 from strategies.contestants import Contestant
@@ -125,12 +126,15 @@ def keys_in(results: Path, store: Store) -> frozenset[str]:
 
 
 def trainings(results: Path, to: Path) -> dict[str, Any]:
-    """The run's trainings, and those of its jobs that an earlier publication tells of and its store does not have."""
+    """The run's trainings, as an earlier publication tells of them if it does: its scores are of those."""
     record, published = (read_json(folder / "run.json") or {"pretraining": []} for folder in (results, to))
     rows, link = list(record["strategies"]), link_of(results)
-    missing = (link.keys if link else frozenset()) - {job["key"] for job in record["pretraining"]}
-    every = record["pretraining"] + [job for job in published["pretraining"] if job.get("key") in missing]
-    return {"pretraining": sorted(every, key=lambda job: (rows.index(job["strategy"]), job["encoder"], job["seed"]))}
+    planned = link.keys if link else frozenset[str]()
+    told = {job["key"]: job for job in record["pretraining"]}
+    told |= {job["key"]: job for job in published["pretraining"] if job.get("key") in planned}
+    return {
+        "pretraining": sorted(told.values(), key=lambda job: (rows.index(job["strategy"]), job["encoder"], job["seed"]))
+    }
 
 
 def without_paths(command: str) -> str:
@@ -164,56 +168,34 @@ def write_page(to: Path) -> None:
 def write_weights(results: Path, to: Path, earlier: Path) -> set[str]:
     """The encoder of each row that pre-trains, in float16; keys of weights that are others' to publish.
 
-    Those that are gone are copied from the folder of an earlier publication, where they are of a training of this run.
+    Those of an earlier publication stay where they are of the same training: it is what scored.
     """
-    theirs = set[str]()
-    link = link_of(results)
+    theirs, link = set[str](), link_of(results)
     for row, note in load_run(results).strategies.items():
         try:
-            chosen = choose(results, row)
-        except Gone as error:
-            about = read_about(earlier / row)
-            if about is None or link is None or about.key not in link.keys:
-                typer.echo(f"no weights: {error}")
-                continue
-            keep(results, row, about, earlier / row, to / row)
-            continue
+            chosen = choose(results, row, gone=True)
         except UserError as error:  # labels alone, or features: it says which
             typer.echo(f"no weights: {error}")
             continue
+        about = read_about(earlier / row)
         if note.family == Contestant.family:
             typer.echo(f"no weights: {row}: they come with its package")
             theirs.add(chosen.key)
         elif not note.trains:
             typer.echo(f"no weights: {row}: a seed and the corpus make them anew")
-        else:
+        elif about and link and about.key in link.keys and (about.seed, nominal(about.crops or 0)) == chosen.of:
+            keep(chosen, earlier / row, to / row)
+        elif chosen.key:
             export(chosen, to / row, half=True)
+        else:
+            typer.echo(f"no weights: {row}: they are not in {chosen.store.root} any more")
     typer.echo(f"{len(list(to.glob(f'*/{WEIGHTS}')))} rows with weights")
     return theirs
 
 
-def keep(results: Path, row: str, about: About, kept: Path, to: Path) -> None:
-    """Copy a row's weights of the first seed and the leaderboard's budget; the scores on their card are this run's."""
-    scores = stats.read_scores(results)
-    own = scores[(scores["strategy"] == row) & (scores["share"] == 1)]
-    seeds, crops = sorted(own["seed"].astype(int).unique().tolist()), float(own["crops"].iloc[0])
-    copy(kept, to, seed=seeds[0], crops=crops, half=True)
-    store, _ = existing(results)
-    chosen = Chosen(
-        row,
-        about.encoder,
-        about.corpus,
-        seeds[0],
-        crops,
-        1.0,
-        seeds,
-        False,
-        store,
-        about.key,
-        {},
-        load_run(results),
-        scores,
-    )
+def keep(chosen: Chosen, kept: Path, to: Path) -> None:
+    """Copy a row's weights; the scores on their card are this run's."""
+    copy(kept, to, half=True)
     before, heading, rest = (to / CARD).read_text(encoding="utf-8").partition("## Scores\n\n")
     _, limits, after = rest.partition("\n\n## What this cannot say\n")
     (to / CARD).write_text(before + heading + card.scores(chosen) + limits + after, encoding="utf-8")
@@ -234,7 +216,7 @@ def write_predictions(results: Path, to: Path, data: Store, earlier: Path) -> No
         path, same = earlier / "predictions" / f"{name}.parquet", named(rows[rows["key"].isin(known)])
         if path.is_file():
             table = with_earlier(table, pd.read_parquet(path), same) if same else table
-        elif (earlier / "predictions").is_dir():
+        elif same and (earlier / "predictions").is_dir():
             typer.echo(f"no predictions on {name}, as before")
             continue
         if absent := sorted(set(named(rows)) - set(table)):
@@ -251,7 +233,7 @@ def write_predictions(results: Path, to: Path, data: Store, earlier: Path) -> No
 def last_seeds(folder: Path) -> pd.DataFrame:
     """Of each row and task, the last seed's scores with all labels."""
     scores = pd.read_parquet(folder / TABLES[0]).query("fraction == 1 and share == 1 and probe == 'linear'")
-    return scores.sort_values("seed").drop_duplicates(["task", *stats.ENTRY], keep="last")
+    return scores.sort_values("seed", kind="stable").drop_duplicates(["task", *stats.ENTRY], keep="last")
 
 
 def with_earlier(table: pd.DataFrame, earlier: pd.DataFrame, rows: list[str]) -> pd.DataFrame:
@@ -324,4 +306,5 @@ if __name__ == "__main__":
     try:
         typer.run(main)
     except UserError as error:
-        sys.exit(f"error: {error}")
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

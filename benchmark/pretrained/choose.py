@@ -53,8 +53,15 @@ class Chosen:
     run: Run
     scores: pd.DataFrame
 
+    @property
+    def of(self) -> tuple[int, float]:
+        """Which of the row's trainings: seed and crops."""
+        return self.seed, self.crops or 0.0
 
-def choose(folder: Path, row: str, encoder: str = "", seed: int | None = None, crops: float | None = None) -> Chosen:
+
+def choose(
+    folder: Path, row: str, encoder: str = "", seed: int | None = None, crops: float | None = None, gone: bool = False
+) -> Chosen:
     """Find a row's weights.
 
     Args:
@@ -63,6 +70,7 @@ def choose(folder: Path, row: str, encoder: str = "", seed: int | None = None, c
         encoder: where it was trained with several.
         seed: by default the first: the one that scores best would be a choice by the test set.
         crops: where there are several budgets; by default that of the leaderboard.
+        gone: whether the row may be one whose scores alone are here: then it has no key.
 
     Raises:
         Gone: its weights are not here, or not any more.
@@ -88,10 +96,10 @@ def choose(folder: Path, row: str, encoder: str = "", seed: int | None = None, c
             f"{row} has no encoder of its own: it trains one for each task, fraction and draw of labels, and keeps none"
         )
     key = _checkpoint(store, scored, [at.key for at in artefacts(store, keys) if at.kind == "pretrain"])
-    if key is None:
+    if key is None and not gone:
         raise _gone(f"{row}: its weights are not in {store.root} any more")
-    manifest = store.manifest("pretrain", key)
-    return Chosen(row, encoder, corpus, seed, budget, share, seeds, tuned, store, key, manifest, run, scores)
+    manifest = store.manifest("pretrain", key) if key else {}
+    return Chosen(row, encoder, corpus, seed, budget, share, seeds, tuned, store, key or "", manifest, run, scores)
 
 
 def _gone(what: str) -> Gone:

@@ -174,6 +174,10 @@ def test_trainings_whose_weights_did_not_fit_stay_on_record(committed: Path, tin
     record["pretraining"] = [job for job in record["pretraining"] if job != told[0]]
     (copy / "run.json").write_text(json.dumps(record))
     assert publish["trainings"](copy, committed)["pretraining"] == told
+    again = {**record, "pretraining": [{**told[0], "loss": 17.0}, *record["pretraining"]]}  # made anew, elsewhere
+    (copy / "run.json").write_text(json.dumps(again))
+    assert publish["trainings"](copy, committed)["pretraining"] == told, "the scores are of the first"
+    (copy / "run.json").write_text(json.dumps(record))
     stranger = [{**told[0], "key": "0" * 64}]
     (tmp_path / "run.json").write_text(json.dumps({"pretraining": stranger}))
     assert publish["trainings"](copy, tmp_path)["pretraining"] == told[1:], "of a training that is not planned"

@@ -13,7 +13,7 @@ from benchmark.audio.waveforms import Waveforms
 from benchmark.encoders.cnn_small import CNNSmall
 from benchmark.encoders.mfcc_chroma import MFCCChroma
 from benchmark.interfaces import Info, Task
-from benchmark.modules import Crops
+from benchmark.modules import Batch, Crops
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.pretraining.crops import CropStream, to_batch
 from benchmark.pretraining.train import held_out_embeddings
@@ -157,3 +157,23 @@ def test_a_stream_counts_the_tracks_that_its_crops_do_not_fit_into() -> None:
     waves = corpus([4.0, 4.0, 0.6, 1.0, *[4.0] * 8])
     stream = CropStream(waves, Crops(count=2, seconds=1.5, placement="adjacent"), PretrainConfig(crops=8), 0)
     assert (stream.too_short, len(stream.rows)) == (2, 6)
+
+
+@pytest.mark.parametrize(("frames", "lead"), [(True, 8000), (False, 0)])
+def test_frames_that_begin_with_the_audio_are_taught_and_asked_at_their_middle(frames: bool, lead: int) -> None:
+    class Late(CNNSmall):
+        first_frame = 8000
+
+    audio = torch.randn(2, 1, RATE, generator=torch.Generator().manual_seed(0))
+    batch = Batch(audio, torch.ones(2, dtype=torch.bool), torch.zeros(2, 1))
+    model = supervised.Classifier(Late(), 2, frames, "softmax")
+    heard = model.views(batch, torch.Generator())["features"]
+    expected = model.encoder.features(torch.nn.functional.pad(audio[:, 0], (lead, 0)))
+    torch.testing.assert_close(heard, expected)
+    waves = corpus([1.0] * 12)
+    (one, _) = supervised.predict(model, waves, np.array([10, 11]), None, "cpu")
+    (at, length) = waves.tracks[["offset", "length"]].to_numpy()[10]
+    sound = torch.from_numpy(waves.stems["mix"][at : at + length].astype(np.float32) / 32768)[None]
+    with torch.no_grad():
+        asked = model.eval().logits(model.encoder.features(torch.nn.functional.pad(sound, (lead, 0))))[0].numpy()
+    np.testing.assert_allclose(one, asked[: len(one)] if frames else asked, atol=1e-4)

@@ -110,7 +110,7 @@ def encoder_of(source: str) -> type[HuggingFace]:
     called = (called if called[:1].isalpha() else f"hf_{called}") + (f"_{layer}" if layer else "")
     members = {
         "__doc__": f"{name}, as it lies on this machine.",
-        "info": Info(called, f"{Path(name).name}, frozen", "see its model card", version=1),
+        "info": Info(called, f"{Path(name).name}, frozen", "see its model card", version=2),
         "folder": folder,
         "layer": layer or "mean",
         "native_rate": rate,
@@ -138,6 +138,7 @@ def _shape(source: str, config: dict[str, Any], rate: int, layer: str) -> dict[s
         "levels": layers if layer == "all" else 1,
         "frame_rate": rate / stride,
         "shortest": -(-shortest * SAMPLE_RATE // rate) + 1,
+        "first_frame": round((shortest - 1) / 2 * SAMPLE_RATE / rate),
     }
 
 

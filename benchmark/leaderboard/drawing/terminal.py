@@ -31,7 +31,7 @@ LEGEND = (
 )
 NOTHING = "with one seed, one row, or rows that are all alike, nothing can be told apart"
 OF_LEVELS = "Levels: 0 is chance, 1 perfect, tasks weighted by reliability; all tasks: --by task"
-NO_LEVEL = "Tasks, since no level has a score: that takes constant among the strategies, or a grid's control"
+NO_LEVEL = "Tasks, since no level has a score: that takes constant among the strategies, or random in a grid's control"
 
 
 def printable(text: str) -> str:

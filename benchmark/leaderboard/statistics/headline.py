@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.leaderboard.record import Run
+from benchmark.leaderboard.record import UNTRAINED, Run
 from benchmark.leaderboard.statistics import compare, levels, stats, tables
 from benchmark.leaderboard.statistics.tables import Column, Entry, Row, Score, Standing
 
@@ -101,19 +101,16 @@ def headline(scores: pd.DataFrame, cells: pd.DataFrame, run: Run) -> Headline:
 def floors(runs: pd.DataFrame, run: Run) -> dict[str, float]:
     """By task, what is scored without learning anything; below a perfect score.
 
-    That is the constant predictor's score, or chance, as controls found it, where that is better: guessing has a higher
-    macro-F1 than to say one thing always, and aimless peaks hit some beats. Controls of pretext tasks are not asked:
-    even aimless peaks of what has learned to hear onsets fall on beats.
+    That is the constant predictor's score, or chance, as controls of the untrained encoder found it, where that is
+    better: guessing has a higher macro-F1 than to say one thing always, and aimless peaks hit some beats. Other rows'
+    controls are not asked: even aimless peaks of what hears onsets fall on beats.
     """
-    aimless = [c for c in run.control if not run.pretext(c.strategy)]
-    known = [(c.task, float(c.chance)) for c in aimless if c.chance is not None and np.isfinite(c.chance)]
-    chance = pd.DataFrame(known, columns=["task", "value"]).groupby("task")["value"].mean()
-    constant = runs[runs["strategy"] == FLOOR].groupby("task")["value"].mean().dropna()
-    both = {str(task): (chance.get(task), constant.get(task)) for task in chance.index.union(constant.index)}
-    found = {
-        task: (max if run.up.get(task, True) else min)(float(value) for value in values if value is not None)
-        for task, values in both.items()
-    }
+    probes = {"", *runs["probe"]}
+    aimless = [c for c in run.control if c.strategy in ("", UNTRAINED) and c.probe in probes]
+    chance = pd.DataFrame([(c.task, c.chance) for c in aimless], columns=["task", "value"]).astype({"value": float})
+    constant = runs.loc[runs["strategy"] == FLOOR, ["task", "value"]].groupby("task", as_index=False).mean()
+    both = pd.concat([chance, constant]).dropna().groupby("task")["value"]
+    found = {str(task): float(own.max() if run.up.get(str(task), True) else own.min()) for task, own in both}
     return {task: value for task, value in found.items() if (value < 1 if run.up.get(task, True) else value > 0)}
 
 

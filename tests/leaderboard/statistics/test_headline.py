@@ -123,10 +123,10 @@ def test_without_a_floor_there_is_no_level_and_chance_is_one():
 
 @pytest.mark.parametrize(
     ("up", "chances", "expected"),
-    [(True, [0.3, 0.26], 0.28), (True, [0.1], 0.2), (True, [None], 0.2), (False, [0.3], 0.2), (False, [0.1], 0.1)],
+    [(True, [0.3, 0.26], 0.3), (True, [0.1], 0.2), (True, [None], 0.2), (False, [0.3], 0.2), (False, [0.1], 0.1)],
 )
 def test_a_level_begins_at_what_nothing_learned_scores(up, chances, expected):
-    """The constant predictor's .2, or what controls found, where it is better; of two controls, their mean."""
+    """The constant predictor's .2, or what controls of the untrained encoder found, where it is better."""
     scores, record = planted.scores(), planted.run(list(planted.LEVELS))
     record["tasks"]["key"]["higher_is_better"] = up
     record["control"] = [{"task": "key", "strategy": "random", "chance": chance} for chance in chances]
@@ -176,9 +176,11 @@ def real_world(rows, floors, noises, seed):
     return pd.concat([scores, floor], ignore_index=True)
 
 
-#: which winner is to be first, in parts of a perfect score, and to be told from all; on pitch, where two of the rows'
-#: seeds are far apart, that takes more
-GAINS = [("pitch", 0.03), ("pitch", 0.05), ("time", 0.03), ("timbre", 0.03), ("style", 0.03)]
+#: which winner is to be first, in parts of a perfect score, and to be told from all; that takes more on pitch, where
+#: two of the rows' seeds are far apart, and on style, which has two tasks
+GAINS = [("pitch", 0.05), ("time", 0.03), ("timbre", 0.03), ("style", 0.04)]
+#: which winner is to be first, at least
+LESS = [("pitch", 0.03), ("style", 0.03)]
 
 
 def with_winner(rows, floors, tasks, gain):
@@ -198,7 +200,7 @@ def test_a_winner_is_told_on_real_noise_and_equal_rows_have_no_leader():
     run = Run.model_validate({"tasks": {task: {"level": level, "metric": "m"} for task, level in level_of.items()}})
     noises = {task: noise for (task, f), noise in worlds.noise_of(REFERENCE).items() if f == 0.1}
     told, first, false = {}, {}, []
-    for level, gain in GAINS:
+    for level, gain in [*GAINS, *LESS]:
         tasks = [task for task, own in level_of.items() if own == level]
         planted_rows = with_winner(rows, floors, tasks, gain)
         name = f"s{len(rows):02d}"
@@ -211,6 +213,6 @@ def test_a_winner_is_told_on_real_noise_and_equal_rows_have_no_leader():
         false.append({level: bool(a.best) and len(a.tied) < a.among - len(a.best) for level, a in found.items()})
     by_level = pd.DataFrame(false).mean()
     print(f"told from all: {told}; shown first: {first}; false leaders: {by_level.to_dict()}")
-    assert min(share for case, share in told.items() if case != GAINS[0]) >= 0.8
+    assert min(told[case] for case in GAINS) >= 0.8
     assert min(first.values()) >= 0.95
     assert by_level.mean() <= 0.05
