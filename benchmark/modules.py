@@ -123,9 +123,13 @@ class Encoder(nn.Module):
         """(B, T) to (B, F, D)."""
         return self.body(self.features(waveform))
 
+    def led_in(self, waveform: Tensor) -> Tensor:
+        """(..., T) with as much silence before it as puts the middle of frame i at i / `frame_rate`."""
+        return F.pad(waveform, (self.first_frame, 0)) if self.first_frame else waveform
+
     def timed(self, waveform: Tensor) -> Tensor:
-        """(B, T) to (B, F, D), the middle of frame i at i / `frame_rate`: silence goes before it as needed."""
-        frames: Tensor = self(F.pad(waveform, (self.first_frame, 0)))
+        """(B, T) to (B, F, D), the middle of frame i at i / `frame_rate`."""
+        frames: Tensor = self(self.led_in(waveform))
         return frames
 
 

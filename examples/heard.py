@@ -24,9 +24,9 @@ def heard(results: Path, corpus: str, data_dir: Path | None) -> Path:
     record = results / "run.json"
     if not record.is_file():
         raise UserError(f"{results}: is no results folder: it has no {record.name}")
-    known: dict[str, str] = json.loads(record.read_bytes())["sound"]
+    known: dict[str, str] = json.loads(record.read_bytes()).get("sound", {})
     if corpus not in known:
-        raise UserError(f"--corpus {corpus}: {results} is of {', '.join(sorted(known))}")
+        raise UserError(f"--corpus {corpus}: {results} is of {', '.join(sorted(known)) or 'none that it names'}")
     data = Store(data_folder(data_dir))
     if not data.is_done("waveforms", known[corpus]):
         raise UserError(

@@ -27,13 +27,13 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import pandas as pd
 import typer
+from heard import run
 
 import benchmark
 from benchmark import registry
@@ -42,7 +42,7 @@ from benchmark.bookkeeping.outputs import link_of
 from benchmark.bookkeeping.record import SCORED
 from benchmark.bookkeeping.upkeep import artefacts, existing
 from benchmark.cli.options import PUBLISHED, Data, data_folder
-from benchmark.encoders.exported import CARD, SHIPPED, WEIGHTS, read_about
+from benchmark.encoders.exported import CARD, SHIPPED, WEIGHTS, About, read_about
 from benchmark.files import read_json
 from benchmark.interfaces import Task, UserError
 from benchmark.leaderboard.page import export as exports
@@ -183,7 +183,7 @@ def write_weights(results: Path, to: Path, earlier: Path) -> set[str]:
             theirs.add(chosen.key)
         elif not note.trains:
             typer.echo(f"no weights: {row}: a seed and the corpus make them anew")
-        elif about and link and about.key in link.keys and (about.seed, nominal(about.crops or 0)) == chosen.of:
+        elif about and link and about.key in link.keys and is_of(about, chosen):
             keep(chosen, earlier / row, to / row)
         elif chosen.key:
             export(chosen, to / row, half=True)
@@ -191,6 +191,11 @@ def write_weights(results: Path, to: Path, earlier: Path) -> set[str]:
             typer.echo(f"no weights: {row}: they are not in {chosen.store.root} any more")
     typer.echo(f"{len(list(to.glob(f'*/{WEIGHTS}')))} rows with weights")
     return theirs
+
+
+def is_of(about: About, chosen: Chosen) -> bool:
+    """Whether an export is of the very training that is chosen; the store may not know its key."""
+    return (about.encoder, about.seed, nominal(about.crops or 0)) == (chosen.encoder, chosen.seed, chosen.crops)
 
 
 def keep(chosen: Chosen, kept: Path, to: Path) -> None:
@@ -214,8 +219,8 @@ def write_predictions(results: Path, to: Path, data: Store, earlier: Path) -> No
     for name, rows in last.groupby("task"):
         table = predicted(store, data, registry.tasks.get(str(name))(), rows)
         path, same = earlier / "predictions" / f"{name}.parquet", named(rows[rows["key"].isin(known)])
-        if path.is_file():
-            table = with_earlier(table, pd.read_parquet(path), same) if same else table
+        if same and path.is_file():
+            table = with_earlier(table, pd.read_parquet(path), same)
         elif same and (earlier / "predictions").is_dir():
             typer.echo(f"no predictions on {name}, as before")
             continue
@@ -223,6 +228,7 @@ def write_predictions(results: Path, to: Path, data: Store, earlier: Path) -> No
             typer.echo(f"no predictions on {name} by {', '.join(absent)}: the archive had none")
         if table.empty:
             continue
+        table = table[["truth", *(row for row in named(rows) if row in table)]]
         path = to / f"{name}.parquet"
         table.to_parquet(path, compression="zstd", compression_level=19)
         if path.stat().st_size > LARGEST:
@@ -303,8 +309,4 @@ def check_committed(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(main)
-    except UserError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
+    run(main)

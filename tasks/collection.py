@@ -10,8 +10,8 @@ It is called what it is: a collection has a style, but also an editor's and a tr
 repeats). Collections share tunes, O'Neill's and Ryan's most: no one can score 1.
 Shortcuts removed: those by which "genre" is mostly recognized: instruments, tempo, register, room, level, drums and
 the presence of an accompaniment are drawn for each clip whatever its collection; all clips last 8 s; near-duplicate
-tunes are in one split, where they share melodic figures (of some 2 % of the test clips a tune that is varied more is
-among the training tracks). What remains is in the notes: metre, scale (Chinese songs are mostly pentatonic), range,
+tunes are in one split, where they share melodic figures (of a few test clips a variant of the tune that shares less
+is among the training tracks). What remains is in the notes: metre, scale (Chinese songs are mostly pentatonic), range,
 note density.
 Metric: macro-F1 (scikit-learn), since the collections are of different size; and accuracy.
 """

@@ -4,7 +4,7 @@ Conventions
 -----------
 Measured: how a clip's beats divide (in two or in three) and group (by two or by three). Label: the time signature of
 the score; 2/4, 4/4 and 2/2 are one class, as are 3/4 and 3/8, since they cannot be told apart by ear. Compound
-metres are one: of 9/8 there are too few tunes (1.3 %) to test on.
+metres are one: of 9/8 there are too few tunes to test on.
 Shortcuts removed: tempo is log-uniform in beats per minute whatever the metre; instruments, drums' sounds and levels
 are drawn independently; works whose bars are irregular are not in the corpus.
 Metric: macro-F1 (scikit-learn), since the classes are of different size; and accuracy.

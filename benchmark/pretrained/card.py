@@ -95,8 +95,14 @@ they are. `benchmark.hear` has HEAR's three functions for this folder."""
 
 `{SCRIPT}` runs without this package: what `torch.jit.load` makes of it maps (B, T) float32 waveforms
 within ±1, mono, at {about.sample_rate:,} Hz, to (B, F, {about.embedding_dim}) frames. Cut longer audio into windows of
-10 s first."""
+10 s first.{_behind(about)}"""
     return text
+
+
+def _behind(about: About) -> str:
+    """How late the frames of the bare network are, where they begin with the audio."""
+    samples = registry.encoders.get(about.encoder).first_frame
+    return f" The middle of the first frame is {samples:,} samples behind the beginning." if samples else ""
 
 
 def scores(chosen: Chosen) -> str:

@@ -53,11 +53,6 @@ class Chosen:
     run: Run
     scores: pd.DataFrame
 
-    @property
-    def of(self) -> tuple[int, float]:
-        """Which of the row's trainings: seed and crops."""
-        return self.seed, self.crops or 0.0
-
 
 def choose(
     folder: Path, row: str, encoder: str = "", seed: int | None = None, crops: float | None = None, gone: bool = False

@@ -68,11 +68,8 @@ def embed(
         for reads, features in tables.items():
             np.save(out[reads] / "offsets.npy", features.offsets)
 
-    if encoder.first_frame and len(out) > 1:
-        write(["clips"], encoder)
-        write(["frames"], encoder.timed)
-    else:
-        write(out, encoder.timed if "frames" in out else encoder)
+    for which in [[reads] for reads in out] if encoder.first_frame else [list(out)]:
+        write(which, encoder.timed if "frames" in which else encoder)
     return {"frame_rate": encoder.frame_rate, "dim": dim}
 
 

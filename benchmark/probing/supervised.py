@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from benchmark.audio.corrupt import CORRUPTIONS
 from benchmark.audio.resident import resident
@@ -48,15 +47,15 @@ class Classifier(Strategy):
     def views(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Features, and targets."""
         known = {"targets": batch.labels} | ({} if batch.sounding is None else {"sounding": batch.sounding})
-        batch = replace(batch, crops=self.timed(batch.crops))
+        batch = replace(batch, crops=self.heard(batch.crops))
         if self.augmented:
             return {"features": self.augmented(batch, generator)["features"], **known}
         return {"features": self.encoder.features(batch.crops[:, 0]), **known}
 
-    def timed(self, audio: Tensor) -> Tensor:
-        """(..., T) waveforms, of a frame-level task such that the middle of frame i is at i / frame_rate."""
-        lead = self.encoder.first_frame if self.frames else 0
-        return F.pad(audio, (lead, 0)) if lead else audio
+    def heard(self, audio: Tensor) -> Tensor:
+        """(..., T) waveforms, whose frames are where their targets are if the task is of frames."""
+        encoder: Encoder = self.encoder
+        return encoder.led_in(audio) if self.frames else audio
 
     def logits(self, features: Tensor, sounding: Tensor | None = None) -> Tensor:
         """(B, C) from mean and deviation over frames, as probes see them, or (B, F, C) of a frame-level task."""
@@ -207,7 +206,7 @@ def predict(
     model.to(device).eval()
 
     def network(audio: Tensor) -> Tensor:
-        return model.logits(model.encoder.features(model.timed(audio))).float()
+        return model.logits(model.encoder.features(model.heard(audio))).float()
 
     columns = int(model.head[-1].out_features)  # type: ignore[arg-type]
     heard, rate = waves.select(rows), model.encoder.frame_rate if model.frames else None

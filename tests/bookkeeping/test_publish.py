@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -21,6 +22,13 @@ from benchmark.bookkeeping.outputs import link, link_of
 from benchmark.interfaces import UserError
 from benchmark.pretrained.choose import choose
 from benchmark.store.artefacts import Store
+
+
+@pytest.fixture
+def publish(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What `examples/publish.py` defines."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    return runpy.run_path(str(ROOT / "examples" / "publish.py"))
 
 
 @pytest.fixture(scope="module")
@@ -81,17 +89,19 @@ def imported(committed: Path, tiny_run: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_an_archive_did_not_have_is_left_out(committed: Path, imported: Path, data_dir: Path) -> None:
-    publish, to = runpy.run_path(str(ROOT / "examples" / "publish.py")), imported / "published"
+def test_what_an_archive_did_not_have_is_left_out(
+    publish: dict[str, Any], committed: Path, imported: Path, data_dir: Path
+) -> None:
+    to = imported / "published"
     publish["write_predictions"](imported, to / "predictions", Store(data_dir), imported / "nothing")
     publish["write_weights"](imported, to / "weights", imported / "nothing")
     assert not [path for path in to.rglob("*") if path.is_file()]
 
 
 def test_what_an_archive_did_not_have_stays_as_it_was_published(
-    committed: Path, imported: Path, data_dir: Path
+    publish: dict[str, Any], committed: Path, imported: Path, data_dir: Path
 ) -> None:
-    publish, to = runpy.run_path(str(ROOT / "examples" / "publish.py")), imported / "published"
+    to = imported / "published"
     publish["write_predictions"](imported, to / "predictions", Store(data_dir), committed)
     publish["write_weights"](imported, to / "weights", committed / "weights")
     for folder in ("predictions", "weights"):
@@ -100,9 +110,24 @@ def test_what_an_archive_did_not_have_stays_as_it_was_published(
         assert all((to / path.relative_to(committed)).read_bytes() == path.read_bytes() for path in files)
 
 
-def test_what_was_published_of_another_training_does_not_stay(committed: Path, imported: Path, data_dir: Path) -> None:
+@pytest.mark.parametrize("change", [{"seed": 7}, {"crops": 9e9}])
+def test_weights_of_another_seed_or_budget_do_not_stay(
+    publish: dict[str, Any], committed: Path, imported: Path, change: dict[str, float]
+) -> None:
+    """Of the same run, but not what its leaderboard shows now."""
+    kept, to = imported / "kept", imported / "published" / "weights"
+    shutil.copytree(committed / "weights", kept)
+    about = json.loads((kept / "simclr" / "config.json").read_text())
+    (kept / "simclr" / "config.json").write_text(json.dumps(about | change))
+    publish["write_weights"](imported, to, kept)
+    assert {path.name for path in kept.iterdir()} - {path.name for path in to.iterdir()} == {"simclr"}
+
+
+def test_what_was_published_of_another_training_does_not_stay(
+    publish: dict[str, Any], committed: Path, imported: Path, data_dir: Path
+) -> None:
     """A row whose code has changed since: its key is another one, and so are those of its scores."""
-    publish, to = runpy.run_path(str(ROOT / "examples" / "publish.py")), imported / "published"
+    to = imported / "published"
     scores = pd.read_parquet(imported / "scores.parquet")
     anew = scores["strategy"] == "simclr"
     scores.loc[anew, "key"] = scores.loc[anew, "key"].astype(str).str[::-1]
@@ -118,9 +143,8 @@ def test_what_was_published_of_another_training_does_not_stay(committed: Path, i
         pd.testing.assert_frame_equal(now, pd.read_parquet(path).drop(columns="simclr")[list(now)])
 
 
-def test_what_others_have_trained_is_theirs_to_publish(tiny_run: Path, tmp_path: Path) -> None:
+def test_what_others_have_trained_is_theirs_to_publish(publish: dict[str, Any], tiny_run: Path, tmp_path: Path) -> None:
     """A row as a contestant's would be on record."""
-    publish = runpy.run_path(str(ROOT / "examples" / "publish.py"))
     copy = tmp_path / "run"
     shutil.copytree(tiny_run, copy, ignore=shutil.ignore_patterns("*.html", "logs"))
     record = json.loads((copy / "run.json").read_text())
@@ -164,9 +188,10 @@ def test_another_machine_has_nothing_left_to_do_but_sound(
     )
 
 
-def test_trainings_whose_weights_did_not_fit_stay_on_record(committed: Path, tiny_run: Path, tmp_path: Path) -> None:
+def test_trainings_whose_weights_did_not_fit_stay_on_record(
+    publish: dict[str, Any], committed: Path, tiny_run: Path, tmp_path: Path
+) -> None:
     """A run that went on from the archive, without some weights: what was published of those is published again."""
-    publish = runpy.run_path(str(ROOT / "examples" / "publish.py"))
     copy = tmp_path / "run"
     shutil.copytree(tiny_run, copy, ignore=shutil.ignore_patterns("*.html", "logs"))
     record = json.loads((copy / "run.json").read_text())
@@ -183,8 +208,7 @@ def test_trainings_whose_weights_did_not_fit_stay_on_record(committed: Path, tin
     assert publish["trainings"](copy, tmp_path)["pretraining"] == told[1:], "of a training that is not planned"
 
 
-def test_scores_that_are_archived_and_not_shown_are_of_the_same_store(tmp_path: Path) -> None:
-    publish = runpy.run_path(str(ROOT / "examples" / "publish.py"))
+def test_scores_that_are_archived_and_not_shown_are_of_the_same_store(publish: dict[str, Any], tmp_path: Path) -> None:
     store, (mine, strange, bare) = Store(tmp_path / "store"), (tmp_path / name for name in ("mine", "strange", "bare"))
     for folder in (store.root, mine, strange, bare):
         folder.mkdir()
