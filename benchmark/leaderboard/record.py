@@ -194,6 +194,16 @@ class Run(BaseModel):
         """Of each task, whether a higher score is better."""
         return {name: note.higher_is_better for name, note in self.tasks.items()}
 
+    @property
+    def aimless(self) -> list[Control]:
+        """Controls that say what chance is: of the untrained encoder, which has learned nothing."""
+        return [c for c in self.control if c.strategy in ("", UNTRAINED) and c.chance is not None]
+
+    @property
+    def zero(self) -> str:
+        """Where levels begin, in words."""
+        return "chance" if self.aimless else "the constant predictor"
+
     def strategy(self, name: str) -> StrategyNote:
         """What is known of strategy `name`, which may be nothing."""
         return self.strategies.get(name, _NO_STRATEGY)

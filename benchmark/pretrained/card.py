@@ -120,8 +120,8 @@ def scores(chosen: Chosen) -> str:
     read, seeds = f"Read by a {probe} probe", len(chosen.seeds)
     about = (
         f"{'Fine-tuned' if chosen.tuned else read} with each share of the training tracks' labels: mean and 95 % "
-        f"interval over {seeds} seed{'s' if seeds > 1 else ''}, draws of labels and test items. A level is 0 at "
-        "chance, and 1 where all is right."
+        f"interval over {seeds} seed{'s' if seeds > 1 else ''}, draws of labels and test items. On a level 0 is "
+        f"{run.zero}, 1 where all is right."
     )
     shown = [_grid("level", levels, chosen, _BESIDE)] if levels[0].columns else []  # without a floor there is none
     return "\n\n".join([about, *shown, _grid("task", tasks, chosen, ())])

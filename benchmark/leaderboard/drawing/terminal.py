@@ -30,7 +30,7 @@ LEGEND = (
     "Δ the difference that one comparison by itself finds in 80%; ▲ better, ▼ worse, ≈ not told apart"
 )
 NOTHING = "with one seed, one row, or rows that are all alike, nothing can be told apart"
-OF_LEVELS = "Levels: 0 is chance, 1 perfect, tasks weighted by reliability; all tasks: --by task"
+OF_LEVELS = "Levels: 0 is {zero}, 1 perfect, tasks weighted by reliability; all tasks: --by task"
 NO_LEVEL = "Tasks, since no level has a score: that takes constant among the strategies, or random in a grid's control"
 
 
@@ -58,7 +58,7 @@ def terminal(table: pd.DataFrame, found: Headline | None, run: Run) -> Renderabl
 
     parts: list[Table | Text] = []
     everything = of_levels(found, run, settings(table)) if found else []
-    more = f"\n{OF_LEVELS}" if found else ""
+    more = f"\n{OF_LEVELS.format(zero=run.zero)}" if found else ""
     if not any(shown.columns for shown in everything):
         everything, more = standings(table, run), f"\n{NO_LEVEL}" if found else ""
         found = None

@@ -22,7 +22,7 @@ HEAD: tuple[str, ...] = (
 )
 #: what the pair test said of a gain
 _SIGN = {"first": "▲", "second": "▼", "tied": "≈", "missing": ""}
-SCALE = "Level scores: 0 is chance, 1 perfect; mean ± 95 % interval."
+SCALE = "Level scores: 0 is {zero}, 1 perfect; mean ± 95 % interval."
 LEADING = (
     " ▲ better, ▼ worse, ≈ not told apart, by the pair test on the same test items. In brackets the highest score, "
     "where there is no verdict."
@@ -38,12 +38,12 @@ def markdown(report: Report) -> str:
 
     Of a grid without pretext tasks nobody leads, and it shows the scores of all rows.
     """
-    names = names_of(report.entries)
+    names, scale = names_of(report.entries), SCALE.format(zero=report.run.zero)
     if any(answer.among for panel in report.firsts for answer, _ in panel.answers) or not report.firsts:
-        head, cells, explained = HEAD, partial(_leader, names=names), SCALE + LEADING
+        head, cells, explained = HEAD, partial(_leader, names=names), scale + LEADING
     else:
         entries = [row.entry for row in report.firsts[0].levels.rows]
-        head, cells, explained = (*HEAD[:2], *(_code(names[one]) for one in entries)), partial(_all, entries), SCALE
+        head, cells, explained = (*HEAD[:2], *(_code(names[one]) for one in entries)), partial(_all, entries), scale
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for i, column in enumerate(report.firsts[0].levels.columns if report.firsts else ()):
         for panel in report.firsts:

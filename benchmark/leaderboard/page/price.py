@@ -98,7 +98,7 @@ def pareto(level: str, cells: pd.DataFrame, run: Run, fraction: float, probe: st
         name_at_edge(axes, {one.key.name: one.score for one in free}, colors["currentColor"])
 
     caption = (
-        f"Score on the level {level} (0 is chance, 1 a perfect score) at {percent(fraction)} of the "
+        f"Score on the level {level} (0 is {run.zero}, 1 a perfect score) at {percent(fraction)} of the "
         f"labels, {probe} probe, against the time of pre-training (logarithmic axis), the median over seeds. "
         "The seconds are those of this run's machine, with whatever else it did: compare within this drawing only. "
         "Step line: the front, where no other scores higher for less. Dotted lines: without pre-training. Only "
@@ -112,7 +112,7 @@ def pareto(level: str, cells: pd.DataFrame, run: Run, fraction: float, probe: st
 
 
 def _priced(cells: pd.DataFrame, run: Run) -> list[Priced]:
-    """All strategies with a score, best first; the constant predictor, which is chance or less, left out."""
+    """All strategies with a score, best first; the constant predictor, which is 0 on this scale or less, left out."""
     entries = entries_of(cells)
     looks, names = draw.styles(entries), names_of(entries)
     found = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.leaderboard.record import UNTRAINED, Run
+from benchmark.leaderboard.record import Run
 from benchmark.leaderboard.statistics import compare, levels, stats, tables
 from benchmark.leaderboard.statistics.tables import Column, Entry, Row, Score, Standing
 
@@ -106,8 +106,8 @@ def floors(runs: pd.DataFrame, run: Run) -> dict[str, float]:
     controls are not asked: even aimless peaks of what hears onsets fall on beats.
     """
     probes = {"", *runs["probe"]}
-    aimless = [c for c in run.control if c.strategy in ("", UNTRAINED) and c.probe in probes]
-    chance = pd.DataFrame([(c.task, c.chance) for c in aimless], columns=["task", "value"]).astype({"value": float})
+    known = [(c.task, c.chance) for c in run.aimless if c.probe in probes]
+    chance = pd.DataFrame(known, columns=["task", "value"]).astype({"value": float})
     constant = runs.loc[runs["strategy"] == FLOOR, ["task", "value"]].groupby("task", as_index=False).mean()
     both = pd.concat([chance, constant]).dropna().groupby("task")["value"]
     found = {str(task): float(own.max() if run.up.get(str(task), True) else own.min()) for task, own in both}

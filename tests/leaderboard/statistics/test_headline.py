@@ -134,6 +134,7 @@ def test_a_level_begins_at_what_nothing_learned_scores(up, chances, expected):
     run = Run.model_validate(record)
     found = headline.floors(tables.main_runs(stats.prepare(scores), run), run)
     assert found == pytest.approx({task: expected if task == "key" else 0.2 for task in record["tasks"]})
+    assert run.zero == ("the constant predictor" if chances == [None] else "chance")
 
 
 def test_a_task_that_is_apart_is_in_no_levels_score():
