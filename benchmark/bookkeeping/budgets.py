@@ -11,29 +11,29 @@ from benchmark.leaderboard.record import nominal
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROW = ["strategy", "encoder"]
+_TRAINED = ["strategy", "encoder", "seed"]
 
 
 def with_shares(table: pd.DataFrame) -> pd.DataFrame:
-    """`share` of each run in the main budget: the largest that all pre-trained rows have, or else that most have.
+    """`share` of each run in the main budget: the largest that all seeds of pre-trained rows have, or else most.
 
     A longer one's is above 1. Rows are compared at equal budgets. A table whose rows were all read after one budget
     stays as it is: shares below 1 are then of snapshots.
 
     Args:
-        table: with `strategy`, `encoder`, `crops` (NaN without pre-training) and `share`.
+        table: with `strategy`, `encoder`, `seed`, `crops` (NaN without pre-training) and `share`.
     """
     ended = table["crops"].notna() & (table["share"].fillna(1.0) == 1)
     budgets = table.loc[ended, "crops"].map(nominal)
-    by_row = budgets.groupby([table.loc[ended, name] for name in _ROW]).agg(set)
-    if not by_row.map(len).gt(1).any():
+    trained = budgets.groupby([table.loc[ended, name] for name in _TRAINED]).agg(set)
+    if not trained.map(len).gt(1).any():
         return table
     shares = table["share"].astype(float)
-    shares[ended] = budgets / main_budget(by_row)
+    shares[ended] = budgets / main_budget(trained)
     return table.assign(share=shares)
 
 
-def main_budget(by_row: Iterable[Collection[float]]) -> float:
-    """The largest of the budgets that most rows have, of each row's budgets: all of them, unless a run is partial."""
-    rows = Counter(budget for budgets in by_row for budget in set(budgets))
-    return max(rows, key=lambda budget: (rows[budget], budget))
+def main_budget(trained: Iterable[Collection[float]]) -> float:
+    """The largest of the budgets that most trainings have, of those of each: all, unless a few go further alone."""
+    found = Counter(budget for budgets in trained for budget in set(budgets))
+    return max(found, key=lambda budget: (found[budget], budget))

@@ -154,7 +154,7 @@ def _labels(task: Any) -> list[str]:
 def _pretrainings(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
     """Cost and health of each row's pre-training: of the main budget, where it has that, with the seconds of each."""
     made = defaultdict[tuple[str, str, int], dict[float, tuple[str, dict[str, Any]]]](dict)
-    scored = defaultdict[tuple[str, str], set[float]](set)
+    scored = defaultdict[tuple[str, str, int], set[float]](set)
     for job in jobs.values():
         checkpoint = _checkpoint(jobs, job)
         if checkpoint and "budget" in checkpoint.spec and stores.done(checkpoint):
@@ -162,7 +162,7 @@ def _pretrainings(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
             info = stores.results.manifest("pretrain", checkpoint.key)["info"]
             made[identity][nominal(info["crops"])] = checkpoint.key, info
             if stores.done(job):
-                scored[identity[:2]].add(nominal(info["crops"]))
+                scored[identity].add(nominal(info["crops"]))
     main = main_budget(scored.values() or made.values()) if made else 0.0
     found = []
     for identity, budgets in made.items():

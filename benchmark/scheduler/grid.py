@@ -63,6 +63,8 @@ class Grid(Config):
         corpus: to pre-train on, or several; the `size` of the first is also that of its own tasks.
         budgets: crops of all trainings where `pretrain.crops` lists several: each row is pre-trained on as many as the
             largest, at a constant rate, from which the shorter trainings branch off, each with a fall of its own.
+        budget_seeds: how many of a row's seeds have each budget, where `pretrain.crops` says so: by
+            `{250000: 3, 500000: 1}` one of three goes on; rows are compared after what all have.
         protocol: `probe` reads the frozen encoder; `finetune` trains it on, under a head of each kind of probe.
         sizes: of other corpora that tasks bring along, by name; by default the same, or else all there is.
         allow_missing: whether data sets with more than 2 % unreadable files are used all the same.
@@ -88,6 +90,7 @@ class Grid(Config):
     seeds: list[int] = Field(min_length=1)
     pretrain: PretrainConfig
     budgets: list[int] = []
+    budget_seeds: dict[int, int] = {}
     protocol: Literal["probe", "finetune"] = "probe"
     shuffle_labels: bool = False
     sizes: dict[str, str] = {}
@@ -103,18 +106,25 @@ class Grid(Config):
     @model_validator(mode="before")
     @classmethod
     def _several_budgets(cls, given: Any) -> Any:
-        """`pretrain: {crops: [125000, 250000]}`."""
+        """`pretrain: {crops: [125000, 250000]}`, or `{125000: 3, 250000: 1}`: how many seeds have each."""
         pretrain = given.get("pretrain") if isinstance(given, dict) else None
-        if not isinstance(pretrain, dict) or not isinstance(crops := pretrain.get("crops"), list):
+        if not isinstance(pretrain, dict) or not isinstance(crops := pretrain.get("crops"), list | dict):
             return given
-        if not crops or not all(isinstance(n, int) and n > 0 for n in crops):
+        if not crops or not all(type(n) is int and n > 0 for n in crops):
             raise ValueError(f"pretrain.crops: {crops} is neither a number nor a list of some")
-        return {**given, "pretrain": {**pretrain, "crops": max(crops)}, "budgets": sorted(set(crops))}
+        seeds = dict(sorted(crops.items())) if isinstance(crops, dict) else {}
+        for budget, n in seeds.items():
+            if type(n) is not int or n < 1:
+                raise ValueError(f"pretrain.crops: {budget}: {n!r} is not how many seeds have this budget, one or more")
+        found = {"pretrain": {**pretrain, "crops": max(crops)}, "budgets": sorted(set(crops)), "budget_seeds": seeds}
+        return {**given, **found}
 
     @model_validator(mode="after")
     def _budgets_branch_off(self) -> Self:
         if self.budgets and self.budgets[-1] != self.pretrain.crops:
             raise ValueError("budgets: they are given as a list under pretrain.crops")
+        if self.budget_seeds and sorted(self.budget_seeds) != self.budgets:
+            raise ValueError("budget_seeds: they are given under pretrain.crops")
         if self.budgets and (self.pretrain.schedule != "wsd" or self.pretrain.warmup is not None):
             raise ValueError(
                 "several budgets branch off one training: they need pretrain.schedule wsd and warmup_crops"
@@ -244,6 +254,19 @@ class Grid(Config):
     def seeds_of(self, row: str) -> list[int]:
         """The seeds of a row: the grid's, or the first of them."""
         return self.seeds[: self.strategies[row].get("seeds")]
+
+    def budgets_of(self, row: str, seed: int) -> list[int]:
+        """The budgets that a row has of a seed."""
+        nth = self.seeds_of(row).index(seed)
+        return [crops for crops in self.budgets if nth < self.budget_seeds.get(crops, len(self.seeds))]
+
+    @property
+    def main_budget(self) -> int:
+        """After which rows are compared: the largest that most seeds have."""
+        return max(self.budgets or [self.pretrain.crops], key=lambda crops: (self._repeated_after(crops), crops))
+
+    def _repeated_after(self, crops: int) -> int:
+        return min(self.budget_seeds.get(crops, len(self.seeds)), len(self.seeds))
 
     def draws_of(self, row: str) -> dict[float, int]:
         """How many label draws of each fraction a row has: the grid's, or fewer."""

@@ -173,7 +173,8 @@ def narrow(
     most = max(grid.fractions.values())
     raw = grid.model_dump(exclude_unset=True)  # what nobody has set, strategies may
     crops = [max(1, round(budget * n)) for n in grid.budgets or [grid.pretrain.crops]]
-    raw["pretrain"]["crops"] = crops if grid.budgets else crops[0]
+    seeds = dict(zip(crops, grid.budget_seeds.values(), strict=False))
+    raw["pretrain"]["crops"] = (seeds or crops) if grid.budgets else crops[0]
     if strategies:
         raw["strategies"] = {name: grid.strategies.get(name, {}) for name in strategies}
         raw["control"] = [name for name in grid.control if name in strategies]

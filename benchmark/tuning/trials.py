@@ -74,7 +74,7 @@ def grid_of(grid: Grid, trials: Sequence[Trial]) -> Grid:
     Raises:
         UserError: a row has no such option, or not with this value.
     """
-    raw = grid.model_dump(exclude_unset=True) | {"search": None, "control": [], "budgets": []}
+    raw = grid.model_dump(exclude_unset=True) | {"search": None, "control": [], "budgets": [], "budget_seeds": {}}
     raw["strategies"] = {trial.name: _with(grid, trial) for trial in trials}
     longest = trials[0].crops
     wrong = f"{grid.name}: settings of its search are malformed"

@@ -101,7 +101,8 @@ def test_what_does_not_branch_off_is_refused() -> None:
 def test_rows_are_compared_after_the_largest_budget_that_all_have() -> None:
     """Two rows have two budgets, one of them a third; a row without pre-training has none."""
     rows = [("simclr", b) for b in (124_928, 249_984)] + [("byol", b) for b in (124_800, 249_600, 999_936)]
-    table = pd.DataFrame([*rows, ("random", np.nan)], columns=["strategy", "crops"]).assign(encoder="e", share=1.0)
+    table = pd.DataFrame([*rows, ("random", np.nan)], columns=["strategy", "crops"])
+    table = table.assign(encoder="e", seed=0, share=1.0)
     assert with_shares(table)["share"].tolist() == [0.5, 1.0, 0.5, 1.0, 4.0, 1.0]
     alone = table[table["crops"].fillna(249_984) > 200_000].iloc[[0, 1, 3]]
     assert with_shares(alone)["share"].tolist() == [1.0] * 3, "of one budget it stays as it is"
@@ -111,8 +112,36 @@ def test_rows_are_compared_after_the_largest_budget_that_all_have() -> None:
 
 def test_of_a_run_that_is_not_through_the_main_budget_is_that_of_most_rows() -> None:
     rows = [("simclr", 125e3), ("byol", 250e3), ("vicreg", 125e3), ("vicreg", 250e3), ("dino", 250e3)]
-    table = pd.DataFrame(rows, columns=["strategy", "crops"]).assign(encoder="e", share=1.0)
+    table = pd.DataFrame(rows, columns=["strategy", "crops"]).assign(encoder="e", seed=0, share=1.0)
     assert with_shares(table)["share"].tolist() == [0.5, 1.0, 0.5, 1.0, 1.0]
+
+
+def test_a_budget_that_few_seeds_have_is_one_further_on() -> None:
+    """Every row's first seed goes on, as `crops: {1000: 3, 2000: 3, 4000: 1}` asks; rows are compared before that."""
+    several = {**GRID, "seeds": [0, 1, 2], "control": ["simclr"], "strategies": ["random", "simclr", "byol"]}
+    asked = Grid.model_validate({**several, "pretrain": {**GRID["pretrain"], "crops": {1000: 3, 4000: 1, 2000: 3}}})
+    jobs, whole = plan(asked), plan(grid(1000, 2000, 4000, **{k: several[k] for k in ("seeds", "strategies")}))
+    assert Counter((job.spec["budget"]["crops"], job.spec["seed"]) for job in of(jobs, "pretrain").values()) == {
+        (1000, 0): 2, (1000, 1): 2, (1000, 2): 2, (2000, 0): 2, (2000, 1): 2, (2000, 2): 2, (4000, 0): 2,
+    }  # fmt: skip
+    (control,) = of(jobs, "control").values()
+    assert "2,000 crops" in jobs[jobs[control.needs[0]].needs[0]].name, "the control is of what is compared"
+    assert {key for key, job in jobs.items() if job.kind != "control"} < set(whole), "whatever is made, is the same"
+    heard = [(job.spec["seed"], job.spec["budget"]["crops"]) for job in of(jobs, "pretrain").values()]
+    table = pd.DataFrame(heard, columns=["seed", "crops"]).assign(encoder="e", share=1.0)
+    table = pd.concat([table.drop_duplicates().assign(strategy=name) for name in ("simclr", "byol")])
+    assert with_shares(table.reset_index())["share"].tolist() == [n / 2000 for n in table["crops"]]
+    half = narrow(asked, budget=0.5)
+    assert half.budget_seeds == {500: 3, 1000: 3, 2000: 1}
+    again = yaml.safe_load(yaml.safe_dump(half.model_dump(mode="json", exclude_unset=True)))
+    assert Grid.model_validate(again) == half, "a run's record says it again"
+
+
+def test_how_many_seeds_go_further_is_a_number() -> None:
+    with pytest.raises(ValidationError, match=r"pretrain\.crops: 2000: 'all' is not how many seeds"):
+        Grid.model_validate({**GRID, "pretrain": {**GRID["pretrain"], "crops": {1000: 3, 2000: "all"}}})
+    with pytest.raises(ValidationError, match=r"budget_seeds: they are given under pretrain\.crops"):
+        Grid.model_validate({**GRID, "pretrain": {**GRID["pretrain"], "crops": 1000}, "budget_seeds": {1000: 3}})
 
 
 def test_cost_and_health_are_of_the_budget_whose_scores_are_compared() -> None:

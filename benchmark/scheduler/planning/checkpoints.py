@@ -33,9 +33,10 @@ class Checkpoints:
         # only who listens to stems depends on them: all else stays what it is when such a strategy joins the grid
         self._heard_with_stems = tuple(prepare(plan, audio, stems) for audio in own) if stems else self._heard
 
-    def budgets(self, row: Row) -> list[int]:
-        """Crops of each training of a row: one, or as many as branch off the longest."""
-        return self._grid.budgets if row.cls.trains and self._grid.budgets else [self._grid.pretrain.crops]
+    def budgets(self, row: Row, seed: int) -> list[int]:
+        """Crops of each training of a row's seed: one, or as many as branch off the longest."""
+        several = row.cls.trains and self._grid.budgets
+        return self._grid.budgets_of(row.name, seed) if several else [self._grid.main_budget]
 
     def of(self, row: Row, encoder: str, seed: int, crops: int | None = None) -> str:
         """The job that writes the encoder's weights, after so many crops where there are several budgets."""

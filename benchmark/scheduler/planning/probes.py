@@ -31,18 +31,19 @@ class Probes:
         Clips and frames are embedded by jobs of their own, so that a task joins a grid without touching the others.
         """
         grid, tasks = self._grid, self._exams.tasks
-        for crops in self._checkpoints.budgets(row):
-            checkpoint = self._checkpoints.of(row, encoder, seed, crops)
+        made = {n: self._checkpoints.of(row, encoder, seed, n) for n in self._checkpoints.budgets(row, seed)}
+        for crops, checkpoint in made.items():
             for name in tasks:
                 self._probe(row, encoder, seed, checkpoint, name, crops=crops)
-        watched = [name for name in tasks if name in (grid.snapshots.tasks or tasks)]
-        passed = self._checkpoints.on_the_way(row, encoder, seed, checkpoint) if watched and row.cls.trains else {}
+        watched = [name for name in tasks if name in (grid.snapshots.tasks or tasks)] if grid.snapshots.at else []
+        main = made.get(grid.main_budget, "")
+        passed = self._checkpoints.on_the_way(row, encoder, seed, main) if watched and row.cls.trains else {}
         for share, snapshot in passed.items():
             for name in watched:
                 self._probe(row, encoder, seed, snapshot, name, {"share": share})
         if row.name in grid.control and seed == row.checkpoints(grid)[0][1]:
             for name in tasks:
-                self._probe(row, encoder, seed, checkpoint, name, control=True)
+                self._probe(row, encoder, seed, main, name, control=True)
 
     def _probe(
         self,
