@@ -50,6 +50,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         },
         "fractions": list(grid.fractions),
         "resamples": list(grid.fractions.values()),
+        "budget_seeds": {str(nominal(crops)): n for crops, n in grid.budget_seeds.items()},
         "probes": grid.probes,
         "strategies": {
             name: {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,8 @@ class Run(BaseModel):
     fractions: list[float] = []
     #: how many label draws were planned of each of them
     resamples: list[int] = []
+    #: by crops of a budget that not all seeds have, how many of a row's do
+    budget_seeds: dict[float, int] = {}
     probes: list[str] = []
     strategies: dict[str, StrategyNote] = {}
     tasks: dict[str, TaskNote] = {}
@@ -237,11 +240,15 @@ class Run(BaseModel):
         alone = {name: not note.trains and note.seeds == 1 < most for name, note in self.strategies.items()}
         return {n for n, note in self.strategies.items() if note.seeded is False or (note.seeded is None and alone[n])}
 
-    def planned_runs(self, strategy: str, fraction: float) -> int:
-        """How many runs a cell should have; 0 if nobody says."""
+    def planned_runs(self, strategy: str, fraction: float, crops: float = math.nan) -> int:
+        """How many runs a cell should have, of encoders that heard so many crops; 0 if nobody says."""
         planned = self.strategy(strategy).draws or dict(zip(self.fractions, self.resamples, strict=False))
         draws = {round(f, 6): n for f, n in planned.items()}
-        return self.strategy(strategy).seeds * draws.get(round(fraction, 6), 0)
+        return self.seeds_after(crops, self.strategy(strategy).seeds) * draws.get(round(fraction, 6), 0)
+
+    def seeds_after(self, crops: float, seeds: int) -> int:
+        """How many of a row's seeds have been planned to hear so many crops."""
+        return seeds if math.isnan(crops) else min(seeds, self.budget_seeds.get(nominal(crops), seeds))
 
     @staticmethod
     def first_probe(present: Iterable[str]) -> str:

@@ -42,6 +42,16 @@ def world(truths: dict[float, dict[str, list[float]]], seed: int = 0) -> pd.Data
     return pd.concat(parts, ignore_index=True).assign(severity=0)
 
 
+#: the first seeds alone hear the most crops
+FURTHER = RUN.model_copy(update={"fractions": [0.1], "resamples": [1], "budget_seeds": {500_000: 1}})
+
+
+def further(raw: pd.DataFrame) -> pd.DataFrame:
+    """Of a world, what a run of `FURTHER` has: rows are compared after the second budget."""
+    kept = raw[(raw["share"] < 1) | (raw["seed"] == 0) | raw["crops"].isna()]
+    return kept.assign(share=kept["share"] * np.where(kept["crops"].isna(), 1, 2))
+
+
 def planted(**changes: Any) -> dict[float, dict[str, list[float]]]:
     """Row i stands at .45 + .03 i and gains .04 from the first budget to the second, nothing from then on."""
     base = np.array([0.45 + 0.03 * i for i in range(8)])

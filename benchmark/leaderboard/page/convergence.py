@@ -45,7 +45,7 @@ def convergence(scores: pd.DataFrame, table: pd.DataFrame, run: Run, fraction: f
     """
     if "share" not in scores:
         return []
-    points = _points(scores, fraction, probe)
+    points = _points(scores, run, fraction, probe)
     ended = scores["draws"].notna() if "draws" in scores else pd.Series(False, index=scores.index)
     way = WHOLE if scores.loc[ended & scores["crops"].notna(), "share"].fillna(1.0).nunique() > 1 else SNAPSHOTS
     part = table[(table["fraction"] == fraction) & (table["probe"] == probe)]
@@ -57,10 +57,11 @@ def _of(table: pd.DataFrame, column: Column) -> pd.DataFrame:
     return table[(table["task"] == column.task) & (table["metric"] == column.metric)]
 
 
-def _points(scores: pd.DataFrame, fraction: float, probe: str) -> pd.DataFrame:
+def _points(scores: pd.DataFrame, run: Run, fraction: float, probe: str) -> pd.DataFrame:
     """One row per point of a curve: `CURVE`, share, crops, mean and the half-width of what seeds change.
 
-    Curves of one point are left out. A point is NaN where a run is that its curve has elsewhere, or no finite number.
+    Curves of one point are left out. A point is NaN where a run is that its curve has elsewhere (but for seeds that
+    were not to go so far), or no finite number.
     """
     clean = scores["severity"].fillna(0) == 0 if "severity" in scores else True
     chosen = clean & (scores["fraction"].round(6) == fraction) & (scores["probe"] == probe) & scores["crops"].notna()
@@ -68,7 +69,10 @@ def _points(scores: pd.DataFrame, fraction: float, probe: str) -> pd.DataFrame:
     runs[stats.ENTRY] = runs[stats.ENTRY].fillna("").astype(str)
     points = _over_seeds(runs)
     curves = points.groupby(CURVE)
-    points.loc[points["scored"] < curves["runs"].transform("max"), ["mean", "half"]] = np.nan
+    seeds = curves["seeds"].transform("max")
+    asked = [run.seeds_after(*at) for at in zip(points["crops"], seeds, strict=True)]
+    lacking = points["scored"] < curves["runs"].transform("max") / seeds * asked
+    points.loc[lacking, ["mean", "half"]] = np.nan
     return points[curves["runs"].transform("size") > 1]
 
 

@@ -32,6 +32,7 @@ class Step:
         share: of the main budget; above 1 where a row has been trained for longer.
         crops: heard, on average over seeds.
         gain: over the untrained encoder, with `gain_half`; `adds` says who is better: first (the row), second or tied.
+        since: over itself after the main budget, on the seeds that have both, with `since_half`; NaN up to there.
         more: what the largest budget that it can be held against adds to this one, with `more_half`; NaN for that one.
         enough: whether neither this nor a larger budget is told to be worse than that largest one; of one seed, where
             nothing can be held against another, none is.
@@ -48,6 +49,8 @@ class Step:
     gain: float
     gain_half: float
     adds: str
+    since: float
+    since_half: float
     more: float
     more_half: float
     enough: bool
@@ -136,7 +139,7 @@ def steps(table: pd.DataFrame, crops: Mapping[tuple[str, float], float], run: Ru
     """
     cells, pairs = stats.summarize(table, run.fixed), _pairs(table, {}, run)
     added = _family(pairs[pairs["second"] == UNTRAINED], [*MATRIX, "share"])
-    enough, more = _enough(pairs), _more(pairs)
+    enough, more, since = _enough(pairs), _more(pairs), _since(pairs)
     found = []
     columns = [*stats.ENTRY, *MATRIX, "mean", "half_width"]
     for after, *where, level, fraction, probe, mean, half in cells[columns].itertuples(index=False, name=None):
@@ -146,7 +149,8 @@ def steps(table: pd.DataFrame, crops: Mapping[tuple[str, float], float], run: Ru
         key = (name, *where, share, level, fraction, probe)
         gain = added.get(key, (np.nan, np.nan, "missing"))
         heard = crops.get((name, share), np.nan)
-        rest = (*gain, *more.get(key, (np.nan, np.nan)), key in enough)
+        unknown = (np.nan, np.nan)
+        rest = (*gain, *since.get(key, unknown), *more.get(key, unknown), key in enough)
         step = Step(Entry(name, *where), level, fraction, probe, share, heard, mean, half, *rest)
         found.append(step)
     return found
@@ -219,8 +223,17 @@ def _to_longest(pairs: pd.DataFrame) -> pd.Series:
 def _more(pairs: pd.DataFrame) -> dict[tuple[object, ...], tuple[float, float]]:
     """By row, share, task, fraction and probe: what the largest budget adds, and its half-width."""
     part = pairs[_to_longest(pairs)]
-    keys = part[[*stats.ENTRY, "share", *MATRIX]].itertuples(index=False, name=None)
-    return dict(zip(keys, zip(-part["difference"], part["half_width"], strict=True), strict=True))
+    return _by_key(part.assign(difference=-part["difference"]))
+
+
+def _since(pairs: pd.DataFrame) -> dict[tuple[object, ...], tuple[float, float]]:
+    """By row, share above 1, task, fraction and probe: what was added to the main budget, and its half-width."""
+    return _by_key(pairs[(pairs["second"] == pairs["strategy"]) & (pairs["than"] == 1) & (pairs["share"] > 1)])
+
+
+def _by_key(pairs: pd.DataFrame) -> dict[tuple[object, ...], tuple[float, float]]:
+    keys = pairs[[*stats.ENTRY, "share", *MATRIX]].itertuples(index=False, name=None)
+    return dict(zip(keys, zip(pairs["difference"], pairs["half_width"], strict=True), strict=True))
 
 
 def _enough(pairs: pd.DataFrame) -> set[tuple[object, ...]]:

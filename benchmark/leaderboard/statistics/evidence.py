@@ -94,7 +94,8 @@ class Evidence:
         )
         # A cell that lacks a run says nothing: the one that diverged is not there to count against its strategy.
         cell = [*stats.ENTRY, "task", "fraction", "corruption", "severity", "ended"]
-        planned = [run.planned_runs(*pair) for pair in table[["strategy", "fraction"]].itertuples(index=False)]
+        asked = table[["strategy", "fraction"]].assign(crops=table.get("crops", np.nan))
+        planned = [run.planned_runs(*cell) for cell in asked.itertuples(index=False, name=None)]
         whole = table.groupby(cell, dropna=False)["value"].transform("size") >= planned
         table["value"] = table["value"].where(whole)
         sign = table["task"].map(lambda task: 1.0 if run.task(task).higher_is_better else -1.0).astype(float)

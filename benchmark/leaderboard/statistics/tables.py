@@ -211,7 +211,8 @@ def _whole(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     A run that diverged leaves no row: to average over the others would flatter, as it would over a NaN.
     """
     runs = table.groupby(stats.CELL)["value"].transform("size")
-    planned = [run.planned_runs(*cell) for cell in _pairs(table, ["strategy", "fraction"])]
+    asked = table[["strategy", "fraction"]].assign(crops=table.get("crops", np.nan))
+    planned = [run.planned_runs(*cell) for cell in asked.itertuples(index=False, name=None)]
     return table.assign(value=table["value"].where(runs >= planned))
 
 

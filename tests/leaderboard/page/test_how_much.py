@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
-from helpers.budgeted import LEVEL_OF, RUN, SHARES, planted, world
+from helpers.budgeted import FURTHER, LEVEL_OF, RUN, SHARES, further, planted, world
 
 from benchmark.interfaces import Info
 from benchmark.leaderboard.claims.claim import Claim, Verdict, check_after, check_all, frame_after
@@ -15,7 +16,7 @@ from benchmark.leaderboard.record import Pretraining, Run
 from benchmark.leaderboard.statistics import stats
 
 
-def built(folder: Path, raw: pd.DataFrame) -> str:
+def built(folder: Path, raw: pd.DataFrame, planned: Run = RUN) -> str:
     """The page of scores and draws, as a run leaves them."""
     raw[[*stats.CELL, *stats.RUN, "share", "draws", "groups"]].to_parquet(folder / "draws.parquet")
     raw.drop(columns=["draws", "groups"]).to_parquet(folder / "scores.parquet")
@@ -26,7 +27,7 @@ def built(folder: Path, raw: pd.DataFrame) -> str:
         for i in range(8)
         for seed in range(3)
     ]
-    run = RUN.model_copy(update={"pretraining": trained})
+    run = planned.model_copy(update={"pretraining": trained})
     (folder / "run.json").write_text(json.dumps(run.model_dump(mode="json")))
     return html.build(folder).read_text(encoding="utf-8")
 
@@ -47,6 +48,21 @@ def test_budgets_are_a_question_of_their_own(tmp_path: Path) -> None:
     assert len(table) == 8 * 2 * 3
     after = table.query("strategy == 's07' and level == 'time' and share == 0.5")
     assert (after["enough"].item(), after["seconds"].item()) == (True, 1200)
+
+
+def test_seeds_that_went_further_stand_beside_what_they_had_before(tmp_path: Path) -> None:
+    text = built(tmp_path, further(world(planted())), FURTHER)
+    section = text[text.index('id="budgets"') : text.index('id="tasks"')]
+    assert '500,000<span class="note">crops, 1 seed</span>' in section
+    assert '250,000<span class="note">crops</span>' in section
+    assert "what it added since, on the same seeds" in section
+    time = section[section.index("time</bdi>") :]
+    row = time[time.index("s07</bdi>") : time.index("</tr>", time.index("s07</bdi>"))]
+    *_, beyond, _, _ = row.split("</td>")[:-1]
+    assert re.search(r'0\.\d\d <span class="pm">±0\.0\d</span><span class="note">.0\.0\d ±0\.0\d</span>$', beyond)
+    table = pd.read_csv(tmp_path / "budgets.csv").query("share == 2")
+    assert table[["mean", "since", "since_half"]].notna().all(axis=None)
+    assert "what it added since" not in built(tmp_path, world(planted()))
 
 
 class Ahead(Claim):

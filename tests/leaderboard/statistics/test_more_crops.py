@@ -5,19 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.budgeted import LEVEL_OF, RUN, SHARES, planted, world
+from helpers.budgeted import FURTHER, LEVEL_OF, RUN, SHARES, further, planted, world
 from scipy.stats import kendalltau
 
 from benchmark.leaderboard.page import how_much
+from benchmark.leaderboard.record import Run
 from benchmark.leaderboard.statistics import budgets, compare, headline, stability, stats, tables
 
 
-def found(raw: pd.DataFrame) -> tuple[list[budgets.Step], list[budgets.Loss], list[stability.Stability]]:
+def found(
+    raw: pd.DataFrame, run: Run = RUN
+) -> tuple[list[budgets.Step], list[budgets.Loss], list[stability.Stability]]:
     prepared = stats.prepare(raw)
-    head = headline.headline(prepared, tables.cells(prepared, RUN), RUN)
-    by_budget = budgets.runs_by_budget(raw, RUN)
-    steps = budgets.steps(budgets.of_levels(head, by_budget, RUN), budgets.crops_heard(raw), RUN)
-    return steps, budgets.losses(budgets.of_tasks(by_budget, RUN), RUN), stability.stability(head, by_budget, RUN)
+    head = headline.headline(prepared, tables.cells(prepared, run), run)
+    by_budget = budgets.runs_by_budget(raw, run)
+    steps = budgets.steps(budgets.of_levels(head, by_budget, run), budgets.crops_heard(raw), run)
+    return steps, budgets.losses(budgets.of_tasks(by_budget, run), run), stability.stability(head, by_budget, run)
 
 
 def test_the_smallest_budget_that_is_enough_is_found_and_what_pre_training_adds() -> None:
@@ -46,6 +49,25 @@ def test_of_one_seed_nothing_is_said() -> None:
     assert {step.adds for step in steps if step.share < 1} == {"first"}
     assert {step.adds for step in steps if step.share == 1} == {"missing"}
     assert all(step.enough == (step.share == 0.5) for step in steps), "the largest that can be held against others"
+
+
+def test_seeds_that_went_further_are_held_against_themselves() -> None:
+    """Row 2 gains .1 where its first seed alone went: seen beside that seed's own score before, and no verdict."""
+    longer = {task: [*scores[:2], scores[2] + 0.1, *scores[3:]] for task, scores in planted()[1.0].items()}
+    raw = further(world(planted(at={1.0: longer})))
+    steps, losses, order = found(raw, FURTHER)
+    beyond = {(step.entry.strategy, step.level): step for step in steps if step.share == 2}
+    assert len(beyond) == 8 * 2
+    assert all(np.isfinite(step.mean) and step.adds == "missing" and not step.enough for step in beyond.values())
+    assert beyond["s02", "time"].since == pytest.approx(0.1 / 0.8, abs=0.02)
+    assert abs(beyond["s05", "time"].since) < 0.02
+    assert 0 < beyond["s05", "time"].since_half < 0.05
+    assert all(np.isnan(step.since) for step in steps if step.share <= 1)
+    assert all(step.enough for step in steps if step.share == 1)
+    assert not losses
+    assert {share for one in order for share in one.budgets} == {0.5}, "an order is of budgets that all have"
+    absent, _, _ = found(raw, FURTHER.model_copy(update={"budget_seeds": {}}))
+    assert all(np.isnan(step.mean) == (step.share == 2) for step in absent), "planned, and not there"
 
 
 def test_a_task_on_which_the_longest_training_is_worse_is_named() -> None:
