@@ -123,10 +123,10 @@ def predictions(
 
 
 def of_the_leaderboard(scores: pd.DataFrame, row: str, task: str, metric: str) -> float | None:
-    """All labels, linear probe, clean audio, first seed, largest budget; None if it is not among the metrics."""
+    """All labels, linear probe, clean audio, first seed, the main budget; None if it is not among the metrics."""
     own = scores[(scores["strategy"] == row) & (scores["task"] == task) & (scores["metric"] == metric)]
     own = own[(own["fraction"] == 1) & (own["probe"] == "linear") & (own["corruption"].fillna("") == "")]
-    own = own[(own["seed"] == own["seed"].min()) & (own["share"].fillna(1.0) == own["share"].fillna(1.0).max())]
+    own = own[(own["seed"] == own["seed"].min()) & (own["share"].fillna(1.0) == 1)]
     return float(own["value"].mean()) if len(own) else None
 
 

@@ -126,15 +126,24 @@ def keys_in(results: Path, store: Store) -> frozenset[str]:
 
 
 def trainings(results: Path, to: Path) -> dict[str, Any]:
-    """The run's trainings, as an earlier publication tells of them if it does: its scores are of those."""
+    """The run's trainings, as an earlier publication tells of them if it does: its scores are of those.
+
+    One of each row, encoder and seed, of the budget after which rows are compared, with the seconds of all its budgets.
+    """
     record, published = (read_json(folder / "run.json") or {"pretraining": []} for folder in (results, to))
     rows, link = list(record["strategies"]), link_of(results)
     planned = link.keys if link else frozenset[str]()
     told = {job["key"]: job for job in record["pretraining"]}
     told |= {job["key"]: job for job in published["pretraining"] if job.get("key") in planned}
-    return {
-        "pretraining": sorted(told.values(), key=lambda job: (rows.index(job["strategy"]), job["encoder"], job["seed"]))
-    }
+    scores = pd.read_parquet(results / TABLES[0], columns=["crops", "share"])
+    main = nominal(scores.loc[scores["share"].fillna(1.0) == 1, "crops"].max())
+    found = dict[tuple[int, str, int], dict[str, Any]]()
+    for job in sorted(told.values(), key=lambda job: (nominal(job["crops"]) == main, job["crops"])):
+        trained = rows.index(job["strategy"]), job["encoder"], job["seed"]
+        before = found.get(trained, {"lengths": {}})
+        lengths = {**before["lengths"], **job["lengths"]}
+        found[trained] = {**job, "lengths": {crops: lengths[crops] for crops in sorted(lengths, key=float)}}
+    return {"pretraining": [found[trained] for trained in sorted(found)]}
 
 
 def without_paths(command: str) -> str:

@@ -202,6 +202,12 @@ def test_trainings_whose_weights_did_not_fit_stay_on_record(
     again = {**record, "pretraining": [{**told[0], "loss": 17.0}, *record["pretraining"]]}  # made anew, elsewhere
     (copy / "run.json").write_text(json.dumps(again))
     assert publish["trainings"](copy, committed)["pretraining"] == told, "the scores are of the first"
+    main = told[0]["crops"]
+    longer = {**told[0], "key": "f" * 64, "crops": 2 * main, "loss": 17.0, "lengths": {f"{2 * main}": 40.0}}
+    (copy / "run.json").write_text(json.dumps({**record, "pretraining": [longer, *record["pretraining"]]}))
+    first, *rest = publish["trainings"](copy, committed)["pretraining"]
+    assert first == {**told[0], "lengths": {**told[0]["lengths"], f"{2 * main}": 40.0}}, "it is compared after this one"
+    assert rest == told[1:]
     (copy / "run.json").write_text(json.dumps(record))
     stranger = [{**told[0], "key": "0" * 64}]
     (tmp_path / "run.json").write_text(json.dumps({"pretraining": stranger}))
