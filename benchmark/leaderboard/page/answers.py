@@ -21,12 +21,13 @@ HEAD: tuple[str, ...] = (
     "over `supervised`",
 )
 #: what the pair test said of a gain
-_SIGN = {"first": "▲", "second": "▼", "tied": "≈", "missing": ""}
+_SIGN = {"first": "▲", "second": "▼", "tied": "≈", "untested": "†"}
 SCALE = "Level scores: 0 is {zero}, 1 perfect; mean ± 95 % interval."
 LEADING = (
     " ▲ better, ▼ worse, ≈ not told apart, by the pair test on the same test items. In brackets the highest score, "
     "where there is no verdict."
 )
+ALONE = " † one seed: not compared."
 HEARD = " ‡ trained on labels of these very tasks."
 FILE = "answers.md"
 #: names in a cell
@@ -49,6 +50,7 @@ def markdown(report: Report) -> str:
         for panel in report.firsts:
             line = [_plain(column.task), percent(panel.levels.fraction), *cells(panel, i)]
             lines.append("| " + " | ".join(line) + " |")
+    explained += ALONE * any("†" in line for line in lines)
     explained += HEARD * any("‡" in line for line in lines)
     return "\n".join([*lines, "", explained]) + "\n"
 

@@ -38,7 +38,7 @@ class Headline:
 
 @dataclass(frozen=True)
 class Gain:
-    """What a row has over a reference: `wins` is first (the row), second, tied or missing."""
+    """What a row has over a reference: `wins` is first (the row), second, tied, or untested: of one seed."""
 
     over: str
     difference: float
@@ -196,7 +196,8 @@ def _gain(pairs: pd.DataFrame, entry: Entry, kind: str, other: Entry) -> Gain:
     values = dict(zip(sides, [*entry, *other], strict=True))
     row = pairs[np.logical_and.reduce([pairs[side] == value for side, value in values.items()])].iloc[0]
     name = other.strategy if kind == "supervised" else kind
-    return Gain(name, float(row["difference"]), float(row["half_width"]), str(row["wins"]))
+    wins = "untested" if np.isnan(row["p"]) else str(row["wins"])
+    return Gain(name, float(row["difference"]), float(row["half_width"]), wins)
 
 
 def csv_rows(found: Headline, run: Run) -> pd.DataFrame:

@@ -71,6 +71,19 @@ def test_a_row_of_one_seed_among_rows_of_three_is_not_compared_and_takes_no_plac
         assert (leaders(found), found.tied, found.among) == (leaders(without), without.tied, without.among)
 
 
+def test_a_reference_of_one_seed_is_beside_the_leader_and_not_held_against_it():
+    """The labels' baseline is far ahead with its one seed: a number, and no verdict; with three it is better."""
+    scores = world({"key": 0.06, "chord": 0.06}, names={"s07": "supervised"})
+    ahead = scores.assign(value=scores["value"] + 0.2 * (scores["strategy"] == "supervised"))
+    for part, wins in [
+        (ahead, "second"),
+        (ahead[(ahead["strategy"] != "supervised") | (ahead["seed"] == 0)], "untested"),
+    ]:
+        (gain,) = (one for one in answered(part)["pitch"].gains if one.over == "supervised")
+        assert gain.wins == wins
+        assert gain.difference < -0.1
+
+
 def test_noise_is_greyed_and_says_of_nobody_that_it_is_better():
     """No row differs on dance."""
     worldly = [answered(world({}, seed=seed))["style"] for seed in range(3)]
