@@ -261,13 +261,14 @@ def predicted(store: Store, data: Store, task: Task, rows: pd.DataFrame) -> pd.D
     """By item of the main test set, `truth` and the prediction of each of these rows that has some; classes by name."""
     columns = dict[str, Any]()
     for name, key in zip(named(rows), rows["key"], strict=True):
-        if not store.is_done("probe", key) or PREDICTIONS not in store.manifest("probe", key)["files"]:
+        kind = next((kind for kind in SCORED if store.is_done(kind, key)), None)
+        if kind is None or PREDICTIONS not in store.manifest(kind, key)["files"]:
             continue
-        folder, filters = store.open("probe", key), [("fraction", "==", 1.0), ("probe", "==", "linear")]
+        folder, filters = store.open(kind, key), [("fraction", "==", 1.0), ("probe", "==", "linear")]
         said = pd.read_parquet(folder / PREDICTIONS, filters=filters).set_index("id")["prediction"]
         if not columns:
-            sound = store.manifest("probe", key)["spec"]["needs"][1]
-            tracks = pd.read_parquet(data.open("waveforms", sound) / "tracks.parquet")
+            spec = store.manifest(kind, key)["spec"]
+            tracks = pd.read_parquet(data.open("waveforms", spec.get("waveforms", spec["needs"][0])) / "tracks.parquet")
             truth = pd.Series(task.targets(tracks), tracks["id"], dtype=object)[task.test_sets(tracks)[""]]
             columns["truth"] = truth.dropna()
         columns[name] = said.loc[columns["truth"].index]
