@@ -167,7 +167,7 @@ class Run(BaseModel):
     fractions: list[float] = []
     #: how many label draws were planned of each of them
     resamples: list[int] = []
-    #: by crops of a budget that not all seeds have, how many of a row's do
+    #: how many of a row's seeds have been planned for each budget, by crops, where not all have been for all
     budget_seeds: dict[float, int] = {}
     probes: list[str] = []
     strategies: dict[str, StrategyNote] = {}

@@ -257,7 +257,8 @@ class Grid(Config):
 
     def budgets_of(self, row: str, seed: int) -> list[int]:
         """The budgets that a row has of a seed."""
-        nth = self.seeds_of(row).index(seed)
+        seeds = self.seeds_of(row)
+        nth = seeds.index(seed) if seed in seeds else 0  # a row that brings its encoder has one seed, whichever
         return [crops for crops in self.budgets if nth < self.budget_seeds.get(crops, len(self.seeds))]
 
     @property

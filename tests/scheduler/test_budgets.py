@@ -131,6 +131,9 @@ def test_a_budget_that_few_seeds_have_is_one_further_on() -> None:
     table = pd.DataFrame(heard, columns=["seed", "crops"]).assign(encoder="e", share=1.0)
     table = pd.concat([table.drop_duplicates().assign(strategy=name) for name in ("simclr", "byol")])
     assert with_shares(table.reset_index())["share"].tolist() == [n / 2000 for n in table["crops"]]
+    assert [asked.budgets_of("simclr", seed) for seed in (0, 2)] == [[1000, 2000, 4000], [1000, 2000]]
+    elsewhere = asked.model_copy(update={"seeds": [1, 2]})
+    assert elsewhere.budgets_of("simclr", 0) == [1000, 2000, 4000], "the one seed of an encoder that a row brings"
     half = narrow(asked, budget=0.5)
     assert half.budget_seeds == {500: 3, 1000: 3, 2000: 1}
     again = yaml.safe_load(yaml.safe_dump(half.model_dump(mode="json", exclude_unset=True)))

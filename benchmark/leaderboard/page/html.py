@@ -110,6 +110,7 @@ def _template() -> jinja2.Template:
         "known": _known,
         "share": _share,
         "size": _size,
+        "signed": _signed,
         "digest": _digest,
         "breakable": _breakable,
         "ticked": _ticked,
@@ -133,6 +134,11 @@ def _number(value: float | None, digits: int = 0) -> str:
 def _share(value: float) -> str:
     """A reliability in two decimals, rounded down, so that what is below .5 never reads .50; `?` if unknown."""
     return _size(math.floor(100 * value) / 100) if _known(value) else "?"
+
+
+def _signed(value: float) -> str:
+    """A difference in two decimals, with its sign."""
+    return f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _size(value: float) -> str:

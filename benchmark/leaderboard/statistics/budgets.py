@@ -140,6 +140,7 @@ def steps(table: pd.DataFrame, crops: Mapping[tuple[str, float], float], run: Ru
     cells, pairs = stats.summarize(table, run.fixed), _pairs(table, {}, run)
     added = _family(pairs[pairs["second"] == UNTRAINED], [*MATRIX, "share"])
     enough, more, since = _enough(pairs), _more(pairs), _since(pairs)
+    unknown = (np.nan, np.nan)
     found = []
     columns = [*stats.ENTRY, *MATRIX, "mean", "half_width"]
     for after, *where, level, fraction, probe, mean, half in cells[columns].itertuples(index=False, name=None):
@@ -147,9 +148,8 @@ def steps(table: pd.DataFrame, crops: Mapping[tuple[str, float], float], run: Ru
             continue
         name, share = _parted(after)
         key = (name, *where, share, level, fraction, probe)
-        gain = added.get(key, (np.nan, np.nan, "missing"))
+        gain = added.get(key, (*unknown, "missing"))
         heard = crops.get((name, share), np.nan)
-        unknown = (np.nan, np.nan)
         rest = (*gain, *since.get(key, unknown), *more.get(key, unknown), key in enough)
         step = Step(Entry(name, *where), level, fraction, probe, share, heard, mean, half, *rest)
         found.append(step)

@@ -94,9 +94,7 @@ class Evidence:
         )
         # A cell that lacks a run says nothing: the one that diverged is not there to count against its strategy.
         cell = [*stats.ENTRY, "task", "fraction", "corruption", "severity", "ended"]
-        asked = table[["strategy", "fraction"]].assign(crops=table.get("crops", np.nan))
-        planned = [run.planned_runs(*cell) for cell in asked.itertuples(index=False, name=None)]
-        whole = table.groupby(cell, dropna=False)["value"].transform("size") >= planned
+        whole = table.groupby(cell, dropna=False)["value"].transform("size") >= stats.planned(table, run)
         table["value"] = table["value"].where(whole)
         sign = table["task"].map(lambda task: 1.0 if run.task(task).higher_is_better else -1.0).astype(float)
         draws = [None if own is None else s * np.asarray(own) for s, own in zip(sign, table["draws"], strict=True)]

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmark.interfaces import UserError
+from benchmark.leaderboard.record import Run
 from benchmark.leaderboard.statistics.student import student
 from benchmark.leaderboard.statistics.uncertainty import of_rows
 from benchmark.leaderboard.statistics.variance import bound, cube, groups_of
@@ -77,6 +78,14 @@ def with_draws(scores: pd.DataFrame, draws: pd.DataFrame) -> pd.DataFrame:
 def _shared(table: pd.DataFrame) -> pd.DataFrame:
     """With the share of the main budget that each run is of: all of it, where nothing is said."""
     return table.assign(share=table["share"].fillna(1.0) if "share" in table else 1.0)
+
+
+def planned(table: pd.DataFrame, run: Run) -> pd.Series:
+    """Of each line of a scores table, how many its cell should have; 0 if nobody says."""
+    asked = table[["strategy", "fraction"]].assign(crops=table.get("crops", np.nan))
+    cells = asked.drop_duplicates()
+    counts = [run.planned_runs(*cell) for cell in cells.itertuples(index=False, name=None)]
+    return asked.merge(cells.assign(planned=counts), how="left")["planned"].set_axis(table.index)
 
 
 def prepare(scores: pd.DataFrame) -> pd.DataFrame:

@@ -211,9 +211,7 @@ def _whole(table: pd.DataFrame, run: Run) -> pd.DataFrame:
     A run that diverged leaves no row: to average over the others would flatter, as it would over a NaN.
     """
     runs = table.groupby(stats.CELL)["value"].transform("size")
-    asked = table[["strategy", "fraction"]].assign(crops=table.get("crops", np.nan))
-    planned = [run.planned_runs(*cell) for cell in asked.itertuples(index=False, name=None)]
-    return table.assign(value=table["value"].where(runs >= planned))
+    return table.assign(value=table["value"].where(runs >= stats.planned(table, run)))
 
 
 def _seen(table: pd.DataFrame) -> Iterable[tuple[str, pd.Series]]:
