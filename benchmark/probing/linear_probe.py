@@ -235,9 +235,9 @@ def _remember(st: _State, accept: Tensor, s: Tensor, y: Tensor) -> None:
     """
     sy = (s * y).sum(-1, keepdim=True)
     push = accept & (sy > 1e-6 * s.norm(dim=-1, keepdim=True) * y.norm(dim=-1, keepdim=True))
-    still = ~(push | st.done)[..., 0]
+    still = (~(push | st.done)[..., 0]).nonzero(as_tuple=True)  # found once: as a mask, by each of all the pairs
     for history, new in ((st.s, s), (st.y, y), (st.rho, sy.reciprocal())):
-        kept = [pair[still] for pair in history] if still.any() else []
+        kept = [pair[still] for pair in history] if len(still[0]) else []
         history[:] = [*history[1:], new]
         for pair, own in zip(history, kept, strict=False):
             pair[still] = own

@@ -14,6 +14,7 @@ from benchmark.corpora.rendered.works.work import METRES
 LONGEST = 384.0
 #: share of the barlines that may lie off the grid of the metre: at repeats, the second half of a bar that is cut there
 _OFF_GRID = 0.25
+_NOTE = np.dtype([("part", np.int64), ("onset", np.float64), ("duration", np.float64), ("pitch", np.int64)])
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,15 @@ class Sung:
 
 def note_table(parts: Sequence[Sequence[Sung]]) -> pd.DataFrame:
     """The notes of parts, the top one first, as works have them."""
-    rows: list[list[float]] = []
+    rows: list[tuple[int, float, float, int]] = []
     for i, part in enumerate(parts):
         for note in part:
             if note.joins and rows and rows[-1][0] == i and rows[-1][3] == note.pitch:
-                rows[-1][2] += note.duration
+                rows[-1] = (i, rows[-1][1], rows[-1][2] + note.duration, note.pitch)
             elif note.duration > 0:
-                rows.append([i, note.onset, note.duration, note.pitch])
-    table = pd.DataFrame(rows, columns=["part", "onset", "duration", "pitch"])
-    return table[table["onset"] < LONGEST].reset_index(drop=True).astype({"part": int, "pitch": int})
+                rows.append((i, note.onset, note.duration, note.pitch))
+    kept = np.array([row for row in rows if row[1] < LONGEST], dtype=_NOTE)
+    return pd.DataFrame({name: kept[name] for name in _NOTE.names or ()})
 
 
 def first_downbeat(bars: Sequence[float], signature: tuple[int, int]) -> float | None:

@@ -8,15 +8,20 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmark.corpora.rendered.works.chorales import read_chorales, read_madrigals
 from benchmark.corpora.rendered.works.essen import read_essen
 from benchmark.corpora.rendered.works.folk import read_folk
 from benchmark.corpora.rendered.works.groups import grouped
 from benchmark.corpora.rendered.works.masses import read_masses
+from benchmark.corpora.rendered.works.note_tables import Heads, flat, works_of
 from benchmark.corpora.rendered.works.pack import is_needed, keep, kept_works, packed_works
 from benchmark.corpora.rendered.works.work import Work
 from benchmark.files import die_with
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: of the folk tunes: more than processes, so that neither waits long for the other
 FOLK_PARTS = 6
@@ -46,15 +51,15 @@ def read_works(reader: int) -> list[Work]:
 
 
 def _read() -> list[Work]:
-    """Parsing is the slow part, so two processes share it: the longest part goes first, the order of works stays."""
+    """Parsing is the slow part, so two processes share it: the longest parts go first, the order of works stays."""
     folder = corpus_folder()
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, context, die_with, (os.getpid(),)) as pool:
-        essen = pool.submit(_listed, read_essen, folder)
-        folk = [pool.submit(_listed, read_folk, folder, i, FOLK_PARTS) for i in range(FOLK_PARTS)]
-        others = [pool.submit(_listed, read, folder) for read in (read_chorales, read_masses, read_madrigals)]
-        return [work for part in (*folk, essen, *others) for work in part.result()]
+        others = [pool.submit(_flat, read, folder) for read in (read_chorales, read_madrigals, read_essen, read_masses)]
+        folk = [pool.submit(_flat, read_folk, folder, i, FOLK_PARTS) for i in range(FOLK_PARTS)]
+        chorales, madrigals, essen, masses = others
+        return [work for part in (*folk, essen, chorales, masses, madrigals) for work in works_of(*part.result())]
 
 
-def _listed(read: Callable[..., Iterable[Work]], *args: object) -> list[Work]:
-    return list(read(*args))
+def _flat(read: Callable[..., Iterable[Work]], *args: object) -> tuple[Heads, pd.DataFrame]:
+    return flat(list(read(*args)))
