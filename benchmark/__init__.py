@@ -16,7 +16,8 @@ def load_encoder(source: str | Path, device: str = "cpu") -> PretrainedEncoder:
     """Load an encoder that `python -m benchmark export` wrote, frozen; its `embed` takes arrays, files and folders.
 
     Args:
-        source: the folder of an export; or the name of features that nobody trained (`mfcc_chroma`, `informed`).
+        source: the folder of an export, the name of one that comes with the package (`simclr`), or of an encoder that
+            needs no training here (`mfcc_chroma`, `informed`, `pesto_pitch`).
         device: where it is to compute.
 
     Raises:

@@ -1,6 +1,6 @@
 """HEAR's common API (Turian et al. 2022), so that exported encoders run in that suite: `benchmark.hear` is the module.
 
-`model_file_path` is the folder of an export, or the weights' file in it, or the name of features that nobody trained.
+`model_file_path` is the folder of an export, or the weights' file in it, or a name that `benchmark.load_encoder` knows.
 Scenes are embedded as clips are for probes: mean and standard deviation over frames.
 """
 

@@ -77,7 +77,7 @@ class Against:
                 self._check_corpus(corpus, fingerprint)
         if (there := self._budgets()) and not there & _budgets(grid):
             listed = " or ".join(f"{crops:,.0f}" for crops in sorted(there))
-            self._refuse(f"its rows heard {listed} crops; ask for as many by --set 'pretrain.crops=[...]'")
+            self._refuse(f"its rows heard {listed} crops; ask for as many (--set pretrain.crops=N)")
 
     def _check_versions(self, what: str, there: dict[str, int], here: dict[str, int]) -> None:
         for name, version in here.items():

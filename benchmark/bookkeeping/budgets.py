@@ -34,6 +34,10 @@ def with_shares(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def main_budget(trained: Iterable[Collection[float]]) -> float:
-    """The largest of the budgets that most trainings have, of those of each: all, unless a few go further alone."""
+    """What the greatest number of trainings have, of several such the largest: all, unless a few go further alone.
+
+    Args:
+        trained: the budgets of each.
+    """
     found = Counter(budget for budgets in trained for budget in set(budgets))
     return max(found, key=lambda budget: (found[budget], budget))

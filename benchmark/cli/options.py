@@ -115,7 +115,7 @@ By = Annotated[
     Columns,
     typer.Option(
         "--by",
-        help="Columns of the table in the terminal: what is heard (pitch, time, timbre, style), or every task.",
+        help="Columns of the table in the terminal: what is heard (pitch, time, timbre, style, …), or every task.",
     ),
 ]
 Corpus = Annotated[

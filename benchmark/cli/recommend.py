@@ -203,7 +203,8 @@ def _ask(table: Table, chosen: Sequence[Label], grid: Grid, goal: float | None, 
     advices = advise(read_scores(settings.out), load_run(settings.out), goal)
     own = (
         f"python -m benchmark run --grid reference --set 'pretrain.crops=[125000]' --strategies {_OWN} "
-        f"--plugin {shlex.quote(str(table.path))} --corpus {table.corpus} --tasks {','.join(tasks)}"
+        f"--plugin {shlex.quote(str(table.path))} --corpus {table.corpus} --tasks {','.join(tasks)} "
+        f"--out results/{table.corpus}"
     )
     return {
         "told": {tasks[advice.task]: told(advice, own) for advice in advices},

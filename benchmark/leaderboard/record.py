@@ -14,8 +14,10 @@ from benchmark.interfaces import UserError
 
 #: rows that are no pretext task, where no record says so
 BASELINES = {"constant", "informed", "mfcc", "random", "random_unsettled", "supervised"}
-#: the encoder that no pretext task has trained
+#: the encoder that no pretext task has trained, read out as the trained ones are
 UNTRAINED = "random"
+#: the kind of reference that such an encoder is, however it is read out: the better way counts
+UNTRAINED_KIND = "untrained"
 #: the share of a budget that a step may be
 A_STEP = 0.007
 
@@ -226,11 +228,13 @@ class Run(BaseModel):
         return {name for name in names if self.pretext(name) or name == UNTRAINED}
 
     def references(self, names: Iterable[str]) -> dict[str, list[str]]:
-        """Rows that a pretext task is held against, by what they are called."""
+        """Rows that a pretext task is held against, by kind."""
         present = list(dict.fromkeys(names))
         labels = [n for n in present if n == "supervised" or self.strategy(n).family == "labels"]
-        return {UNTRAINED: [n for n in present if n == UNTRAINED], "mfcc": [n for n in present if n == "mfcc"]} | {
-            "supervised": [n for n in labels if not self.pretext(n)]
+        return {
+            UNTRAINED_KIND: [n for n in present if n in (UNTRAINED, "random_unsettled")],
+            "mfcc": [n for n in present if n == "mfcc"],
+            "supervised": [n for n in labels if not self.pretext(n)],
         }
 
     @property

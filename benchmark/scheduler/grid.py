@@ -61,7 +61,7 @@ class Grid(Config):
         strategies: rows by name, each with the options of its strategy, and what it says of itself (`OF_ROWS`).
         encoders: of all rows that name none of their own.
         corpus: to pre-train on, or several; the `size` of the first is also that of its own tasks.
-        budgets: crops of all trainings where `pretrain.crops` lists several: each row is pre-trained on as many as the
+        budgets: crops of all trainings where `pretrain.crops` lists several: each seed is pre-trained on as many as its
             largest, at a constant rate, from which the shorter trainings branch off, each with a fall of its own.
         budget_seeds: how many of a row's seeds have each budget, where `pretrain.crops` says so: by
             `{250000: 3, 500000: 1}` one of three goes on; rows are compared after what all have.
@@ -111,7 +111,7 @@ class Grid(Config):
         if not isinstance(pretrain, dict) or not isinstance(crops := pretrain.get("crops"), list | dict):
             return given
         if not crops or not all(type(n) is int and n > 0 for n in crops):
-            raise ValueError(f"pretrain.crops: {crops} is neither a number nor a list of some")
+            raise ValueError(f"pretrain.crops: {crops} is no number, no list of some, nor how many seeds have each")
         seeds = dict(sorted(crops.items())) if isinstance(crops, dict) else {}
         for budget, n in seeds.items():
             if type(n) is not int or n < 1:
@@ -122,7 +122,7 @@ class Grid(Config):
     @model_validator(mode="after")
     def _budgets_branch_off(self) -> Self:
         if self.budgets and self.budgets[-1] != self.pretrain.crops:
-            raise ValueError("budgets: they are given as a list under pretrain.crops")
+            raise ValueError("budgets: they are given under pretrain.crops")
         if self.budget_seeds and sorted(self.budget_seeds) != self.budgets:
             raise ValueError("budget_seeds: they are given under pretrain.crops")
         if self.budgets and (self.pretrain.schedule != "wsd" or self.pretrain.warmup is not None):
@@ -263,7 +263,7 @@ class Grid(Config):
 
     @property
     def main_budget(self) -> int:
-        """After which rows are compared: the largest that most seeds have."""
+        """After which rows are compared: what the greatest number of seeds have, of several such the largest."""
         return max(self.budgets or [self.pretrain.crops], key=lambda crops: (self._repeated_after(crops), crops))
 
     def _repeated_after(self, crops: int) -> int:

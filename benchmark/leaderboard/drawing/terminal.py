@@ -87,7 +87,7 @@ def _said(answer: Answer, called: Mapping[Entry, str]) -> Text:
 
 def _gain(gain: Gain) -> str:
     sign = {"first": "▲", "second": "▼", "tied": "≈", "untested": "†"}[gain.wins]
-    return f"{shorten(gain.over, 14)} {gain.difference:+.2f} ±{_short(gain.half)} {sign}"
+    return f"{shorten(gain.over, 16)} {gain.difference:+.2f} ±{_short(gain.half)} {sign}"
 
 
 def _short(value: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from benchmark.leaderboard.page.report import Panel, Report
-from benchmark.leaderboard.record import percent
+from benchmark.leaderboard.record import UNTRAINED_KIND, percent
 from benchmark.leaderboard.statistics.headline import Answer
 from benchmark.leaderboard.statistics.tables import Entry, Score, names_of
 
@@ -16,7 +16,7 @@ HEAD: tuple[str, ...] = (
     "labels",
     "leads",
     "not told apart from it",
-    "over `random`",
+    "over the untrained encoder",
     "over `mfcc`",
     "over `supervised`",
 )
@@ -27,6 +27,7 @@ LEADING = (
     " ▲ better, ▼ worse, ≈ not told apart, by the pair test on the same test items. In brackets the highest score, "
     "where there is no verdict."
 )
+UNTRAINED = " Of {}, the untrained encoder, the better one."
 ALONE = " † one seed: not compared."
 HEARD = " ‡ trained on labels of these very tasks."
 FILE = "answers.md"
@@ -50,6 +51,8 @@ def markdown(report: Report) -> str:
         for panel in report.firsts:
             line = [_plain(column.task), percent(panel.levels.fraction), *cells(panel, i)]
             lines.append("| " + " | ".join(line) + " |")
+    ways = report.run.references(entry.strategy for entry in names)[UNTRAINED_KIND]
+    explained += UNTRAINED.format(" and ".join(map(_code, ways))) * (head == HEAD and len(ways) > 1)
     explained += ALONE * any("†" in line for line in lines)
     explained += HEARD * any("‡" in line for line in lines)
     return "\n".join([*lines, "", explained]) + "\n"
@@ -82,13 +85,12 @@ def _best(name: str, score: Score) -> str:
 
 def _over(answer: Answer) -> list[str]:
     """What is gained over the untrained encoder, over handcrafted features, and over labels alone."""
-    by_kind = {gain.over: gain for gain in answer.gains}
-    others = [gain for gain in answer.gains if gain.over not in ("random", "mfcc")]
+    by_kind = {gain.kind: gain for gain in answer.gains}
     # a sign would be a verdict
     signs = _SIGN if answer.best else {}
     return [
         f"{gain.difference:+.3f} ± {gain.half:.3f} {signs.get(gain.wins, '')}".strip() if gain else ""
-        for gain in (by_kind.get("random"), by_kind.get("mfcc"), others[0] if others else None)
+        for gain in map(by_kind.get, (UNTRAINED_KIND, "mfcc", "supervised"))
     ]
 
 

@@ -39,7 +39,7 @@ class BudgetPart:
     Attributes:
         crops: of each budget, by share, as people say it.
         rows: from the best after the main budget down: scores after each budget (None: it has none), the budget that
-            is enough, and the tasks of the level on which its longest training is worse than a shorter one.
+            is enough, and the tasks of the level on which its longest training of several seeds is worse.
     """
 
     level: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.leaderboard.record import UNTRAINED, Run, percent
+from benchmark.leaderboard.record import UNTRAINED_KIND, Run, percent
 from benchmark.leaderboard.statistics import stats
 from benchmark.leaderboard.statistics.headline import references
 from benchmark.leaderboard.statistics.student import Floats
@@ -118,7 +118,7 @@ def _on(task: str, probe: str, part: pd.DataFrame, run: Run) -> list[Saved]:
     ends = [(entry, float(curve[1][-1])) for entry, curve in curves.items()]
     found = []
     for entry in filter(lambda entry: run.pretext(entry.strategy), own):
-        against = {kind: row for kind, row in references(ends, entry, run).items() if kind != UNTRAINED}
+        against = {kind: row for kind, row in references(ends, entry, run).items() if kind != UNTRAINED_KIND}
         for fraction, n, score, half in zip(own[entry]["fraction"], *curves[entry], strict=True):
             for row in against.values():
                 known = needed(*curves[row], float(score), float(half))

@@ -38,8 +38,9 @@ class Headline:
 
 @dataclass(frozen=True)
 class Gain:
-    """What a row has over a reference: `wins` is first (the row), second, tied, or untested: of one seed."""
+    """What a row has over a reference: `wins` is first (the row), second, tied or untested, of one seed."""
 
+    kind: str
     over: str
     difference: float
     half: float
@@ -52,7 +53,7 @@ class Answer:
 
     Attributes:
         best: the best pretext task, exact ties included; none where there is no verdict.
-        tied: the other pretext tasks that are not told apart from it.
+        tied: the other pretext tasks that are not told apart from it, from the best down.
         among: how many pretext tasks were compared.
         lone: those that were not, where others were: they have one seed.
         highest: that with the highest score, verdict or not.
@@ -165,7 +166,8 @@ def _answer(shown: Standing, i: int, column: Column, pairs: pd.DataFrame | None,
     scored = [(row, row.scores[i]) for row in shown.rows if np.isfinite(row.scores[i].mean)]
     rows = [(row.entry, score) for row, score in scored if row.pretext]
     best = [(entry, score) for entry, score in rows if score.mark == "best"]
-    tied = [entry for entry, score in rows if score.mark == "tied"]
+    down = sorted(rows, key=lambda row: -row[1].mean)
+    tied = [entry for entry, score in down if score.mark == "tied"]
     lone = [entry for entry, score in rows if score.lone]
     lone = lone if len(lone) < len(rows) else []
     highest = max(rows, key=lambda row: row[1].mean, default=None)
@@ -195,9 +197,8 @@ def _gain(pairs: pd.DataFrame, entry: Entry, kind: str, other: Entry) -> Gain:
     sides = [*compare.FIRST, *compare.SECOND]
     values = dict(zip(sides, [*entry, *other], strict=True))
     row = pairs[np.logical_and.reduce([pairs[side] == value for side, value in values.items()])].iloc[0]
-    name = other.strategy if kind == "supervised" else kind
     wins = "untested" if np.isnan(row["p"]) else str(row["wins"])
-    return Gain(name, float(row["difference"]), float(row["half_width"]), wins)
+    return Gain(kind, other.strategy, float(row["difference"]), float(row["half_width"]), wins)
 
 
 def csv_rows(found: Headline, run: Run) -> pd.DataFrame:

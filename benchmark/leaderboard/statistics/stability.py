@@ -45,9 +45,9 @@ class Stability:
     """How well the order of the pretext tasks on a level is known.
 
     Attributes:
-        budgets: tau of the largest budget with each smaller one, by share.
-        seeds: between pairs of seeds at the largest budget, on average; `halves`, between halves of the level's tasks.
-        orders: the best five after each budget, by share.
+        budgets: tau of the main budget, after which rows are compared, with each smaller one, by share.
+        seeds: between pairs of seeds at the main budget, on average; `halves`, between halves of the level's tasks.
+        orders: the best five after each of these budgets, by share.
     """
 
     level: str
@@ -60,7 +60,7 @@ class Stability:
 
     @property
     def stable(self) -> bool:
-        """Whether the last two budgets, the seeds and the halves all say so."""
+        """Whether the main budget and the one before, the seeds and the halves all say so."""
         return all(tau.agrees for tau in self.asked.values())
 
     @property

@@ -22,7 +22,7 @@ from benchmark.leaderboard.statistics import compare, levels, stats
 COLUMN = ["task", "metric", "level", "higher_is_better", "reliability", "detectable"]
 #: columns of leaderboard.csv, in order
 CSV = ["level", *stats.CELL, "main", "status", "mean", "low", "high", "runs", "seeds", "n_train", "n_test"]
-CSV += ["mark", "reliability", "detectable", "rank", "mean_rank", "over_random", "over_mfcc", "over_supervised"]
+CSV += ["mark", "reliability", "detectable", "rank", "mean_rank", "over_untrained", "over_mfcc", "over_supervised"]
 
 
 class Entry(NamedTuple):

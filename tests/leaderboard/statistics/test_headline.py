@@ -84,6 +84,28 @@ def test_a_reference_of_one_seed_is_beside_the_leader_and_not_held_against_it():
         assert gain.difference < -0.1
 
 
+@pytest.mark.parametrize("better", ["random", "random_unsettled"])
+def test_the_untrained_encoder_counts_as_it_reads_better(better):
+    """Two rows of an encoder that nobody trained, one ahead on pitch: what is gained is gained over that one."""
+    names = {"s06": "random", "s07": "random_unsettled"}
+    scores = world({"key": 0.06, "chord": 0.06}, names=names)
+    ahead = scores["value"] + 0.1 * (scores["strategy"] == better) - 0.1 * scores["strategy"].isin(names.values())
+    found = answered(scores.assign(value=ahead))["pitch"]
+    assert [gain.over for gain in found.gains if gain.kind == "untrained"] == [better]
+
+
+def test_who_is_not_told_apart_stands_from_the_best_down():
+    """On each level by its own scores, whichever level orders the table's rows."""
+    scores = world({"key": 0.03, "chord": 0.03, "beat": 0.03}, seed=1)
+    found = answered(scores)
+    shown = {level: [entry.strategy for entry in answer.tied] for level, answer in found.items()}
+    assert any(len(names) > 1 for names in shown.values())
+    table = headline.headline(scores, tables.cells(scores, RECORD), RECORD).table
+    for level, names in shown.items():
+        means = table[table["task"] == level].groupby("strategy")["mean"].first()
+        assert list(means[names]) == sorted(means[names], reverse=True)
+
+
 def test_noise_is_greyed_and_says_of_nobody_that_it_is_better():
     """No row differs on dance."""
     worldly = [answered(world({}, seed=seed))["style"] for seed in range(3)]
