@@ -133,17 +133,25 @@ def trainings(results: Path, to: Path) -> dict[str, Any]:
     record, published = (read_json(folder / "run.json") or {"pretraining": []} for folder in (results, to))
     rows, link = list(record["strategies"]), link_of(results)
     planned = link.keys if link else frozenset[str]()
-    told = {job["key"]: job for job in record["pretraining"]}
-    told |= {job["key"]: job for job in published["pretraining"] if job.get("key") in planned}
+    told = {(_trained(job), job["key"]): job for job in record["pretraining"]}  # rows of equal options share a training
+    told |= {
+        (_trained(job), job["key"]): job
+        for job in published["pretraining"]
+        if job.get("key") in planned and job["strategy"] in rows
+    }
     scores = pd.read_parquet(results / TABLES[0], columns=["crops", "share"])
     main = nominal(scores.loc[scores["share"].fillna(1.0) == 1, "crops"].max())
     found = dict[tuple[int, str, int], dict[str, Any]]()
     for job in sorted(told.values(), key=lambda job: (nominal(job["crops"]) == main, job["crops"])):
-        trained = rows.index(job["strategy"]), job["encoder"], job["seed"]
+        trained = rows.index(job["strategy"]), *_trained(job)[1:]
         before = found.get(trained, {"lengths": {}})
         lengths = {**before["lengths"], **job["lengths"]}
         found[trained] = {**job, "lengths": {crops: lengths[crops] for crops in sorted(lengths, key=float)}}
     return {"pretraining": [found[trained] for trained in sorted(found)]}
+
+
+def _trained(job: dict[str, Any]) -> tuple[str, str, int]:
+    return job["strategy"], job["encoder"], job["seed"]
 
 
 def without_paths(command: str) -> str:

@@ -119,8 +119,11 @@ class Against:
 
     def told(self, record: dict[str, Any], shown: set[str]) -> dict[str, Any]:
         """This run's record with what is known of the rows that are taken over."""
+        planned = self.record.get("budget_seeds", {})
         rows = {
-            name: {**note, "origin": self.name} for name, note in self.record["strategies"].items() if name in shown
+            name: {"budget_seeds": planned, **note, "origin": self.name}
+            for name, note in self.record["strategies"].items()
+            if name in shown
         }
         source = self.record.get("environment", {}).get("commit", "")
         what = f"{', '.join(rows)}: computed by another run, {self.name}" + (f", at commit {source}" if source else "")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from benchmark.leaderboard.record import nominal
+from benchmark.leaderboard.record import asked_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _TRAINED = ["strategy", "encoder", "seed"]
 
 
-def with_shares(table: pd.DataFrame) -> pd.DataFrame:
+def with_shares(table: pd.DataFrame, budgets: Collection[float] = ()) -> pd.DataFrame:
     """`share` of each run in the main budget: the largest that all seeds of pre-trained rows have, or else most.
 
     A longer one's is above 1. Rows are compared at equal budgets. A table whose rows were all read after one budget
@@ -22,14 +22,16 @@ def with_shares(table: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         table: with `strategy`, `encoder`, `seed`, `crops` (NaN without pre-training) and `share`.
+        budgets: those of the grid, if it is known: trainings miss theirs by a part of a step, each by another.
     """
     ended = table["crops"].notna() & (table["share"].fillna(1.0) == 1)
-    budgets = table.loc[ended, "crops"].map(nominal)
-    trained = budgets.groupby([table.loc[ended, name] for name in _TRAINED]).agg(set)
-    if not trained.map(len).gt(1).any():
+    asked = table.loc[ended, "crops"].map(lambda crops: asked_for(crops, budgets))
+    trained = asked.groupby([table.loc[ended, name] for name in _TRAINED]).agg(set)
+    several = asked.nunique() > 1 if budgets else trained.map(len).gt(1).any()
+    if not several:
         return table
     shares = table["share"].astype(float)
-    shares[ended] = budgets / main_budget(trained)
+    shares[ended] = asked / main_budget(trained)
     return table.assign(share=shares)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -72,7 +72,8 @@ def collect(
     others = against.tables(grid, {row.name for row in rows(grid)}) if against else {}
     if against:
         told = against.told(told, set(others[NAMES[0]]["strategy"]))
-    write_tables(_tables(stores.results, [(job.kind, job.key) for job in probes], others), out, told)
+    budgets = grid.budgets or [grid.pretrain.crops]
+    write_tables(_tables(stores.results, [(job.kind, job.key) for job in probes], others, budgets), out, told)
     stamp["tables"] = _sums(out)
     if _page(out):
         _write(state, json.dumps(stamp))
@@ -123,7 +124,10 @@ def _complete(out: Path) -> bool:
 
 
 def _tables(
-    store: Store, scored: list[tuple[str, str]], others: Mapping[str, pd.DataFrame] = MappingProxyType({})
+    store: Store,
+    scored: list[tuple[str, str]],
+    others: Mapping[str, pd.DataFrame] = MappingProxyType({}),
+    budgets: Collection[float] = (),
 ) -> dict[str, pd.DataFrame]:
     """The scores, and the main metrics on resampled test sets, of all artefacts together: of what their manifests list.
 
@@ -131,6 +135,7 @@ def _tables(
         store: where they are.
         scored: kind and key of each.
         others: rows of such tables from elsewhere, by table.
+        budgets: crops of all trainings, where the grid is known.
 
     Raises:
         CorruptArtefact: one is damaged.
@@ -142,7 +147,7 @@ def _tables(
     for name, order in zip(NAMES, (_ordered, _in_short), strict=True):
         paths = [folder / name for folder, files in folders if name in files]  # snapshots on the way have no draws
         tables = [*map(pd.read_parquet, paths), *([others[name]] if name in others else [])]
-        found[name] = order(with_shares(pd.concat(tables, ignore_index=True)))
+        found[name] = order(with_shares(pd.concat(tables, ignore_index=True), budgets))
     return found
 
 

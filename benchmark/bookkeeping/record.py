@@ -15,7 +15,6 @@ from benchmark.bookkeeping import provenance
 from benchmark.bookkeeping.budgets import main_budget
 from benchmark.bookkeeping.sound import Sound
 from benchmark.encoders.exported import called
-from benchmark.leaderboard.record import nominal
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.checkpoints import heard_by_all
 from benchmark.scheduler.planning.keys import ENGINE
@@ -50,7 +49,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         },
         "fractions": list(grid.fractions),
         "resamples": list(grid.fractions.values()),
-        "budget_seeds": {str(nominal(crops)): n for crops, n in grid.budget_seeds.items()},
+        "budget_seeds": {str(crops): grid.budget_seeds.get(crops, len(grid.seeds)) for crops in grid.budgets},
         "probes": grid.probes,
         "strategies": {
             name: {
@@ -161,9 +160,10 @@ def _pretrainings(jobs: dict[str, Job], stores: Stores) -> list[dict[str, Any]]:
         if checkpoint and "budget" in checkpoint.spec and stores.done(checkpoint):
             identity = (job.spec["strategy"], job.spec["encoder"], job.spec["seed"])
             info = stores.results.manifest("pretrain", checkpoint.key)["info"]
-            made[identity][nominal(info["crops"])] = checkpoint.key, info
+            asked = float(checkpoint.spec["budget"]["crops"])
+            made[identity][asked] = checkpoint.key, info
             if stores.done(job):
-                scored[identity].add(nominal(info["crops"]))
+                scored[identity].add(asked)
     main = main_budget(scored.values() or made.values()) if made else 0.0
     found = []
     for identity, budgets in made.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class StrategyNote(BaseModel):
     seeded: bool | None = None
     #: by fraction, how many label draws were planned, where a row has its own number
     draws: dict[float, int] = {}
+    #: by budget, how many of its seeds were planned, where another run planned it
+    budget_seeds: dict[float, int] = {}
 
 
 class TaskNote(BaseModel):
@@ -169,7 +171,7 @@ class Run(BaseModel):
     fractions: list[float] = []
     #: how many label draws were planned of each of them
     resamples: list[int] = []
-    #: how many of a row's seeds have been planned for each budget, by crops, where not all have been for all
+    #: how many of a row's seeds have been planned for each of several budgets, by crops
     budget_seeds: dict[float, int] = {}
     probes: list[str] = []
     strategies: dict[str, StrategyNote] = {}
@@ -248,11 +250,13 @@ class Run(BaseModel):
         """How many runs a cell should have, of encoders that heard so many crops; 0 if nobody says."""
         planned = self.strategy(strategy).draws or dict(zip(self.fractions, self.resamples, strict=False))
         draws = {round(f, 6): n for f, n in planned.items()}
-        return self.seeds_after(crops, self.strategy(strategy).seeds) * draws.get(round(fraction, 6), 0)
+        return self.seeds_after(crops, strategy) * draws.get(round(fraction, 6), 0)
 
-    def seeds_after(self, crops: float, seeds: int) -> int:
-        """How many of a row's seeds have been planned to hear so many crops."""
-        return seeds if math.isnan(crops) else min(seeds, self.budget_seeds.get(nominal(crops), seeds))
+    def seeds_after(self, crops: float, strategy: str) -> int:
+        """How many of a row's seeds have been planned to hear so many crops; 0 if nobody says."""
+        note = self.strategy(strategy)
+        planned = note.budget_seeds or self.budget_seeds
+        return note.seeds if math.isnan(crops) else min(note.seeds, planned.get(asked_for(crops, planned), note.seeds))
 
     @staticmethod
     def first_probe(present: Iterable[str]) -> str:
@@ -299,6 +303,15 @@ def nominal(crops: float) -> float:
     """The budget as people say it, which a training misses by a part of a step: 9,984 crops heard are 10,000."""
     rounded = [float(f"{crops:.{digits}g}") for digits in (1, 2, 3)]
     return next((budget for budget in rounded if abs(budget - crops) <= A_STEP * crops), rounded[-1])
+
+
+def asked_for(crops: float, budgets: Collection[float] = ()) -> float:
+    """The budget of a training that heard so many crops.
+
+    It misses it by a part of a step: so it is the next one up of those there are; where nobody knows them, what people
+    call it.
+    """
+    return min((float(budget) for budget in budgets if budget >= crops), default=nominal(crops))
 
 
 def percent(fraction: float) -> str:

@@ -85,6 +85,8 @@ def choose(
         raise UserError(f"--seed {seed}: {row} has {', '.join(map(str, seeds))}")
     seed = seeds[0] if seed is None else seed
     budget, share, scored = _budget(_budgets(part[part["seed"] == seed], store), row, crops)
+    if "share" in part:  # not all of its seeds may have gone so far
+        seeds = sorted(part.loc[part["share"].fillna(1.0) == share, "seed"].astype(int).unique().tolist())
     tuned = scored["kind"] == "supervised"
     if tuned and "protocol" not in scored["spec"]:
         raise UserError(

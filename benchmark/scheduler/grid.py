@@ -263,11 +263,17 @@ class Grid(Config):
 
     @property
     def main_budget(self) -> int:
-        """After which rows are compared: what the greatest number of seeds have, of several such the largest."""
-        return max(self.budgets or [self.pretrain.crops], key=lambda crops: (self._repeated_after(crops), crops))
+        """After which rows are compared: what the greatest number of trainings have, of several such the largest."""
+        had = Counter[int]()
+        for row in self._trained:
+            for seed in self.seeds_of(row):
+                had.update(dict.fromkeys(self.budgets_of(row, seed), len(self.encoders_of(row))))
+        return max(self.budgets or [self.pretrain.crops], key=lambda crops: (had[crops], crops))
 
-    def _repeated_after(self, crops: int) -> int:
-        return min(self.budget_seeds.get(crops, len(self.seeds)), len(self.seeds))
+    @property
+    def _trained(self) -> list[str]:
+        methods = {row: str(options.get("strategy", row)) for row, options in self.strategies.items()}
+        return [row for row, method in methods.items() if registry.strategies.get(method).trains]
 
     def draws_of(self, row: str) -> dict[float, int]:
         """How many label draws of each fraction a row has: the grid's, or fewer."""

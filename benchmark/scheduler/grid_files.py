@@ -50,10 +50,30 @@ def load(name: str, changes: Mapping[str, Any] | None = None) -> Grid:
     Raises:
         UserError: unknown name, broken YAML, unknown or wrong field (each is named).
     """
-    raw = _raw(name)
-    for path, value in (changes or {}).items():
+    raw, changes = _raw(name), changes or {}
+    written = raw.get("seeds")
+    for path, value in changes.items():
         _put(raw, path, value)
+    if "seeds" in changes and not any(path.startswith("pretrain") for path in changes):
+        _keep_budgets(raw, written)
     return checked(raw, f"{name}: the grid is malformed")
+
+
+def _keep_budgets(raw: dict[str, Any], written: Any) -> None:
+    """Of some of a grid's seeds, each has the budgets that it has among all: `{250000: 3, 500000: 1}` takes seed 0 on.
+
+    Raises:
+        UserError: none of them has any.
+    """
+    crops, chosen = (raw.get("pretrain") or {}).get("crops"), raw["seeds"]
+    known = isinstance(written, list) and isinstance(chosen, list) and all(seed in written for seed in chosen)
+    if not isinstance(crops, dict) or not known:
+        return
+    counts = {budget: sum(seed in chosen for seed in written[:n]) for budget, n in crops.items() if type(n) is int}
+    if not any(counts.values()):
+        raise UserError(f"--seeds {', '.join(map(str, chosen))}: of pretrain.crops {crops} these have none")
+    raw["pretrain"]["crops"] = {budget: n for budget, n in counts.items() if n}
+    raw["seeds"] = [seed for seed in written if seed in chosen]
 
 
 def checked(raw: Mapping[str, Any], what: str) -> Grid:

@@ -20,6 +20,7 @@ from helpers.runs import scores_of
 from benchmark.bookkeeping.against import Against
 from benchmark.bookkeeping.tables import NAMES
 from benchmark.interfaces import UserError
+from benchmark.leaderboard.record import Run
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.plan import plan
 
@@ -120,3 +121,17 @@ def test_what_was_read_on_the_way_is_no_training_of_that_length(tmp_path: Path) 
     for lengths, shares in [({"500000": 1.0}, {500_000}), ({"250000": 0.5, "500000": 1.0}, {250_000, 500_000})]:
         other = Against(tmp_path, {"pretraining": [{"strategy": "s00", "lengths": lengths}]})
         assert set(other.tables(grid, set())[NAMES[0]]["crops"].dropna()) == shares
+
+
+def test_what_another_run_planned_of_a_budget_comes_along(tmp_path: Path) -> None:
+    """There one seed of three heard 500,000 crops: here, where that is the only budget, nothing of it is missing."""
+    theirs = {"budget_seeds": {"250000": 3, "500000": 1}, "strategies": {"simclr": {"seeds": 3}}}
+    ours = {
+        "strategies": {"byol": {"seeds": 3}},
+        "fractions": [1.0],
+        "resamples": [1],
+        "pretraining": [],
+        "warnings": [],
+    }
+    told = Run.model_validate(Against(tmp_path, theirs).told(ours, {"simclr"}))
+    assert [told.planned_runs(row, 1.0, 499_968) for row in ("simclr", "byol")] == [1, 3]

@@ -43,7 +43,8 @@ def world(truths: dict[float, dict[str, list[float]]], seed: int = 0) -> pd.Data
 
 
 #: the first seeds alone hear the most crops
-FURTHER = RUN.model_copy(update={"fractions": [0.1], "resamples": [1], "budget_seeds": {500_000: 1}})
+PLANNED = {125_000: 3, 250_000: 3, 500_000: 1}
+FURTHER = RUN.model_copy(update={"fractions": [0.1], "resamples": [1], "budget_seeds": PLANNED})
 
 
 def further(raw: pd.DataFrame) -> pd.DataFrame:

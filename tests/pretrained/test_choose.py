@@ -132,6 +132,14 @@ def test_snapshots_on_the_way_are_no_budgets(tmp_path: Path) -> None:
         choose(folder, "hot", crops=20_000)
 
 
+def test_a_budget_that_one_seed_has_is_of_one_seed(tmp_path: Path) -> None:
+    """The card says so: of three seeds two have stopped before."""
+    crops = {20_000: 2, 40_000: 1}
+    folder = left_by(plan(Grid.model_validate({**GRID, "pretrain": {**GRID["pretrain"], "crops": crops}})), tmp_path)
+    assert choose(folder, "hot", crops=20_000).seeds == [0, 1]
+    assert choose(folder, "hot", seed=1, crops=40_000).seeds == [1]
+
+
 def test_of_fine_tuned_rows_it_is_what_they_started_from(tmp_path: Path) -> None:
     jobs = plan(Grid.model_validate({**ONE_BUDGET, "protocol": "finetune"}))
     folder = left_by(jobs, tmp_path / "out")

@@ -61,9 +61,10 @@ def best_differs(evidence: Evidence) -> Verdict:
     tasks = sorted(evidence.table.loc[pretext, "task"].unique())  # of a run that is not through, baselines have others
     if len(tasks) < 2:
         return untestable(["scores on two tasks"])
-    scores, incomplete = _cube(evidence, tasks)
+    scores, incomplete, elsewhere = _cube(evidence, tasks)
     notes = [f"At {percent(evidence.most())} of the labels, {len(scores.names)} strategies."]
-    notes += [f"Left out, a run is missing: {', '.join(incomplete)}."] if incomplete else []
+    notes += [f"Left out, not on the encoders and corpora of most: {', '.join(elsewhere)}."] if elsewhere else []
+    notes += [f"Left out, fewer runs than others: {', '.join(incomplete)}."] if incomplete else []
     if len(scores.names) < 2:
         return untestable(["two pretext tasks that are scored on all tasks and heard labels of none"], notes)
     best = scores.values.mean(axis=1).argmax(axis=0)
@@ -86,18 +87,30 @@ def _judge(evidence: Evidence, scores: Scores, tasks: list[str], notes: list[str
     return Verdict(word, gain, UNIT, TEST, several, tuple(tasks), notes=tuple(notes))
 
 
-def _cube(evidence: Evidence, tasks: list[str]) -> tuple[Scores, list[str]]:
-    """Pretext tasks with all runs, and the names of those without."""
+def _cube(evidence: Evidence, tasks: list[str]) -> tuple[Scores, list[str], list[str]]:
+    """Pretext tasks with all runs, the names of those without, and of those on other encoders than most."""
     run, table = evidence.run, evidence.table
     chosen = [n for n, note in run.strategies.items() if note.trains and not any(run.heard(n, t) for t in tasks)]
     table = table[table["strategy"].isin(chosen)]
+    table, elsewhere = _together(table)
     wide = table.pivot(index="strategy", columns=[*PLACE, *RUN], values="value").sort_index(axis=1)
     whole = wide[np.isfinite(wide).all(axis=1)]
     seeds, names = sorted(table["seed"].unique()), whole.index.tolist()
     means = whole.T.groupby(["seed", "task"]).mean()  # one row for each seed and task
     means = means.reindex(pd.MultiIndex.from_product([seeds, tasks], names=["seed", "task"]))
     values = means.to_numpy(np.float64).T.reshape(len(names), len(seeds), len(tasks))
-    return Scores(names, seeds, values), [name for name in wide.index if name not in names]
+    return Scores(names, seeds, values), [name for name in wide.index if name not in names], elsewhere
+
+
+def _together(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The scores on the encoders and corpora that most strategies have, and the names of those that lack some."""
+    place = pd.Series(list(zip(table["encoder"], table["pretrain_corpus"], strict=True)), table.index, dtype=object)
+    places = place.groupby(table["strategy"]).agg(frozenset)
+    if places.empty:
+        return table, []
+    usual = max(sorted(set(places), key=sorted), key=lambda some: (sum(some <= own for own in places), len(some)))
+    whole = [name for name, own in places.items() if usual <= own]
+    return table[place.isin(usual) & table["strategy"].isin(whole)], [n for n in places.index if n not in whole]
 
 
 def interaction(values: Floats) -> float:

@@ -70,7 +70,10 @@ def _points(scores: pd.DataFrame, run: Run, fraction: float, probe: str) -> pd.D
     points = _over_seeds(runs)
     curves = points.groupby(CURVE)
     seeds = curves["seeds"].transform("max")
-    asked = [run.seeds_after(*at) for at in zip(points["crops"], seeds, strict=True)]
+    asked = [
+        min(n, run.seeds_after(crops, row) or n)
+        for row, crops, n in zip(points["strategy"], points["crops"], seeds, strict=True)
+    ]
     lacking = points["scored"] < curves["runs"].transform("max") / seeds * asked
     points.loc[lacking, ["mean", "half"]] = np.nan
     return points[curves["runs"].transform("size") > 1]

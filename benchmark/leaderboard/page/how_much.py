@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from benchmark.leaderboard.record import Run, nominal, percent
+from benchmark.leaderboard.record import Run, asked_for, percent
 from benchmark.leaderboard.statistics import budgets
 from benchmark.leaderboard.statistics.budgets import Loss, Step
 from benchmark.leaderboard.statistics.headline import Headline
@@ -76,7 +76,7 @@ def _part(order: Stability, steps: list[Step], lost: list[Loss], run: Run) -> Bu
     where = (order.level, order.fraction, order.probe)
     own = [step for step in steps if (step.level, step.fraction, step.probe) == where]
     shares = sorted({step.share for step in own})
-    crops = {share: nominal(mean(step.crops for step in own if step.share == share)) for share in shares}
+    crops = {share: _asked([step.crops for step in own if step.share == share], run) for share in shares}
     by_entry = {entry: {s.share: s for s in own if s.entry == entry} for entry in dict.fromkeys(s.entry for s in own)}
     main = max((share for share in shares if share <= 1), default=None)
     scores = {entry: after[main].mean if main in after else math.nan for entry, after in by_entry.items()}
@@ -89,9 +89,16 @@ def _part(order: Stability, steps: list[Step], lost: list[Loss], run: Run) -> Bu
     return BudgetPart(*where, crops, rows, order)
 
 
+def _asked(heard: list[float], run: Run) -> float:
+    """The budget of trainings that heard so many crops; encoders that were brought along heard none here."""
+    return asked_for(mean([crops for crops in heard if math.isfinite(crops)] or [math.nan]), run.budget_seeds)
+
+
 def _enough(entry: Entry, steps: Iterable[Step], run: Run) -> Enough | None:
     step = min((step for step in steps if step.enough), key=lambda step: step.crops, default=None)
-    return None if step is None else Enough(nominal(step.crops), _seconds(entry, step.crops, run), step)
+    if step is None:
+        return None
+    return Enough(asked_for(step.crops, run.budget_seeds), _seconds(entry, step.crops, run), step)
 
 
 def _seconds(entry: Entry, crops: float, run: Run) -> float | None:

@@ -137,7 +137,7 @@ def steps(table: pd.DataFrame, crops: Mapping[tuple[str, float], float], run: Ru
         crops: by strategy and share, what it heard.
         run: which rows have nothing to seed.
     """
-    cells, pairs = stats.summarize(table, run.fixed), _pairs(table, {}, run)
+    cells, pairs = stats.summarize(table, _fixed(table, run)), _pairs(table, {}, run)
     added = _family(pairs[pairs["second"] == UNTRAINED], [*MATRIX, "share"])
     enough, more, since = _enough(pairs), _more(pairs), _since(pairs)
     unknown = (np.nan, np.nan)
@@ -182,7 +182,7 @@ def _pairs(table: pd.DataFrame, up: Mapping[str, bool], run: Run) -> pd.DataFram
     `second` is the untrained encoder, or the row itself after the budget `than`.
     """
     origin = {name: _parted(name)[0] for name in table["strategy"].unique()}
-    both = compare.both_ways(compare.pairwise(table, up, run.fixed, origin))
+    both = compare.both_ways(compare.pairwise(table, up, _fixed(table, run), origin))
     first = pd.DataFrame([_parted(name) for name in both["first_strategy"]], columns=["strategy", "share"])
     second = pd.DataFrame([_parted(name) for name in both["second_strategy"]], columns=["second", "than"])
     named = pd.concat([both.reset_index(drop=True), first, second], axis=1)
@@ -191,6 +191,11 @@ def _pairs(table: pd.DataFrame, up: Mapping[str, bool], run: Run) -> pd.DataFram
     nothing = (named["second"] == UNTRAINED) & (named["strategy"] != UNTRAINED)
     alike = named["second_encoder"] == named["encoder"]
     return named[alike & (itself | nothing)].reset_index(drop=True)
+
+
+def _fixed(table: pd.DataFrame, run: Run) -> set[str]:
+    """Rows with nothing to seed, as they are named here: encoders that were brought along stand after each budget."""
+    return {str(name) for name in table["strategy"].unique() if _parted(str(name))[0] in run.fixed}
 
 
 def _parted(name: str) -> tuple[str, float]:

@@ -93,7 +93,7 @@ class Evidence:
             scores[condition & (scores["probe"] == probe) & (scores["metric"] == scores["task"].map(main))]
         )
         # A cell that lacks a run says nothing: the one that diverged is not there to count against its strategy.
-        cell = [*stats.ENTRY, "task", "fraction", "corruption", "severity", "ended"]
+        cell = [*stats.ENTRY, "task", "fraction", "corruption", "severity", "after"]
         whole = table.groupby(cell, dropna=False)["value"].transform("size") >= stats.planned(table, run)
         table["value"] = table["value"].where(whole)
         sign = table["task"].map(lambda task: 1.0 if run.task(task).higher_is_better else -1.0).astype(float)
@@ -158,6 +158,7 @@ def _prepared(scores: pd.DataFrame) -> pd.DataFrame:
         draws=scores.get("draws"),
         groups=scores.get("groups", np.nan),
         share=1.0,
+        after=scores["share"].fillna(1.0) if "share" in scores else 1.0,
         ended=scores["share"].fillna(1) == 1 if "share" in scores else True,
     )
     parts = [

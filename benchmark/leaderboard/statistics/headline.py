@@ -205,16 +205,22 @@ def csv_rows(found: Headline, run: Run) -> pd.DataFrame:
     """Level rows of leaderboard.csv: no `task`, and what each row gains over the references."""
     rank = found.table.groupby(compare.MATRIX)["mean"].rank(ascending=False)
     table = found.table.assign(rank=rank, mean_rank=np.nan)
-    gains = [_differences(part, run) for _, part in table.groupby(compare.MATRIX, sort=False)]
+    pairs = dict(list(compare.both_ways(found.pairs).groupby(compare.MATRIX)))
+    gains = [_differences(part, pairs.get(at), run) for at, part in table.groupby(compare.MATRIX, sort=False)]
     return table.assign(task="", main=False).join(pd.concat([pd.DataFrame(), *gains]))
 
 
-def _differences(part: pd.DataFrame, run: Run) -> pd.DataFrame:
+def _differences(part: pd.DataFrame, pairs: pd.DataFrame | None, run: Run) -> pd.DataFrame:
+    """Paired, on the seeds and label draws that both have; a reference over itself is nothing."""
     entries = [Entry(*row) for row in part[stats.ENTRY].itertuples(index=False, name=None)]
-    means = dict(zip(entries, part["mean"], strict=True))
-    scored = [(entry, mean) for entry, mean in means.items() if np.isfinite(mean)]
+    scored = [(e, mean) for e, mean in zip(entries, part["mean"], strict=True) if np.isfinite(mean)]
+    sides = [] if pairs is None else pairs[[*compare.FIRST, *compare.SECOND]].itertuples(index=False, name=None)
+    known = dict(zip(sides, [] if pairs is None else pairs["difference"], strict=True))
     rows = [
-        {f"over_{kind}": means[entry] - means[other] for kind, other in references(scored, entry, run).items()}
+        {
+            f"over_{kind}": 0.0 if entry == other else known.get((*entry, *other), np.nan)
+            for kind, other in references(scored, entry, run).items()
+        }
         for entry in entries
     ]
     return pd.DataFrame(rows, index=part.index)

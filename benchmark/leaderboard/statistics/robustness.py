@@ -56,8 +56,8 @@ def _of_task(table: pd.DataFrame, task: str, run: Run) -> Robustness:
     chosen = (table["fraction"] == fraction) & (table["probe"] == probe) & (table["metric"] == metric)
     by = [*stats.ENTRY, "corruption", "severity"]
     means = table[chosen].groupby(by)["value"].agg(lambda values: values.mean(skipna=False))
-    runs = table[chosen].groupby(by)["value"].size()
-    means = means.where(runs >= [run.planned_runs(at[0], float(fraction)) for at in runs.index])
+    cells = table[chosen].assign(planned=stats.planned(table[chosen], run)).groupby(by)["planned"]
+    means = means.where(cells.size() >= cells.max())
     heard = means.index.to_frame(index=False)[["corruption", "severity"]].drop_duplicates()
     heard = heard[heard["severity"] > 0].sort_values(["corruption", "severity"])
     corruptions = [(str(name), part["severity"].tolist()) for name, part in heard.groupby("corruption")]

@@ -109,11 +109,12 @@ def _of_level(
         return levels.level_scores(part, names, dict(weights), floor, run.up)
 
     whole = {share: scored(part, dict.fromkeys(weights, level)) for share, part in at.items()}
+    whole = {share: _by_row(runs, pd.concat(whole.values())) for share, runs in whole.items()}
     tables_of = {share: _rows(runs) for share, runs in whole.items()}
     last = max(tables_of)
     final, seeds = whole[last], sorted(whole[last]["seed"].unique())
     by_seed = [_rows(final[final["seed"] == seed]) for seed in seeds]
-    halves = [scored(at[last], split) for split in _splits(sorted(weights))]
+    halves = [_by_row(part, part) for part in (scored(at[last], split) for split in _splits(sorted(weights)))]
     return Stability(
         level,
         fraction,
@@ -139,10 +140,16 @@ def _splits(tasks: Sequence[str]) -> list[dict[str, str]]:
 _Rows = tuple[pd.Series, pd.DataFrame]
 
 
+def _by_row(runs: pd.DataFrame, every: pd.DataFrame) -> pd.DataFrame:
+    """With the `row` of each run: its strategy, and the encoder if that one has several among `every` run."""
+    several = every.groupby("strategy")["encoder"].nunique() > 1
+    names = runs["strategy"].where(~runs["strategy"].map(several), runs["strategy"] + " on " + runs["encoder"])
+    return runs.assign(row=names)
+
+
 def _rows(runs: pd.DataFrame) -> _Rows:
     """Means over runs; a row that lacks one has none."""
-    names = runs["strategy"].where(runs.groupby("strategy")["encoder"].transform("nunique") == 1)
-    names = names.fillna(runs["strategy"] + " on " + runs["encoder"])
+    names = runs["row"]
     values = runs.groupby(names)["value"].agg(lambda own: own.mean(skipna=False))
     by_name = [(name, own.tolist()) for name, own in runs["draws"].groupby(names) if own.notna().all()]
     return values.dropna(), pd.DataFrame({name: np.mean(np.stack(own), axis=0) for name, own in by_name}).T

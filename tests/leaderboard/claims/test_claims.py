@@ -169,6 +169,29 @@ def test_the_best_strategy_differs_by_task_or_does_not():
     assert words(dict.fromkeys(names, 0.5), published.BestDiffers, noise=0.05) == ["undecided"]
 
 
+def test_rows_on_another_encoder_take_no_part_in_whether_the_best_differs_and_leave_the_others_theirs():
+    names, tasks = ["a", "b", "c", "d"], list(LEVELS)
+    levels = {n: {t: 0.7 if i == j % 4 else 0.5 for j, t in enumerate(tasks)} for i, n in enumerate(names)}
+    scores, other = table(levels), table({"pesto": 0.6}).assign(encoder="cqt_cnn")
+    for more in (other, pd.concat([other, table({"a": 0.6}).assign(encoder="cqt_cnn")])):
+        both = pd.concat([scores, more], ignore_index=True)
+        (_, verdict), *_ = claims.check_all(both, record([*names, "pesto"]), [published.BestDiffers])
+        assert verdict.word == "supported"
+        assert "Left out, not on the encoders and corpora of most: pesto." in verdict.notes
+        assert "At 100% of the labels, 4 strategies." in verdict.notes
+
+
+def test_a_run_that_is_missing_after_one_budget_is_not_made_up_for_by_another():
+    """Both budgets are on the way to the leaderboard's: their runs are not counted together."""
+    names = {"simclr": StrategyNote(seeds=3, draws={1.0: 1, 0.01: 3})}
+    parts = [table({"simclr": 0.5}).assign(share=share, crops=1000 * share) for share in (0.25, 0.5, 1.0)]
+    scores = pd.concat(parts, ignore_index=True)
+    lacks = scores[(scores["share"] != 0.25) | (scores["seed"] != 1)]
+    known = Evidence.of(lacks, record([], **names)).table
+    told = known["value"].notna().groupby(known["crops"]).all().to_dict()
+    assert told == {250.0: False, 500.0: True, 1000.0: True}
+
+
 def test_an_interaction_that_leaves_the_best_the_best_is_no_support():
     levels = {**{name: 0.4 + 0.01 * i for i, name in enumerate("bcdefgh")}, "a": dict.fromkeys(LEVELS, 0.6)}
     levels["a"]["key"] = 0.9

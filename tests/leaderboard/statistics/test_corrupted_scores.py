@@ -25,4 +25,9 @@ def test_no_average_passes_over_a_missing_run(tmp_path: Path) -> None:
     assert [row.entry.strategy for row in key.rows] == ["byol", "mfcc", "random", "constant", "simclr"]
     assert np.isnan(key.rows[-1].clean)
     assert np.isnan(key.rows[-1].corrupted).all()
+    few = Run.model_validate({**record, "budget_seeds": {"500": 2}})
+    heard = scores.assign(crops=500.0)
+    key = next(one for one in load_robustness(planted.write(tmp_path, heard), few) if one.task == "key")
+    assert np.isfinite([row.clean for row in key.rows]).all(), "of this budget no more was planned"
+    key = next(one for one in load_robustness(planted.write(tmp_path, scores), run) if one.task == "key")
     np.testing.assert_allclose([row.corrupted[0][0] - row.clean for row in key.rows[:-1]], -0.1)

@@ -106,6 +106,20 @@ def test_who_is_not_told_apart_stands_from_the_best_down():
         assert list(means[names]) == sorted(means[names], reverse=True)
 
 
+def test_what_the_table_says_of_a_gain_is_of_the_seeds_that_both_have():
+    """The labels' baseline has its lucky seed alone, on which the others were lucky, too."""
+    scores = world({"key": 0.06, "chord": 0.06}, names={"s07": "supervised"})
+    lucky = scores.assign(value=scores["value"] + 0.1 * (scores["seed"] == 0))
+    lone = lucky[(lucky["strategy"] != "supervised") | (lucky["seed"] == 0)]
+    found = headline.headline(lone, tables.cells(lone, RECORD), RECORD)
+    said = headline.csv_rows(found, RECORD).query("level == 'pitch'").set_index("strategy")
+    (gain,) = (one for one in answered(lone)["pitch"].gains if one.kind == "supervised")
+    assert said.loc["s03", "over_supervised"] == pytest.approx(gain.difference)
+    means = said["mean"]
+    assert abs(means["s03"] - means["supervised"] - gain.difference) > 0.05, "not what the means differ by"
+    assert said.loc["supervised", "over_supervised"] == 0
+
+
 def test_noise_is_greyed_and_says_of_nobody_that_it_is_better():
     """No row differs on dance."""
     worldly = [answered(world({}, seed=seed))["style"] for seed in range(3)]

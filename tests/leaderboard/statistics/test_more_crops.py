@@ -168,3 +168,27 @@ def test_one_budget_is_no_question() -> None:
     raw = world(planted())
     assert budgets.runs_by_budget(raw[raw["share"] == 1], RUN) == {}
     assert budgets.runs_by_budget(raw.assign(draws=raw["draws"].where(raw["share"] == 1, None)), RUN) == {}, "snapshots"
+
+
+def test_an_encoder_that_was_brought_along_is_judged_after_every_budget_as_on_the_leaderboard() -> None:
+    """It has nothing to seed, and heard no crops here: neither makes its verdict missing nor a budget nameless."""
+    raw = world(planted())
+    mine = raw[(raw["strategy"] == "random") & (raw["seed"] == 0)]
+    mine = mine.assign(strategy="mine", value=mine["value"] + 0.3, draws=[draws + 0.3 for draws in mine["draws"]])
+    note = {"trains": True, "seeds": 1, "seeded": False}
+    run = Run.model_validate({**RUN.model_dump(), "strategies": {**RUN.model_dump()["strategies"], "mine": note}})
+    both = pd.concat([raw, mine], ignore_index=True)
+    own = [step for step in found(both, run)[0] if step.entry.strategy == "mine"]
+    assert own
+    assert {step.adds for step in own} == {"first"}
+    head = headline.headline(stats.prepare(both), tables.cells(stats.prepare(both), run), run)
+    assert [part.crops for part in how_much.budget_parts(both, head, run)] == [SHARES] * 2
+
+
+def test_an_order_holds_rows_whose_second_encoder_is_not_through() -> None:
+    """Row 7 has another encoder as well, after the last budget alone."""
+    raw = world(planted())
+    more = raw[(raw["strategy"] == "s07") & (raw["share"] == 1)].assign(encoder="vit")
+    (one, *_) = found(pd.concat([raw, more], ignore_index=True))[2]
+    known = raw.iloc[0]["encoder"]
+    assert one.orders[0.5][0] == one.orders[1.0][0] == f"s07 on {known}"
