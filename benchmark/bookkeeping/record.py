@@ -99,6 +99,9 @@ def _recipe(grid: Grid) -> dict[str, Any]:
     """How rows are pre-trained that have nothing to themselves."""
     left_open = {"batch_size", "warmup_crops", "learning_rate"} - grid.pretrain.model_fields_set
     found = grid.pretrain.model_dump() | {"precision": grid.pretrain.network}
+    if grid.budgets:
+        seeds = {crops: grid.budget_seeds.get(crops, len(grid.seeds)) for crops in grid.budgets}
+        found["crops"] = ", ".join(f"{crops:,} ({n} seed{'s' * (n > 1)})" for crops, n in seeds.items())
     return found | dict.fromkeys(sorted(left_open), "each strategy's own")
 
 

@@ -174,6 +174,12 @@ def test_cost_and_health_are_of_the_budget_whose_scores_are_compared() -> None:
     assert jobs[trained[0]["key"]].spec["budget"]["crops"] == 640
 
 
+def test_a_record_says_each_budget_with_its_seeds() -> None:
+    asked = grid(640, 1280).model_copy(update={"seeds": [0, 1], "budget_seeds": {640: 2, 1280: 1}})
+    assert record._recipe(asked)["crops"] == "640 (2 seeds), 1,280 (1 seed)"
+    assert record._recipe(grid(640))["crops"] == "640 (1 seed)"
+
+
 @pytest.mark.long
 def test_a_run_reads_every_row_after_every_budget(data_dir: Path, tmp_path: Path) -> None:
     """The leaderboard is of the largest; the curves have all."""
