@@ -4,7 +4,8 @@
 
 Of each row whose weights are published it embeds test clips, which `data prepare` has rendered, and splits the variance
 of frames, over all clips and summed over dimensions, into that of the clips' means and that within clips. The share of
-the first says how much of the embedding does not move with the music.
+the first says how much of the embedding does not move with the music. Last come rank correlations with level scores with
+all labels: over all rows, and without the best four on the level.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pandas as pd
 import typer
 from heard import heard, run
 from independent_probe import embeddings
+from scipy.stats import spearmanr
 
 from benchmark.cli.options import Data
 
@@ -35,6 +37,11 @@ def main(
     shares = {row: share(embeddings(results, row, tracks, sound)) for row in rows}
     for row, found in sorted(shares.items(), key=lambda one: -one[1]):
         typer.echo(f"{row:30} {found:.2f}")
+    scores = pd.read_csv(results / "leaderboard.csv").query("task.isna() and fraction == 1")
+    for level, own in scores[scores["strategy"].isin(rows)].groupby("level"):
+        ranked = own.set_index("strategy")["mean"].sort_values(ascending=False)
+        every, others = (spearmanr(of, [shares[str(row)] for row in of.index])[0] for of in (ranked, ranked[4:]))
+        typer.echo(f"{level:30} {every:+.2f} {others:+.2f}")
 
 
 def share(embedded: np.ndarray) -> float:

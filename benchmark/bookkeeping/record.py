@@ -49,7 +49,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         },
         "fractions": list(grid.fractions),
         "resamples": list(grid.fractions.values()),
-        "budget_seeds": {str(crops): grid.budget_seeds.get(crops, len(grid.seeds)) for crops in grid.budgets},
+        "budget_seeds": {str(crops): n for crops, n in grid.seeds_after.items()},
         "probes": grid.probes,
         "strategies": {
             name: {
@@ -100,8 +100,8 @@ def _recipe(grid: Grid) -> dict[str, Any]:
     left_open = {"batch_size", "warmup_crops", "learning_rate"} - grid.pretrain.model_fields_set
     found = grid.pretrain.model_dump() | {"precision": grid.pretrain.network}
     if grid.budgets:
-        seeds = {crops: grid.budget_seeds.get(crops, len(grid.seeds)) for crops in grid.budgets}
-        found["crops"] = ", ".join(f"{crops:,} ({n} seed{'s' * (n > 1)})" for crops, n in seeds.items())
+        each = (f"{crops:,} ({n} seed{'s' * (n > 1)})" for crops, n in grid.seeds_after.items())
+        found["crops"] = ", ".join(each)
     return found | dict.fromkeys(sorted(left_open), "each strategy's own")
 
 

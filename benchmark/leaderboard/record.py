@@ -16,8 +16,8 @@ from benchmark.interfaces import UserError
 BASELINES = {"constant", "informed", "mfcc", "random", "random_unsettled", "supervised"}
 #: the encoder that no pretext task has trained, read out as the trained ones are
 UNTRAINED = "random"
-#: the kind of reference that such an encoder is, however it is read out: the better way counts
-UNTRAINED_KIND = "untrained"
+#: the kind of reference that such an encoder is, and its rows, each read out in its way: the better one counts
+UNTRAINED_KIND, UNTRAINED_ROWS = "untrained", (UNTRAINED, "random_unsettled")
 #: the share of a budget that a step may be
 A_STEP = 0.007
 
@@ -234,7 +234,7 @@ class Run(BaseModel):
         present = list(dict.fromkeys(names))
         labels = [n for n in present if n == "supervised" or self.strategy(n).family == "labels"]
         return {
-            UNTRAINED_KIND: [n for n in present if n in (UNTRAINED, "random_unsettled")],
+            UNTRAINED_KIND: [n for n in present if n in UNTRAINED_ROWS],
             "mfcc": [n for n in present if n == "mfcc"],
             "supervised": [n for n in labels if not self.pretext(n)],
         }

@@ -259,7 +259,13 @@ class Grid(Config):
         """The budgets that a row has of a seed."""
         seeds = self.seeds_of(row)
         nth = seeds.index(seed) if seed in seeds else 0  # a row that brings its encoder has one seed, whichever
-        return [crops for crops in self.budgets if nth < self.budget_seeds.get(crops, len(self.seeds))]
+        return [crops for crops, count in self.seeds_after.items() if nth < count]
+
+    @property
+    def seeds_after(self) -> dict[int, int]:
+        """How many of the seeds have each of several budgets."""
+        every = len(self.seeds)
+        return {crops: min(self.budget_seeds.get(crops, every), every) for crops in self.budgets}
 
     @property
     def main_budget(self) -> int:

@@ -54,7 +54,7 @@ def load(name: str, changes: Mapping[str, Any] | None = None) -> Grid:
     written = raw.get("seeds")
     for path, value in changes.items():
         _put(raw, path, value)
-    if "seeds" in changes and not any(path.startswith("pretrain") for path in changes):
+    if "seeds" in changes and not {"pretrain", "pretrain.crops"} & changes.keys():
         _keep_budgets(raw, written)
     return checked(raw, f"{name}: the grid is malformed")
 
@@ -67,9 +67,9 @@ def _keep_budgets(raw: dict[str, Any], written: Any) -> None:
     """
     crops, chosen = (raw.get("pretrain") or {}).get("crops"), raw["seeds"]
     known = isinstance(written, list) and isinstance(chosen, list) and all(seed in written for seed in chosen)
-    if not isinstance(crops, dict) or not known:
-        return
-    counts = {budget: sum(seed in chosen for seed in written[:n]) for budget, n in crops.items() if type(n) is int}
+    if not known or not isinstance(crops, dict) or not all(type(n) is int and n > 0 for n in crops.values()):
+        return  # what is wrong, the grid's own check will name
+    counts = {budget: sum(seed in chosen for seed in written[:n]) for budget, n in crops.items()}
     if not any(counts.values()):
         raise UserError(f"--seeds {', '.join(map(str, chosen))}: of pretrain.crops {crops} these have none")
     raw["pretrain"]["crops"] = {budget: n for budget, n in counts.items() if n}

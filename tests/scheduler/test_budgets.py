@@ -245,7 +245,12 @@ def test_each_of_some_seeds_has_the_budgets_that_it_has_among_all(tmp_path: Path
     assert (parts[0].budget_seeds, parts[1].budget_seeds) == ({640: 2, 1280: 2, 2560: 1}, {640: 1})
     assert trained(parts[0]) | trained(parts[1]) == trained(load(str(tmp_path / "grid.yaml")))
     assert some(5, 6).budget_seeds == crops, "other seeds than the grid's go as far as those"
+    assert some(2, **{"pretrain.batch_size": 64}).budget_seeds == {640: 1}, "whatever else is changed"
     assert some(2, **{"pretrain.crops": {640: 1, 1280: 1}}).budgets == [640, 1280], "asked for"
+    whole["pretrain"]["crops"] = {640: 3, 1280: "all"}
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(whole))
+    with pytest.raises(UserError, match=r"1280: 'all' is not how many seeds"):
+        some(0)
     whole["pretrain"]["crops"] = {2560: 1}
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(whole))
     with pytest.raises(UserError, match=r"--seeds 0, 2: of pretrain\.crops .* these have none"):

@@ -27,7 +27,7 @@ LEADING = (
     " ▲ better, ▼ worse, ≈ not told apart, by the pair test on the same test items. In brackets the highest score, "
     "where there is no verdict."
 )
-UNTRAINED = " Of {}, the untrained encoder, the better one."
+BETTER = " Of {}, the untrained encoder, the better one."
 ALONE = " † one seed: not compared."
 HEARD = " ‡ trained on labels of these very tasks."
 FILE = "answers.md"
@@ -52,7 +52,7 @@ def markdown(report: Report) -> str:
             line = [_plain(column.task), percent(panel.levels.fraction), *cells(panel, i)]
             lines.append("| " + " | ".join(line) + " |")
     ways = report.run.references(entry.strategy for entry in names)[UNTRAINED_KIND]
-    explained += UNTRAINED.format(" and ".join(map(_code, ways))) * (head == HEAD and len(ways) > 1)
+    explained += BETTER.format(" and ".join(map(_code, ways))) * (head == HEAD and len(ways) > 1)
     explained += ALONE * any("†" in line for line in lines)
     explained += HEARD * any("‡" in line for line in lines)
     return "\n".join([*lines, "", explained]) + "\n"

@@ -151,6 +151,7 @@ class Evidence:
 
 def _prepared(scores: pd.DataFrame) -> pd.DataFrame:
     """Every condition as `stats.prepare` checks the clean one."""
+    share = scores["share"].fillna(1.0) if "share" in scores else pd.Series(1.0, scores.index)
     table = scores.assign(
         corruption=scores["corruption"].fillna("") if "corruption" in scores else "",
         severity=scores.get("severity", 0),
@@ -158,8 +159,8 @@ def _prepared(scores: pd.DataFrame) -> pd.DataFrame:
         draws=scores.get("draws"),
         groups=scores.get("groups", np.nan),
         share=1.0,
-        after=scores["share"].fillna(1.0) if "share" in scores else 1.0,
-        ended=scores["share"].fillna(1) == 1 if "share" in scores else True,
+        after=share,
+        ended=share == 1,
     )
     parts = [
         stats.prepare(part.assign(severity=0)).assign(severity=part["severity"])

@@ -109,7 +109,8 @@ def _of_level(
         return levels.level_scores(part, names, dict(weights), floor, run.up)
 
     whole = {share: scored(part, dict.fromkeys(weights, level)) for share, part in at.items()}
-    whole = {share: _by_row(runs, pd.concat(whole.values())) for share, runs in whole.items()}
+    every = pd.concat([runs[["strategy", "encoder"]] for runs in whole.values()])
+    whole = {share: _by_row(runs, every) for share, runs in whole.items()}
     tables_of = {share: _rows(runs) for share, runs in whole.items()}
     last = max(tables_of)
     final, seeds = whole[last], sorted(whole[last]["seed"].unique())
