@@ -4,8 +4,8 @@
 
 Of each row whose weights are published it embeds test clips, which `data prepare` has rendered, and splits the variance
 of frames, over all clips and summed over dimensions, into that of the clips' means and that within clips. The share of
-the first says how much of the embedding does not move with the music. Last come rank correlations with level scores with
-all labels: over all rows, and without the best four on the level.
+the first says how much of the embedding does not move with the music. Last come rank correlations with level scores,
+with all labels: over all rows, and without the best four on the level.
 """
 
 from __future__ import annotations
