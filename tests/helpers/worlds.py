@@ -64,11 +64,12 @@ class World:
 
 
 def noise_of(folder: Path) -> dict[tuple[str, float], Noise]:
-    """Estimate the noise of each task and fraction from the rows of a run's output that have the most seeds.
+    """Estimate the noise of each task and fraction after the main budget, from the rows that have the most seeds.
 
     Hundreds of test groups are drawn for thousands: their number matters no more, what luck they leave does.
     """
     draws = pd.read_parquet(folder / "draws.parquet")
+    draws = draws[draws["share"].fillna(1.0) == 1.0]
     seeds = draws.groupby("strategy")["seed"].transform("nunique")
     return {key: _noise(part) for key, part in draws[seeds == seeds.max()].groupby(["task", "fraction"])}
 
