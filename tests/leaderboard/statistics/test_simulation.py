@@ -25,8 +25,8 @@ ROWS = 22
 WORLDS = 120
 TIMES = "\N{MULTIPLICATION SIGN}"
 #: the least share was .03 while variances leaned on each other by moments; by logarithms, three seeds and draws have
-#: .028 in 240 leaderboards instead of .031, and intervals 0.3 % wider: the price of bearing one wild row. Cells of three
-#: seeds hold the truth in .94 of cases, give or take .002 for so many worlds
+#: .028 in 240 leaderboards instead of .031, and intervals 0.3 % wider: the price of bearing one wild row. Cells of
+#: three seeds hold the truth in .94 of cases, give or take .002 for so many worlds
 COVER, FAMILY = (0.935, 0.96), (0.025, 0.06)
 
 
