@@ -2,8 +2,8 @@
 
 A row after one budget is a row like others: `compare.pairwise` holds it against itself after another, on the same test
 items, label draws and seeds. Three questions, each a family of tests under Holm's correction: what pre-training adds to
-the untrained encoder (the rows of one budget); which budget is enough (the budgets of one row); on which tasks a longer
-budget is worse (the tasks of one row).
+the better of untrained encoders (the rows of one budget); which budget is enough (the budgets of one row); on which
+tasks a longer budget is worse (the tasks of one row).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from benchmark.leaderboard.record import UNTRAINED, Run
+from benchmark.leaderboard.record import UNTRAINED_ROWS, Run
 from benchmark.leaderboard.statistics import compare, headline, levels, stats, tables
 from benchmark.leaderboard.statistics.compare import LEVEL, MATRIX
 from benchmark.leaderboard.statistics.headline import Headline
@@ -31,7 +31,8 @@ class Step:
     Attributes:
         share: of the main budget; above 1 where a row has been trained for longer.
         crops: heard, on average over seeds.
-        gain: over the untrained encoder, with `gain_half`; `adds` says who is better: first (the row), second or tied.
+        gain: over the untrained encoder `over`, the one that reads the level best, with `gain_half`; `adds` says who is
+            better: first (the row), second or tied.
         since: over itself after the main budget, on the seeds that have both, with `since_half`; NaN up to there.
         more: what the largest budget that it can be held against adds to this one, with `more_half`; NaN for that one.
         enough: whether neither this nor a larger budget is told to be worse than that largest one; of one seed, where
@@ -49,6 +50,7 @@ class Step:
     gain: float
     gain_half: float
     adds: str
+    over: str
     since: float
     since_half: float
     more: float
@@ -94,7 +96,7 @@ def after_each(raw: pd.DataFrame, run: Run) -> dict[float, pd.DataFrame]:
 
 
 def of_levels(found: Headline, budgets: Mapping[float, pd.DataFrame], run: Run) -> pd.DataFrame:
-    """Level scores of runs after each budget, `strategy` with its budget; and those of the untrained encoder."""
+    """Level scores of runs after each budget, `strategy` with its budget; and those of untrained encoders."""
     parts = []
     for share, scores in budgets.items():
         runs = tables.main_runs(scores, run)
@@ -112,8 +114,8 @@ def of_tasks(budgets: Mapping[float, pd.DataFrame], run: Run) -> pd.DataFrame:
 
 
 def _named(runs: pd.DataFrame, share: float, run: Run) -> pd.DataFrame:
-    kept = runs[runs["strategy"].map(lambda name: run.pretext(name) or name == UNTRAINED).astype(bool)]
-    after = [name if name == UNTRAINED else f"{name}{_AFTER}{share!r}" for name in kept["strategy"]]
+    kept = runs[runs["strategy"].map(lambda name: run.pretext(name) or name in UNTRAINED_ROWS).astype(bool)]
+    after = [name if name in UNTRAINED_ROWS else f"{name}{_AFTER}{share!r}" for name in kept["strategy"]]
     return kept.assign(strategy=after)
 
 
@@ -138,17 +140,17 @@ def steps(table: pd.DataFrame, crops: Mapping[tuple[str, float], float], run: Ru
         run: which rows have nothing to seed.
     """
     cells, pairs = stats.summarize(table, _fixed(table, run)), _pairs(table, {}, run)
-    added = _family(pairs[pairs["second"] == UNTRAINED], [*MATRIX, "share"])
+    added = _family(pairs[_over_the_better(pairs, cells)], [*MATRIX, "share"])
     enough, more, since = _enough(pairs), _more(pairs), _since(pairs)
     unknown = (np.nan, np.nan)
     found = []
     columns = [*stats.ENTRY, *MATRIX, "mean", "half_width"]
     for after, *where, level, fraction, probe, mean, half in cells[columns].itertuples(index=False, name=None):
-        if after == UNTRAINED:
+        if after in UNTRAINED_ROWS:
             continue
         name, share = _parted(after)
         key = (name, *where, share, level, fraction, probe)
-        gain = added.get(key, (*unknown, "missing"))
+        gain = added.get(key, (*unknown, "missing", ""))
         heard = crops.get((name, share), np.nan)
         rest = (*gain, *since.get(key, unknown), *more.get(key, unknown), key in enough)
         step = Step(Entry(name, *where), level, fraction, probe, share, heard, mean, half, *rest)
@@ -179,7 +181,7 @@ def losses(table: pd.DataFrame, run: Run) -> list[Loss]:
 def _pairs(table: pd.DataFrame, up: Mapping[str, bool], run: Run) -> pd.DataFrame:
     """Each row after each budget (`stats.ENTRY`, `share`) against what it is held against.
 
-    `second` is the untrained encoder, or the row itself after the budget `than`.
+    `second` is an untrained encoder, or the row itself after the budget `than`.
     """
     origin = {name: _parted(name)[0] for name in table["strategy"].unique()}
     both = compare.both_ways(compare.pairwise(table, up, _fixed(table, run), origin))
@@ -188,7 +190,7 @@ def _pairs(table: pd.DataFrame, up: Mapping[str, bool], run: Run) -> pd.DataFram
     named = pd.concat([both.reset_index(drop=True), first, second], axis=1)
     named = named.rename(columns={"first_encoder": "encoder", "first_pretrain_corpus": "pretrain_corpus"})
     itself = (named["second"] == named["strategy"]) & (named["second_pretrain_corpus"] == named["pretrain_corpus"])
-    nothing = (named["second"] == UNTRAINED) & (named["strategy"] != UNTRAINED)
+    nothing = named["second"].isin(UNTRAINED_ROWS) & ~named["strategy"].isin(UNTRAINED_ROWS)
     alike = named["second_encoder"] == named["encoder"]
     return named[alike & (itself | nothing)].reset_index(drop=True)
 
@@ -208,14 +210,22 @@ def _holm(pairs: pd.DataFrame, by: list[str]) -> pd.Series:
     return pairs.groupby(by)["p"].transform(lambda p: compare.holm(p.to_numpy()))
 
 
-def _family(pairs: pd.DataFrame, by: list[str]) -> dict[tuple[object, ...], tuple[float, float, str]]:
-    """By row, share, task, fraction and probe: difference, half-width, and who is better after Holm's correction."""
+def _over_the_better(pairs: pd.DataFrame, cells: pd.DataFrame) -> pd.Series:
+    """Pairs with an untrained encoder: of those that are alike, the one whose mean is highest."""
+    where = ["encoder", *MATRIX]
+    untrained = cells[cells["strategy"].isin(UNTRAINED_ROWS)].sort_values("mean", ascending=False)
+    best = untrained.drop_duplicates(where).set_index(where)["strategy"]
+    return pairs["second"] == best.reindex(pd.MultiIndex.from_frame(pairs[where])).to_numpy()
+
+
+def _family(pairs: pd.DataFrame, by: list[str]) -> dict[tuple[object, ...], tuple[float, float, str, str]]:
+    """By row, share, task, fraction and probe: difference, half-width, who is better (Holm), over whom."""
     told = _holm(pairs, by) <= LEVEL
     better = np.where(pairs["difference"] > 0, "first", "second")
     wins = np.where(pairs["p"].isna(), "missing", np.where(told, better, "tied"))
     keys = pairs[[*stats.ENTRY, "share", *MATRIX]].itertuples(index=False, name=None)
-    values = zip(pairs["difference"], pairs["half_width"], wins, strict=True)
-    return {key: (float(d), float(h), str(w)) for key, (d, h, w) in zip(keys, values, strict=True)}
+    values = zip(pairs["difference"], pairs["half_width"], wins, pairs["second"], strict=True)
+    return {key: (float(d), float(h), str(w), str(over)) for key, (d, h, w, over) in zip(keys, values, strict=True)}
 
 
 def _to_longest(pairs: pd.DataFrame) -> pd.Series:

@@ -38,6 +38,22 @@ def test_the_smallest_budget_that_is_enough_is_found_and_what_pre_training_adds(
     assert not losses
 
 
+def test_a_gain_is_over_the_untrained_encoder_that_reads_the_level_better() -> None:
+    raw = world(planted())
+    other = raw[raw["strategy"] == "random"].assign(strategy="random_unsettled")
+    up = other["task"].map(LEVEL_OF).map({"pitch": 0.3, "time": -0.1})
+    other["value"] = other["value"] + up
+    other["draws"] = [drawn + by for drawn, by in zip(other["draws"], up, strict=True)]
+    note = RUN.strategies["random"].model_copy()
+    run = RUN.model_copy(update={"strategies": {**RUN.strategies, "random_unsettled": note}})
+    steps, _, _ = found(pd.concat([raw, other], ignore_index=True), run)
+    assert {(step.level, step.over) for step in steps} == {("pitch", "random_unsettled"), ("time", "random")}
+    ended = {(step.entry.strategy, step.level): step for step in steps if step.share == 1}
+    assert ended["s00", "pitch"].adds == "second"
+    assert ended["s00", "time"].adds == "first"
+    assert ended["s00", "time"].gain - ended["s00", "pitch"].gain == pytest.approx(0.3 / 0.8, abs=0.03)
+
+
 def test_of_one_seed_nothing_is_said() -> None:
     """Neither what it adds, nor which budget is enough; budgets of more seeds are judged without it."""
     raw = world(planted())
