@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from benchmark import registry, source
+from benchmark.scheduler.making import processor
 from benchmark.store.job import Job, Stores
 
 
@@ -21,7 +22,7 @@ def environment() -> dict[str, Any]:
         **source.commit(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpu": f"{psutil.cpu_count()} x {_processor()}",
+        "cpu": f"{psutil.cpu_count()} x {processor()}",
         "memory_gb": round(psutil.virtual_memory().total / 2**30),
         "gpus": source.printed("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"),
         "packages": _packages(),
@@ -76,11 +77,3 @@ def _version(name: str) -> str:
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         return importlib.metadata.version(name)
     return "not installed"
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        if found:
-            return found[1]
-    return platform.processor() or platform.machine()

@@ -204,6 +204,7 @@ def _pretraining(identity: tuple[str, str, int], info: dict[str, Any]) -> dict[s
         "peak_mb",
         "resumed",
         "micro_batch",
+        "machine",
     )
     strategy, encoder, seed = identity
     kept = {name: info.get(name) for name in names}

@@ -95,12 +95,13 @@ class Pretraining(BaseModel):
     """One pre-trained checkpoint, what it heard, and its monitors; None where a run has no record of it.
 
     `batch` tracks a step; `epochs` over the corpus's training tracks; `trend`: slope of the last quarter of the loss
-    curve over its standard error.
+    curve over its standard error; `machine` is what its seconds are of, a GPU or a processor.
     """
 
     strategy: str
     encoder: str = ""
     seed: int = 0
+    machine: str | None = None
     crops: float | None = None
     steps: int | None = None
     batch: int | None = None

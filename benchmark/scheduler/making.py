@@ -6,8 +6,12 @@ import contextlib
 import ctypes
 import gc
 import os
+import platform
+import re
 import sys
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from benchmark import source
@@ -26,7 +30,27 @@ def device_kind() -> str:
 
 def made_here(seconds: float) -> dict[str, Any]:
     """What an artefact's manifest says of its making: how long it took, on what, and from which source."""
-    return {"job_seconds": round(seconds, 2), "device": device_kind(), **source.commit()}
+    made = {"job_seconds": round(seconds, 2), "device": device_kind(), "machine": _machine()}
+    return {**made, **source.commit()}
+
+
+@cache
+def processor() -> str:
+    """What this machine's processor is called."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    return platform.processor() or platform.machine()
+
+
+def _machine() -> str:
+    """What a job's seconds are of: the GPU it had, or else the processor."""
+    if device_kind() == "cpu":
+        return processor()
+    import torch
+
+    return torch.cuda.get_device_name(os.environ[DEVICE_VARIABLE])
 
 
 def take_device() -> str:

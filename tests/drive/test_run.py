@@ -18,6 +18,8 @@ from conftest import ROOT, TINY_GRID, command
 from helpers.forked import quick
 from helpers.runs import KEYS, SMALL, one, scores_of, train_one
 
+from benchmark.scheduler.making import processor
+
 
 def test_the_tiny_run_has_every_cell(tiny_run: Path) -> None:
     scores = scores_of(tiny_run)
@@ -28,6 +30,8 @@ def test_the_tiny_run_has_every_cell(tiny_run: Path) -> None:
     assert (scores.groupby("fraction")["n_train"].mean().diff().dropna() > 0).all()
     assert (tiny_run / "leaderboard.html").stat().st_size < 2_000_000
     assert (tiny_run / "leaderboard.csv").is_file()
+    trained = json.loads((tiny_run / "run.json").read_text())["pretraining"]
+    assert {job["machine"] for job in trained} == {processor()}
     predictions = pd.read_parquet(next((tiny_run / "probe").rglob("predictions.parquet")))
     assert predictions["id"].nunique() >= scores["n_test"].min()
 

@@ -100,7 +100,7 @@ def pareto(level: str, cells: pd.DataFrame, run: Run, fraction: float, probe: st
     caption = (
         f"Score on the level {level} (0 is {run.zero}, 1 a perfect score) at {percent(fraction)} of the "
         f"labels, {probe} probe, against the time of pre-training (logarithmic axis), the median over seeds. "
-        "The seconds are those of this run's machine, with whatever else it did: compare within this drawing only. "
+        f"{_whose_seconds(run)} "
         "Step line: the front, where no other scores higher for less. Dotted lines: without pre-training. Only "
         "strategies that are scored on all tasks of the level have a place; legend from the best down."
     )
@@ -109,6 +109,16 @@ def pareto(level: str, cells: pd.DataFrame, run: Run, fraction: float, probe: st
     title = f"Score on {level} against the cost of pre-training"
     ident = draw.slug(f"price_{level}_{probe}")
     return [draw.drawing(ident, title, label, caption, keys, _price_table(found, front, fraction), paint)]
+
+
+def _whose_seconds(run: Run) -> str:
+    """How far seconds can be compared, by the machines they are of."""
+    machines = list(dict.fromkeys(job.machine for job in run.pretraining if job.seconds is not None))
+    if len(machines) == 1 and machines[0]:
+        return f"The seconds are of {machines[0]}, with whatever else it did: compare within this drawing only."
+    names = [machine or "unknown machines" for machine in machines]
+    compare = "they cannot be compared between machines" if len(names) > 1 else "nothing says that it was one"
+    return f"The seconds are of {' and '.join(names)}, with whatever else those did: {compare}."
 
 
 def _priced(cells: pd.DataFrame, run: Run) -> list[Priced]:

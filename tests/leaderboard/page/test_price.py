@@ -171,3 +171,14 @@ def test_names_on_the_front_do_not_overlap():
     assert len(boxes) > 4
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
     assert canvas.axes[0].get_xscale() == "log"
+
+
+def test_the_caption_says_whose_seconds_they_are():
+    run = record(("machine", "Abacus"))
+    assert price._whose_seconds(run).startswith("The seconds are of Abacus, ")
+    run.pretraining[0].machine = "Slide rule"
+    assert "Slide rule and Abacus" in price._whose_seconds(run)
+    assert "cannot be compared between machines" in price._whose_seconds(run)
+    assert "nothing says that it was one" in price._whose_seconds(record())
+    found = drawings(planted.scores(), record(("machine", "Abacus")))
+    assert all("of Abacus" in drawing.caption for name, drawing in found.items() if name.startswith("price"))
