@@ -16,8 +16,9 @@ from benchmark.corpora.rendered.works.folk import _silent_c
 from benchmark.corpora.rendered.works.groups import group_works, near_duplicates
 from benchmark.corpora.rendered.works.masses import MOVEMENTS_OF_A_MASS, VOICES, read_masses
 from benchmark.corpora.rendered.works.parts import LONGEST
-from benchmark.corpora.rendered.works.reading import corpus_folder
+from benchmark.corpora.rendered.works.reading import _flat, corpus_folder
 from benchmark.corpora.rendered.works.work import METRES, Work
+from benchmark.interfaces import UserError
 
 #: chorales of one hymn: the first two by title, the others by their melodies alone
 HYMNS = [("158.4", "279", "278"), ("16.6", "183.5"), ("264", "378"), ("404", "353")]
@@ -244,3 +245,8 @@ def test_a_varied_tune_is_a_near_duplicate_and_another_is_none(songs: list[Work]
     assert near_duplicates([tune, Work(**{**vars(moved), "notes": varied})])
     others = [work for work in songs[:40] if work is not tune]
     assert len(near_duplicates(others)) < len(list(combinations(others, 2))) / 50
+
+
+def test_scores_that_are_not_there_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="none of its essen; is it installed as a whole"):
+        _flat(read_essen, tmp_path)

@@ -19,6 +19,7 @@ from benchmark.corpora.rendered.works.note_tables import Heads, flat, works_of
 from benchmark.corpora.rendered.works.pack import is_needed, keep, kept_works, packed_works
 from benchmark.corpora.rendered.works.work import Work
 from benchmark.files import die_with
+from benchmark.interfaces import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,4 +63,8 @@ def _read() -> list[Work]:
 
 
 def _flat(read: Callable[..., Iterable[Work]], *args: object) -> tuple[Heads, pd.DataFrame]:
-    return flat(list(read(*args)))
+    works = list(read(*args))
+    if not works:
+        kind = read.__name__.removeprefix("read_")
+        raise UserError(f"{args[0]}: music21's corpus has none of its {kind}; is it installed as a whole?")
+    return flat(works)
