@@ -374,13 +374,17 @@ def test_a_server_that_is_away_costs_one_warning(begun, monkeypatch, capsys):
 
 
 def test_a_database_that_cannot_be_written_costs_one_warning(begun, capsys, monkeypatch):
-    # MLflow tries again for minutes
+    from mlflow.store.db import utils
+
+    # MLflow tries again for minutes, and waits for the lock each time
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     mirror(begun, [probed(Store(begun))])
     before = children(begun / "mlflow.db")
     holder = sqlite3.connect(begun / "mlflow.db", isolation_level=None)
     holder.execute("begin exclusive")
     monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, timeout=0.1))
+    text = utils.sql.text
+    monkeypatch.setattr(utils.sql, "text", lambda said: text(said.replace("busy_timeout = 20000", "busy_timeout = 50")))
     try:
         assert mirror(begun, [probed(Store(begun), seed=1)]).added == 0
     finally:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+from helpers.forked import warm
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import start_processes
 from torch.nn import functional as F
 
 from benchmark import registry
@@ -173,7 +175,8 @@ def ranks(views: dict[str, dict[str, Tensor]], tmp_path_factory: pytest.TempPath
     """What both processes found; theirs is the traceback if one fails, and neither outlives five minutes."""
     folder = tmp_path_factory.mktemp("ranks")
     torch.save(views, folder / "views.pt")
-    processes = torch.multiprocessing.spawn(_rank, (folder,), RANKS, join=False)
+    warm()
+    processes = start_processes(_rank, (folder,), RANKS, join=False, start_method="forkserver")
     end = time.monotonic() + SECONDS
     try:
         while not processes.join(timeout=max(0.0, end - time.monotonic())):

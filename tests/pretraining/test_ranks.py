@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from helpers.forked import fork_ranks
 from safetensors.torch import load_file, save_file
 from tiny_training import TRAINED, build, noise
 from torch import nn
 
 from benchmark import registry
 from benchmark.modules import Strategy
+from benchmark.pretraining import ranks
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.pretraining.ranks import on_ranks
 from benchmark.pretraining.train import pretrain
@@ -36,7 +39,9 @@ def _train(names: list[str], out: Path, device: str) -> None:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("ranks")
-    on_ranks(2, "cpu", out / "meeting", _train, TRAINED, out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranks, "spawn", fork_ranks)
+        on_ranks(2, "cpu", out / "meeting", _train, TRAINED, out)
     return out
 
 
@@ -61,13 +66,15 @@ def test_two_ranks_train_as_one_process_does(name: str, trained: Path, tmp_path:
     assert apart < 0.02 * moved
 
 
-def _fail_on_one(device: str) -> None:
+def _fail_on_one(said: Path, device: str) -> None:
+    sys.stderr = said.open("a", buffering=1)
     if torch.distributed.get_rank() == 1:
         raise ValueError("rank 1 has had enough")
     torch.distributed.barrier()
 
 
-def test_a_rank_that_fails_stops_all(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_rank_that_fails_stops_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks, "spawn", fork_ranks)
     with pytest.raises(torch.multiprocessing.ProcessRaisedException):
-        on_ranks(2, "cpu", tmp_path / "meeting", _fail_on_one)
-    assert "ValueError: rank 1 has had enough" in capfd.readouterr().err
+        on_ranks(2, "cpu", tmp_path / "meeting", _fail_on_one, tmp_path / "said")
+    assert "ValueError: rank 1 has had enough" in (tmp_path / "said").read_text()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import multiprocessing
 import os
 import signal
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.forked import fork_ranks, warm
 from safetensors import safe_open
 from tiny_training import STEPS, TRAINED, budget, build, memory_for, noise
 from torch import Tensor
@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from benchmark import files
 from benchmark.audio.waveforms import INDEX
 from benchmark.modules import Strategy
+from benchmark.pretraining import ranks
 from benchmark.pretraining.checkpoint import FILE, Place, load, save
 from benchmark.pretraining.ranks import on_ranks
 from benchmark.pretraining.train import pretrain, price_clock
@@ -126,7 +127,7 @@ def _train_and_die(folder: Path, at: int, while_writing: bool) -> None:
 
 def die(folder: Path, at: int, while_writing: bool = False) -> None:
     """Train in a process of its own that ends by SIGKILL."""
-    process = multiprocessing.get_context("spawn").Process(target=_train_and_die, args=(folder, at, while_writing))
+    process = warm().Process(target=_train_and_die, args=(folder, at, while_writing))
     process.start()
     process.join(timeout=120)
     assert process.exitcode == -signal.SIGKILL
@@ -223,7 +224,7 @@ def test_seconds_add_up(half: Path) -> None:
 def test_waiting_is_no_price(monkeypatch: pytest.MonkeyPatch) -> None:
     """A core that others use as well makes a training long, not dear; else there is the clock on the wall."""
     threads = torch.get_num_threads()
-    strategy, pause = build("simclr"), 0.5
+    strategy, pause = build("simclr"), 0.2
     views = strategy.views
 
     def late(*args: Any) -> Any:
@@ -272,7 +273,7 @@ def test_a_killed_job_is_run_again(waveforms_key: str, tmp_path: Path) -> None:
     """The artefact has the bytes of an undisturbed one, the record says what happened, and nothing is left over."""
     job, data = _job(waveforms_key), tmp_path / "data"
     run_job(job, data, tmp_path / "whole")
-    process = multiprocessing.get_context("spawn").Process(target=_run_and_die, args=(job, data, tmp_path / "out"))
+    process = warm().Process(target=_run_and_die, args=(job, data, tmp_path / "out"))
     process.start()
     process.join(timeout=120)
     assert process.exitcode == -signal.SIGKILL
@@ -303,7 +304,8 @@ def _on_each_rank(folder: Path, device: str) -> None:
     (folder / f"{torch.distributed.get_rank()}.note").write_text(caught.value.__notes__[0])
 
 
-def test_ranks_go_on_together_but_do_not_halve(tmp_path: Path) -> None:
+def test_ranks_go_on_together_but_do_not_halve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks, "spawn", fork_ranks)
     on_ranks(2, "cpu", tmp_path / "meeting", _on_each_rank, tmp_path)
     notes = {(tmp_path / f"{rank}.note").read_text() for rank in (0, 1)}
     assert notes == {"devices that share a batch do not halve it further: take more, or a smaller batch_size"}
