@@ -32,7 +32,7 @@ def test_its_rows_stand_beside_ours_and_are_compared(
 ) -> None:
     out = tmp_path / "out"
     where = ("--grid", str(tiny_grid), "--data-dir", str(data_dir), "--out", str(out))
-    args = ("run", *where, "--strategies", "random_unsettled,random", "--tasks", "instrument,key")
+    args = ("run", *where, "--strategies", "random_unsettled,constant", "--tasks", "instrument,key")
     done = quick(*args, "--against", str(tiny_run))
     assert done.returncode == 0, done.stdout + done.stderr
     assert not [line for line in done.stderr.splitlines() if "simclr" in line and "finished" in line]
@@ -41,8 +41,8 @@ def test_its_rows_stand_beside_ours_and_are_compared(
     assert set(found["task"]) == {"instrument", "key"}
     assert not found.duplicated(KEYS).any()
     both = found.merge(theirs, on=KEYS, suffixes=("", "_theirs"))
-    taken = both[~both["strategy"].isin(["random", "random_unsettled"])]
-    assert len(taken) == (theirs["task"].isin(["instrument", "key"]) & (theirs["strategy"] != "random")).sum()
+    taken = both[~both["strategy"].isin(["constant", "random_unsettled"])]
+    assert len(taken) == (theirs["task"].isin(["instrument", "key"]) & (theirs["strategy"] != "constant")).sum()
     np.testing.assert_array_equal(taken["value"], taken["value_theirs"])
     pairs = pd.read_csv(out / "pairs.csv")
     both_ends = set(pairs["first_strategy"]) | set(pairs["second_strategy"])
@@ -54,7 +54,7 @@ def test_its_rows_stand_beside_ours_and_are_compared(
     assert "computed by another run, tiny" in done.stdout + done.stderr
     again = quick(*args)
     assert again.returncode == 0, again.stderr
-    assert set(scores_of(out)["strategy"]) == {"random_unsettled", "random"}, "only where it is asked for"
+    assert set(scores_of(out)["strategy"]) == {"random_unsettled", "constant"}, "only where it is asked for"
 
 
 @pytest.fixture

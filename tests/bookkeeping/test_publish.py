@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import ROOT, command
+from conftest import ROOT
 from helpers.forked import quick
 from helpers.rescored import SCORES, differences
 from stores import flip
@@ -81,7 +81,7 @@ def test_predictions_give_the_scores_again(committed: Path, tiny_run: Path) -> N
 def imported(committed: Path, tiny_run: Path, tmp_path: Path) -> Path:
     """A run whose store began with the archive: its scores are there, no weights and no predictions."""
     folder, store = tmp_path / "run", tmp_path / "store"
-    assert command("store", "import", str(committed / "artefacts.tar.xz"), str(store)).returncode == 0
+    assert quick("store", "import", str(committed / "artefacts.tar.xz"), str(store)).returncode == 0
     folder.mkdir()
     for name in ("scores.parquet", "draws.parquet", "run.json"):
         shutil.copyfile(tiny_run / name, folder / name)
@@ -162,8 +162,8 @@ def test_another_machine_has_nothing_left_to_do_but_sound(
 ) -> None:
     """The archive in a new store: a run trains, embeds and probes nothing, and ends with the same scores."""
     store, out = tmp_path / "store", tmp_path / "out"
-    assert command("store", "import", str(committed / "artefacts.tar.xz"), str(store)).returncode == 0
-    alone = command("report", str(store), "--out", str(tmp_path / "alone"))
+    assert quick("store", "import", str(committed / "artefacts.tar.xz"), str(store)).returncode == 0
+    alone = quick("report", str(store), "--out", str(tmp_path / "alone"))
     assert alone.returncode == 0, alone.stderr
     assert "has no run.json" in alone.stderr
     scored = sorted((store / "probe").glob("*/*/scores.parquet"))
@@ -176,10 +176,10 @@ def test_another_machine_has_nothing_left_to_do_but_sound(
         assert f"damaged, and left out: probe {scored[0].parent.name[:12]}" in damaged.stderr
     flip(scored[0])
     args = ("--grid", str(tiny_grid), "--data-dir", str(data_dir), "--store", str(store), "--out", str(out))
-    planned = json.loads(command("plan", *args, "--json").stdout)["jobs"]
+    planned = json.loads(quick("plan", *args, "--json").stdout)["jobs"]
     kinds = {job["kind"] for job in planned if job["state"] == "to do"}
     assert not {"trunk", "pretrain", "embed", "probe", "supervised", "control"} & kinds
-    assert command("run", *args, "--no-mlflow").returncode == 0
+    assert quick("run", *args, "--no-mlflow").returncode == 0
     columns = ["strategy", "task", "metric", "fraction", "resample", "seed", "value"]
     ours, theirs = (pd.read_parquet(folder / "scores.parquet")[columns] for folder in (out, tiny_run))
     order = columns[:-1]

@@ -239,14 +239,14 @@ def test_the_system_font_can_play_the_test_clips(works: list[Work], tmp_path: Pa
 def test_a_run_scores_the_second_font_beside_the_clean_clips(data_dir: Path, tmp_path: Path) -> None:
     """A font that plays every program alike: the key is still heard, the instrument is not."""
     font = write_font(tmp_path / "alike.sf2")
-    text = TINY_GRID.replace("[constant, random, mfcc, simclr, byol]", "[mfcc]")
+    text = TINY_GRID.replace("[constant, random, mfcc, simclr, byol]", "[mfcc]").replace("0.1: 2, ", "")
     (tmp_path / "grid.yaml").write_text(
         text.replace("[instrument, key, metre, beat]", "[instrument, key]") + "corruptions: {second_font: [1]}\n"
     )
     args = ("--grid", str(tmp_path / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(tmp_path / "out"))
     done = quick("run", *args, env={"MIR_PRETEXT_SOUNDFONT": str(font)})
     assert done.returncode == 0, done.stderr
-    scores = pd.read_parquet(tmp_path / "out" / "scores.parquet").query("fraction == 1.0")
+    scores = pd.read_parquet(tmp_path / "out" / "scores.parquet")
     by = scores.set_index(["task", "metric", "corruption"])["value"]
     assert by["instrument", "accuracy", "second_font"] < by["instrument", "accuracy", ""] - 0.15
     assert by["key", "weighted_score", "second_font"] > by["key", "weighted_score", ""] - 0.2
