@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from helpers.forked import quick
 
 from benchmark import registry
 from benchmark.interfaces import UserError
@@ -21,7 +22,7 @@ class Mine(Random):
 """
 
 
-def listed(folder: Path, *args: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def listed(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """What `benchmark` answers that is started in a folder."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "benchmark", *args]
@@ -52,14 +53,14 @@ def test_an_error_in_a_plugin_is_named_with_its_path_and_line(text: str, says: s
     (tmp_path / "p").mkdir()
     (tmp_path / "p/mine.py").write_text(text)
     (tmp_path / "p/worse.py").write_text("class Worse\n")
-    done = listed(tmp_path, "plan", "--plugin", "p/mine.py", "--out", "out", cwd=tmp_path)
+    done = quick("plan", "--plugin", "p/mine.py", "--out", "out", cwd=tmp_path)
     assert done.returncode == 2
     assert f"--plugin p/mine.py{says}" in " ".join(done.stderr.split())
 
 
 def test_a_name_that_another_module_has_is_refused(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text(STRATEGY)
-    done = listed(tmp_path, "plan", "--plugin", str(tmp_path / "json.py"), "--out", str(tmp_path / "out"))
+    done = quick("plan", "--plugin", str(tmp_path / "json.py"), "--out", str(tmp_path / "out"))
     assert done.returncode == 2
     assert "Python has another module 'json'" in " ".join(done.stderr.split())
 
@@ -69,9 +70,9 @@ def test_what_hides_our_packages_is_named(name: str, tmp_path: Path) -> None:
     culprit = tmp_path / name
     culprit.parent.mkdir(exist_ok=True)
     culprit.write_text("")
-    here = listed(tmp_path, "list", "tasks", cwd=tmp_path)
+    here = listed("list", "tasks", cwd=tmp_path)
     (tmp_path / "mine.py").write_text(STRATEGY)
-    beside = listed(tmp_path, "plan", "--plugin", str(tmp_path / "mine.py"), "--out", str(tmp_path / "out"))
+    beside = listed("plan", "--plugin", str(tmp_path / "mine.py"), "--out", str(tmp_path / "out"), cwd=ROOT)
     for done in (here, beside):
         assert done.returncode == 2
         assert f"{culprit}: hides the package '{name[:5].rstrip('/')}" in " ".join(done.stderr.split())

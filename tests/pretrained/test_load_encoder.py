@@ -14,6 +14,7 @@ from torch import Tensor
 
 import benchmark
 from benchmark.audio.decode import decode
+from benchmark.encoders.exported import shipped
 from benchmark.interfaces import Info, UserError
 from benchmark.modules import Encoder
 from benchmark.pretrained.encoder import PretrainedEncoder
@@ -48,6 +49,13 @@ def noise(seconds: float, rate: int = RATE, channels: int = 1, seed: int = 0) ->
 @pytest.fixture(scope="module")
 def mfcc() -> PretrainedEncoder:
     return benchmark.load_encoder("mfcc_chroma")
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_what_ships_hears(name: str) -> None:
+    found = benchmark.load_encoder(name).embed(noise(1.0), RATE)
+    assert np.isfinite(found).all()
+    assert found.std() > 0
 
 
 def test_three_minutes_go_through_a_few_windows_at_a_time() -> None:

@@ -11,6 +11,8 @@ from conftest import catalog_of
 from helpers.forked import quick
 
 from benchmark import registry
+from benchmark.corpora.rendered.notes import RenderedNotes
+from benchmark.corpora.rendered.scores import RenderedChorales
 from benchmark.testing import check_task
 
 CORPORA = ("rendered_scores", "rendered_chorales", "rendered_notes")
@@ -19,6 +21,7 @@ GRID = """
 name: every
 corpus: rendered_scores
 size: tiny
+sizes: {{rendered_chorales: few, rendered_notes: few}}
 strategies: [constant, mfcc]
 encoders: [cnn_small]
 tasks: [{tasks}]
@@ -29,10 +32,16 @@ pretrain: {{crops: 640}}
 """
 
 
+def _few() -> None:
+    """Of what no other test here hears, enough for every label."""
+    RenderedChorales.sizes["few"], RenderedNotes.sizes["few"] = 96, 183
+
+
 def _run(folder: Path, data_dir: Path, **more: str) -> pd.DataFrame:
     text = GRID.format(tasks=", ".join(TASKS)) + "".join(f"{key}: {value}\n" for key, value in more.items())
     (folder / "grid.yaml").write_text(text)
-    done = quick("run", "--grid", str(folder / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(folder / "out"))
+    where = ("--grid", str(folder / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(folder / "out"))
+    done = quick("run", *where, first=_few)
     assert done.returncode == 0, done.stdout + done.stderr
     scores = pd.read_parquet(folder / "out" / "scores.parquet")
     main = [row.metric == registry.tasks.get(str(row.task)).metric for row in scores.itertuples()]
@@ -40,7 +49,8 @@ def _run(folder: Path, data_dir: Path, **more: str) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def scores(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+def scores(data_dir: Path, tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """After the tiny run, so that the first file of the session makes all that is shared."""
     return _run(tmp_path_factory.mktemp("every"), data_dir)
 
 
