@@ -124,11 +124,11 @@ def test_frames_come_at_the_rate_it_says(kind: type[Encoder]) -> None:
 @each_encoder
 def test_a_frame_hears_the_time_around_it(kind: type[Encoder]) -> None:
     """Where short bursts sound, frames change: on average as much after their own time as before."""
-    encoder, quiet, off = built(kind), noise(8), []
+    encoder, quiet, off = built(kind), noise(6), []
     with torch.no_grad():
         unchanged = encoder.timed(quiet)
-        for k in range(12):
-            at = int((3 + 0.17 * k) * RATE)
+        for k in range(6):
+            at = int((2 + 0.34 * k) * RATE)
             heard = quiet.clone()
             heard[:, at - 40 : at + 40] += 5 * noise(80 / RATE, seed=k)
             change = (encoder.timed(heard) - unchanged)[0].square().sum(dim=1)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 from test_distributed import tiny_encoder
 from torch import Tensor
@@ -15,6 +18,11 @@ from benchmark.pretraining.budget import PretrainConfig
 
 RATE, SECONDS, TRACKS, BATCH, STEPS = 16_000, 8, 24, 8, 6
 TRAINED = [name for name in registry.strategies.names() if registry.strategies.get(name).trains]
+
+
+def mostly_long(*names: str) -> list[Any]:
+    """All that is trained; but for these, only where long tests run: for what is the trainer's, whatever it trains."""
+    return [name if name in names else pytest.param(name, marks=pytest.mark.long) for name in TRAINED]
 
 
 def noise() -> Waveforms:
