@@ -94,6 +94,7 @@ def test_corpora_are_pretrained_on_side_by_side(home: Path, monkeypatch: pytest.
     jobs = plan(grid(corpus=["rendered_scores", "mtat"], strategies=rows, tasks=["mtat_tags"]))
     stores = {job.spec["corpus"]: key for key, job in jobs.items() if job.kind == "waveforms"}
     assert set(stores) == {"rendered_scores", "mtat"}
+    assert {"pretrain", "probe"} <= {job.kind for job in jobs.values()}
     for job in jobs.values():
         if job.kind == "pretrain":
             labels = [jobs[key] for key in job.spec.get("labels", {}).values()]

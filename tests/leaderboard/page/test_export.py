@@ -114,14 +114,17 @@ def test_every_drawing_has_its_table(folder):
     assert names <= {path.stem for path in (folder / "tables").glob("*.csv")}
 
 
-def test_the_same_bytes_again(folder):
-    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
-    export.build(folder.parent)
-    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
+def test_the_same_bytes_again(tmp_path):
+    planted.write(tmp_path, planted.few(), planted.run(["constant", "random", "simclr"]))
+    export.build(tmp_path)
+    before = {path: path.read_bytes() for path in (tmp_path / "export").rglob("*.*")}
+    assert {path.suffix for path in before} == {".csv", ".tex", ".svg", ".pdf", ".md"}
+    export.build(tmp_path)
+    assert {path: path.read_bytes() for path in (tmp_path / "export").rglob("*.*")} == before
 
 
 def test_what_an_earlier_export_left_is_gone_and_nothing_else(tmp_path):
-    table = cells(planted.scores(), Run())
+    table = cells(planted.scores().query("task in ['key', 'beat'] and probe == 'linear'"), Run())
     columns = standings(table, Run())[0].columns
     export.write_files(tmp_path, [], [label_efficiency(table, column, "linear") for column in columns[:2]])
     notes = tmp_path / "export" / "figures" / "notes.txt"
@@ -153,10 +156,10 @@ def test_without_a_pretext_task_the_answer_is_every_rows_score(tmp_path):
 
 
 def test_a_level_of_any_name_stays_in_its_cell(tmp_path):
-    record = planted.run(list(planted.LEVELS))
+    record = planted.run(["constant", "random", "simclr"])
     for note in record["tasks"].values():
         note["level"] = "a|b<script>"
-    export.build(planted.write(tmp_path, planted.scores(), record))
+    export.build(planted.write(tmp_path, planted.few(), record))
     text = (tmp_path / "export" / "answers.md").read_text()
     head, _, *rows = text.split("\n\n")[0].split("\n")
     assert len(rows) == len(planted.N_TRAIN)

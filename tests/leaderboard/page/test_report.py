@@ -67,18 +67,19 @@ def test_a_leak_is_told_from_chance(tmp_path):
     about = {"strategy": "random", "probe": "linear", "metric": "weighted_score", "shuffles": 10}
     about |= {"stderr": 0.01, "chance": 0.2}
     record["control"] = [{"task": "key", **about, "value": value} for value in (0.21, 0.23)]
-    assert [checked.leaks for checked in gathered(tmp_path / "up", record).trust.control] == [False, True]
-    record["tasks"]["key"]["higher_is_better"] = False
-    assert [checked.leaks for checked in gathered(tmp_path / "down", record).trust.control] == [False, False]
+    for folder, up, leaks in (("up", True, [False, True]), ("down", False, [False, False])):
+        record["tasks"]["key"]["higher_is_better"] = up
+        found = gathered(tmp_path / folder, record, planted.few()).trust.control
+        assert [checked.leaks for checked in found] == leaks
 
 
 def test_what_varied_is_said(tmp_path):
-    found = gathered(tmp_path, planted.run([*planted.LEVELS])).trust
+    found = gathered(tmp_path, planted.run(["constant", "random", "simclr"]), planted.few()).trust
     assert found.seeds == [0, 1, 2]
     assert found.draws == ["3 at 1%", "3 at 10%", "1 at 100%"]
 
 
 def test_the_page_opens_at_the_middle_fraction_that_has_scores(tmp_path):
-    scores = planted.scores()
+    scores = planted.few()
     assert gathered(tmp_path / "all", planted.run([*planted.LEVELS]), scores).opens == 0.1
     assert gathered(tmp_path / "two", planted.run([*planted.LEVELS]), scores.query("fraction != 0.1")).opens == 0.01
