@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import typer
+from helpers.forked import quick
 
 from benchmark.bookkeeping.mirror.tracking import Mirror
 from benchmark.cli.track import track_rebuild
@@ -323,7 +324,7 @@ def test_of_two_drivers_one_mirrors_and_nothing_is_doubled_or_lost(begun):
     assert parents(begun / "mlflow.db") == [("FINISHED", 1), ("FINISHED", 2)]
 
 
-def test_rebuild_equals_the_mirror_that_grew_with_the_run_save_for_what_is_damaged(begun, cli):
+def test_rebuild_equals_the_mirror_that_grew_with_the_run_save_for_what_is_damaged(begun):
     store = Store(begun)
     mirror(begun, [pretrained(store), probed(store), probed(store, seed=1)])
     (begun / "run.json").write_text(json.dumps({"grid": "tiny", "command": "python -m benchmark run --grid tiny"}))
@@ -331,7 +332,7 @@ def test_rebuild_equals_the_mirror_that_grew_with_the_run_save_for_what_is_damag
     damaged = probed(store, seed=2)
     table = store.folder("probe", damaged.key) / "scores.parquet"
     table.write_bytes(bytes(table.stat().st_size))
-    done = cli("track", "rebuild", str(begun))
+    done = quick("track", "rebuild", str(begun))
     assert (done.returncode, done.stdout) == (0, f"3 jobs mirrored to sqlite:///{begun}/mlflow.db\n")
     assert done.stderr == f"left out, since it is damaged (run the grid again): probe {damaged.key}\n"
     assert table.exists()
@@ -339,18 +340,18 @@ def test_rebuild_equals_the_mirror_that_grew_with_the_run_save_for_what_is_damag
     assert parents(begun / "mlflow.db") == [("FINISHED", 3)]
 
 
-def test_rebuild_says_where_it_finds_nothing(tmp_path, cli):
-    done = cli("track", "rebuild", str(tmp_path / "nowhere"))
+def test_rebuild_says_where_it_finds_nothing(tmp_path):
+    done = quick("track", "rebuild", str(tmp_path / "nowhere"))
     assert (done.returncode, "nowhere: there is no such folder; name a results folder" in done.stderr) == (2, True)
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_rebuild_does_not_touch_the_mirror_of_a_run_under_way(begun, cli):
+def test_rebuild_does_not_touch_the_mirror_of_a_run_under_way(begun):
     store = Store(begun)
     job = probed(store)
     with Mirror(begun, "tiny", "run") as opened:
         opened.log(job, store)
-        done = cli("track", "rebuild", str(begun))
+        done = quick("track", "rebuild", str(begun))
     assert (done.returncode, "a run is writing its mirror" in done.stderr) == (2, True)
     assert children(begun / "mlflow.db").keys() == {job.key}
 
