@@ -10,8 +10,7 @@ class RandomUnsettled(Strategy):
     """No pre-training, and nothing of the corpus: BatchNorm stays the identity that it is initialized as.
 
     With all labels of the small corpus it reads instrument at .51 and key at .46, where `random` reads .38 and .35 (two
-    seeds). So a leader's gain is over whichever of the two reads a level better; what a budget of pre-training adds is
-    held against `random`, which is read out settled, as trained encoders are.
+    seeds). So what pre-training gains is held against whichever of the two reads a level better.
     """
 
     info = Info("random_unsettled", "Untrained encoder, BatchNorm off", "baseline", version=1)

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from benchmark import registry, source
-from benchmark.scheduler.making import processor
+from benchmark.scheduler.executors.machine import processor
 from benchmark.store.job import Job, Stores
 
 

@@ -6,15 +6,12 @@ import contextlib
 import ctypes
 import gc
 import os
-import platform
-import re
 import sys
 from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from benchmark import source
+from benchmark.scheduler.executors.machine import processor
 from benchmark.scheduler.executors.slots import DETERMINISTIC, DEVICE_VARIABLE
 from benchmark.store.artefacts import Draft
 from benchmark.store.job import Job, Stores
@@ -34,23 +31,12 @@ def made_here(seconds: float) -> dict[str, Any]:
     return {**made, **source.commit()}
 
 
-@cache
-def processor() -> str:
-    """What this machine's processor is called."""
-    with contextlib.suppress(OSError):
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        if found:
-            return found[1]
-    return platform.processor() or platform.machine()
-
-
 def _machine() -> str:
-    """What a job's seconds are of: the GPU it had, or else the processor."""
-    if device_kind() == "cpu":
+    """What a job's seconds are of: the GPU, where this process has used it, or else the processor."""
+    torch = sys.modules.get("torch")
+    if device_kind() == "cpu" or torch is None or not torch.cuda.is_initialized():
         return processor()
-    import torch
-
-    return torch.cuda.get_device_name(os.environ[DEVICE_VARIABLE])
+    return str(torch.cuda.get_device_name(os.environ[DEVICE_VARIABLE]))
 
 
 def take_device() -> str:

@@ -1,4 +1,4 @@
-"""The command line in a process forked from one that has imported everything: a second in place of ten.
+"""Commands, and ranks of a training, in processes forked from one that has imported everything: a second, not ten.
 
 For tests of what a run finds. Jobs run in that very process (`--executor inline`); tests of processes, kills and
 start-up use `conftest.command`.
@@ -57,7 +57,7 @@ def quick(
     env: dict[str, str] | None = None,
     timeout: float = 500,
     cwd: Path = ROOT,
-    first: Callable[[], object] = int,
+    first: Callable[[], None] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run `python -m benchmark ARGS`, without MLflow unless `env` says otherwise; before it, `first` in its process."""
     args = in_itself(args)
@@ -75,7 +75,7 @@ def quick(
 
 
 def _main(
-    args: tuple[str, ...], environment: dict[str, str], said: list[Path], cwd: Path, first: Callable[[], object]
+    args: tuple[str, ...], environment: dict[str, str], said: list[Path], cwd: Path, first: Callable[[], None] | None
 ) -> None:
     from benchmark.cli.main import main
 
@@ -88,7 +88,8 @@ def _main(
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115
     sys.argv = ["benchmark", *args]
-    first()
+    if first:
+        first()
     try:
         main()
     finally:

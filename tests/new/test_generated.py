@@ -75,10 +75,10 @@ def test_their_rows_stand_on_the_page_beside_ours(tmp_path: Path, env: dict[str,
     (tmp_path / "grid.yaml").write_text(GRID)
     out = tmp_path / "out"
     where = ("--grid", str(tmp_path / "grid.yaml"), "--data-dir", str(data_dir), "--out", str(out))
-    done = quick("run", *where, "--strategies", "constant,mfcc,my_strategy", env=env)
+    done = quick("run", *where, "--strategies", "constant,mfcc,random,my_strategy", env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     board = pd.read_csv(out / "leaderboard.csv")
-    assert {"my_strategy", "mfcc", "constant"} <= set(board["strategy"])
+    assert {"my_strategy", "random", "mfcc", "constant"} <= set(board["strategy"])
     assert "my_strategy" in (out / "leaderboard.html").read_text()
     scores = pd.read_parquet(out / "scores.parquet")
     mine = scores[scores["strategy"] == "my_strategy"]

@@ -6,8 +6,9 @@ import psutil
 import pytest
 
 from benchmark.scheduler.executors import machine, slots
-from benchmark.scheduler.executors.machine import cores, memory
-from benchmark.scheduler.executors.slots import Slot, cpu_slots
+from benchmark.scheduler.executors.machine import cores, memory, processor
+from benchmark.scheduler.executors.slots import DEVICE_VARIABLE, Slot, cpu_slots
+from benchmark.scheduler.making import made_here
 
 GB = 2**30
 
@@ -77,3 +78,14 @@ def test_there_are_as_many_slots_as_cores_and_memory_allow(monkeypatch, room, pr
     assert cpu_slots(processes) == [Slot("cpu")] * count
     assert len(cpu_slots(processes, threads=2)) == max(1, min(count, 4 // (2 * processes)))
     assert machine.cores() >= 1
+
+
+def test_a_processor_has_the_name_that_linux_gives_it_or_its_architectures(system, tmp_path):
+    assert processor(tmp_path / "nothing")
+    cpuinfo = "processor\t: 0\nmodel name\t: Abacus 9\n\nprocessor\t: 1\nmodel name\t: Abacus 9\n"
+    assert processor(system("0::/\n", **{"proc/cpuinfo": cpuinfo})) == "Abacus 9"
+
+
+def test_a_job_that_has_used_no_gpu_was_made_by_the_processor(monkeypatch):
+    monkeypatch.setenv(DEVICE_VARIABLE, "cuda:0")
+    assert made_here(1.0)["machine"] == processor()

@@ -1,9 +1,13 @@
-"""How much of this machine is ours: affinity and cgroups, of either version, may leave less than there is."""
+"""What this machine is, and how much of it is ours: affinity and cgroups, of either version, may leave less of it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import platform
+import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -26,6 +30,16 @@ def memory(root: Path = Path("/")) -> float:
     files = [folder / name for folder in _groups("memory", root) for name in ("memory.max", "memory.limit_in_bytes")]
     limits = [limit for file in files for limit in _numbers(file)[:1]]
     return min([float(psutil.virtual_memory().total), *limits])
+
+
+@cache
+def processor(root: Path = Path("/")) -> str:
+    """What the processor is called."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"^model name\s*:\s*(.+)$", (root / "proc" / "cpuinfo").read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    return platform.processor() or platform.machine()
 
 
 def _quotas(folder: Path) -> Iterator[float]:

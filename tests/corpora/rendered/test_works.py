@@ -71,7 +71,10 @@ def test_songs_are_what_abc2midi_plays(songs: list[Work]) -> None:
 
 @pytest.mark.parametrize("number", ["158.4", "279", "104.6", "113.8"])
 def test_chorales_are_what_music21_reads(number: str, chorales: dict[str, Work]) -> None:
-    _assert_as_music21(chorales[number], corpus_folder() / "bach" / f"bwv{number}.mxl")
+    work = chorales[number]
+    _assert_as_music21(work, corpus_folder() / "bach" / f"bwv{number}.mxl")
+    if work.tonic is not None:
+        assert work.mode in ("major", "minor")
 
 
 @pytest.mark.parametrize("at", [0, 150])

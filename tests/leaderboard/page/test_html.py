@@ -15,7 +15,6 @@ from helpers import planted
 
 from benchmark.interfaces import UserError
 from benchmark.leaderboard.page import html as page
-from benchmark.leaderboard.page.audio_examples import load_examples
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "use", "path", "rect", "wbr"}
 
@@ -281,7 +280,7 @@ def test_examples_can_be_heard_without_a_request(tmp_path):
 def test_only_sound_files_beside_the_index_are_taken(tmp_path, name):
     write_audio(tmp_path, {}, [{"file": name, "title": "", "text": ""}])
     with pytest.raises(UserError, match=r"index\.json is unusable"):
-        load_examples(tmp_path)
+        built(tmp_path, planted.few(), planted.run([*planted.LEVELS]))
 
 
 def test_the_full_grid_fits(tmp_path):

@@ -181,4 +181,6 @@ def test_the_caption_says_whose_seconds_they_are():
     assert "cannot be compared between machines" in price._whose_seconds(run)
     assert "nothing says that it was one" in price._whose_seconds(record())
     found = drawings(planted.scores(), record(("machine", "Abacus")))
-    assert all("of Abacus" in drawing.caption for name, drawing in found.items() if name.startswith("price"))
+    captions = [drawing.caption for name, drawing in found.items() if name.startswith("price")]
+    assert captions
+    assert all("of Abacus" in caption for caption in captions)
