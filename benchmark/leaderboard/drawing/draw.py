@@ -13,6 +13,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -200,6 +201,7 @@ def _write(canvas: Figure, target: Any, **options: Any) -> None:
         canvas.savefig(target, **options)
 
 
+@cache
 def _rc(ink: str) -> dict[Any, Any]:
     """Seaborn's ticks, with the page's ink, and text that stays text."""
     import seaborn as sns
