@@ -237,6 +237,8 @@ class Task(ABC):
     ordered: ClassVar[bool] = False
     #: columns of the corpus that its targets are made of: a strategy that heard one of them had this task's labels
     labels: ClassVar[tuple[str, ...]] = ()
+    #: other columns that tell some of these labels (dance tells metre): who heard one of them had labels of this task
+    told_by: ClassVar[tuple[str, ...]] = ()
     #: further columns, which say what its test sets are
     context: ClassVar[tuple[str, ...]] = ()
     #: test splits by suffix of the metric's name: "" is the main one

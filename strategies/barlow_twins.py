@@ -12,7 +12,7 @@ from strategies.regularizers import barlow_twins
 
 
 class BarlowTwinsConfig(PairConfig):
-    """Options of Barlow Twins; the weight is the paper's, at 8,192 dimensions.
+    """Options of Barlow Twins; the weight is the paper's, whose projector is 8,192 wide.
 
     Attributes:
         mean: means over the matrix in place of sums, as in the multi-view study, whose weight is 1.

@@ -15,9 +15,10 @@ from strategies.pairs import PairConfig, Pairs, each_view
 
 
 class BYOLConfig(PairConfig, TeacherConfig):
-    """Options of BYOL. The paper's `decay` is 0.996, for 300 epochs of ImageNet in batches of 4,096.
+    """Options of BYOL. The paper's `decay` is 0.996 for 1,000 epochs of ImageNet in batches of 4,096, 0.99 for 300.
 
-    The half-life and the learning rate are what the equal search chose (results/tune).
+    Its projector and predictor are 4,096 wide inside and 256 outside. The half-life and the learning rate are what the
+    equal search chose (results/tune).
 
     Attributes:
         hidden: sizes of the projector's hidden layers.

@@ -13,7 +13,7 @@ from strategies.views import Preset
 
 
 class COLAConfig(PairConfig):
-    """Options of COLA; the paper augments nothing."""
+    """Options of COLA. Its code adds noise (.001 a sample, of clips of norm 1) to one crop of each pair; not ours."""
 
     preset: Preset = "crop_only"
     projection: int = 512

@@ -14,7 +14,12 @@ from strategies.masks import Decoder, MaskedConfig, MaskedCrop, frame_ratio, hid
 
 
 class MAEConfig(MaskedConfig):
-    """Options of MAE: one crop of each track, unaugmented; `masked` is AudioMAE's 0.8."""
+    """Options of MAE: one crop of each track; `masked` is AudioMAE's 0.8.
+
+    By default nothing is augmented. A preset augments what is to be drawn as well, so that the bands and frames that
+    `pretext` fills (13 % of a crop) are among the targets, which no paper does. The decoder is smaller than the
+    papers' (He et al.: 8 layers of 512; AudioMAE: 16, of local attention).
+    """
 
     masked: float = Field(default=0.8, gt=0, lt=1)
     decoder_width: int = 128

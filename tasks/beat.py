@@ -23,3 +23,4 @@ class Beat(BeatTracking):
     level = "time"
     corpus = "rendered_scores"
     labels = ("beats",)
+    told_by = ("tempo",)

@@ -26,4 +26,5 @@ class Dance(Classification):
     corpus = "rendered_scores"
     metric = "macro_f1"
     labels = ("dance",)
+    told_by = ("metre",)
     classes = ("reel", "jig", "hornpipe")

@@ -25,4 +25,5 @@ class Downbeat(BeatTracking):
     level = "time"
     corpus = "rendered_scores"
     labels = ("downbeats",)
+    told_by = ("metre",)
     min_seconds = 0.55

@@ -25,5 +25,6 @@ class Instrument(Classification):
     level = "timbre"
     corpus = "rendered_scores"
     labels = ("family",)
+    told_by = ("instruments",)
     classes = tuple(FAMILIES)
     test_splits = {"": "test", "_unseen_programs": "transfer"}

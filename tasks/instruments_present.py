@@ -28,5 +28,6 @@ class InstrumentsPresent(Tagging):
     level = "timbre"
     corpus = "rendered_scores"
     labels = ("instruments",)
+    told_by = ("family",)
     classes = (*FAMILIES, "bass", "drums")
     test_splits = {"": "test", "_unseen_programs": "transfer"}

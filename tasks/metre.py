@@ -24,4 +24,5 @@ class Metre(Classification):
     corpus = "rendered_scores"
     metric = "macro_f1"
     labels = ("metre",)
+    told_by = ("dance",)
     classes = ("simple duple", "simple triple", "compound")

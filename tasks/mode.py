@@ -29,4 +29,5 @@ class Mode(Classification):
     corpus = "rendered_scores"
     metric = "macro_f1"
     labels = ("mode",)
+    told_by = ("key",)
     classes = ("major", "minor")

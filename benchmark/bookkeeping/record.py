@@ -137,6 +137,7 @@ def _task_record(task: Any) -> dict[str, Any]:
         "corpus": task.corpus,
         "licence": registry.corpora.get(task.corpus).licence,
         "labels": _labels(task),
+        "told_by": [f"{task.corpus}/{label}" for label in task.told_by],
         "conventions": sys.modules[task.__module__].__doc__ or "",
     }
 

@@ -63,6 +63,7 @@ class TaskNote(BaseModel):
     licence: str = ""
     conventions: str = ""
     labels: list[str] = []
+    told_by: list[str] = []
     tracks: int | None = None
     unreadable: int = 0
     #: tracks that are heard although something is odd about their sound, by what it is
@@ -265,8 +266,9 @@ class Run(BaseModel):
         return min(present, key=lambda probe: (probe != "linear", probe), default="")
 
     def heard(self, strategy: str, task: str) -> bool:
-        """Whether a strategy heard some of a task's own labels before it was probed."""
-        return bool(set(self.strategy(strategy).heard) & set(self.task(task).labels))
+        """Whether a strategy heard some of a task's labels, or what tells of them, before it was probed."""
+        note = self.task(task)
+        return not set(self.strategy(strategy).heard).isdisjoint([*note.labels, *note.told_by])
 
     def labels_of(self, strategy: str) -> str:
         """The labels that a strategy heard, and how many, in words; empty if none."""

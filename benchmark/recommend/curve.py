@@ -2,7 +2,8 @@
 
 The score after n labels is taken as a - b n^-c (Cortes et al. 1994; Hestness et al. 2017). Whether it is, its last
 point says: it is left out, and has to be what the law of the others foretells. An interval is of the same fit to every
-bootstrap draw of test groups, with label draws drawn again as well.
+bootstrap draw of test groups, with label draws drawn again as well, and of what the law may be off by: without that it
+held the truth for 55 % of 78 curves of `results/reference`, drawn on by a factor of 3.3, with it for 85 %.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class Laws:
         found: Floats = self.a - self.b * n**-self.c
         return found
 
-    def labels(self, score: float) -> Floats:
-        """How many labels it takes; infinite where the law never gets there."""
+    def labels(self, score: float | Floats) -> Floats:
+        """How many labels a score takes, or each law's own; infinite where the law never gets there."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             n = np.power((self.a - score) / self.b, -1 / self.c)
         return np.where((self.a > score) & (self.b > 0), n, np.where(self.a - self.b >= score, 1.0, np.inf))
@@ -90,17 +91,24 @@ def follows(curve: Points) -> bool:
     """Whether a curve's last point is what the law of the others foretells, within what chance explains."""
     if len(curve.labels) < FEWEST_POINTS:
         return False
-    every = np.vstack([curve.scores, curve.draws])
-    missed = fit(curve.labels[:-1], every[:, :-1]).at(float(curve.labels[-1])) - every[:, -1]
+    missed = _missed(curve)
     return bool(abs(missed[0]) <= max(SLACK, 1.96 * float(missed[1:].std())))
+
+
+def _missed(curve: Points) -> Floats:
+    """By how much the law of the others misses the last point: the scores', then each draw's."""
+    every = np.vstack([curve.scores, curve.draws])
+    return fit(curve.labels[:-1], every[:, :-1]).at(float(curve.labels[-1])) - every[:, -1]
 
 
 def forecast(curve: Points, score: float) -> Forecast | None:
     """How many labels a score takes; None where the curve follows no law."""
     if not follows(curve):
         return None
-    laws = fit(curve.labels, np.vstack([curve.scores, curve.draws]))
-    n = laws.labels(score)
+    laws, missed = fit(curve.labels, np.vstack([curve.scores, curve.draws])), _missed(curve)
+    # a law that holds within so much where it was tried, and misses by so much more than chance, does so further on
+    off = np.hypot(SLACK / 2, np.sqrt(max(0.0, missed[0] ** 2 - missed[1:].var())))
+    n = laws.labels(score + np.r_[0.0, off * np.random.default_rng(0).normal(size=len(curve.draws))])
     most = float(curve.labels[-1])
     n = np.where(n > FARTHEST * most, np.inf, np.maximum(n, most))  # it is known not to take fewer
     low, high = np.percentile(n[1:], _LEVEL, method="inverted_cdf")  # between a number and infinity lies nothing

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmark.leaderboard.record import load_run
+from benchmark.leaderboard.statistics import stats, tables
+from benchmark.recommend import curve as curves
 from benchmark.recommend.curve import Points, fit, follows, forecast, points
 
 LABELS = np.array([10.0, 20, 40, 80, 160, 320])
@@ -30,17 +35,36 @@ def test_labels_for_a_score_are_the_law_s() -> None:
     found = forecast(curve(0.9 - 1.2 * LABELS**-0.5), 0.85)  # 1.2 / sqrt(n) = .05
     assert found is not None
     assert found.labels == pytest.approx(576, rel=0.02)
-    assert found.low == found.high == pytest.approx(found.labels)
+    assert 1.2 / (0.05 + 0.02) < np.sqrt(found.low) < 24 < np.sqrt(found.high) < 1.2 / (0.05 - 0.03)  # within .02
 
 
 def test_intervals_hold_the_truth() -> None:
     """576 labels, measured 100 times: 95 % of the intervals should; a true law is hardly ever taken for none."""
-    curves = [curve(0.9 - 1.2 * LABELS**-0.5, noise=0.008, seed=seed) for seed in range(100)]
-    told = [found for found in (forecast(one, 0.85) for one in curves) if found]
+    measured = [curve(0.9 - 1.2 * LABELS**-0.5, noise=0.008, seed=seed) for seed in range(100)]
+    told = [found for found in (forecast(one, 0.85) for one in measured) if found]
     assert len(told) >= 85
     assert sum(found.low <= 576 <= found.high for found in told) >= 0.85 * len(told)
     assert np.median([found.labels for found in told]) == pytest.approx(576, rel=0.15)
-    assert sum(np.isfinite(found.high) and found.high < 2000 for found in told) >= len(told) / 3  # it says something
+    surer = [forecast(curve(0.9 - 1.2 * LABELS**-0.5, noise=0.004, seed=seed), 0.85) for seed in range(100)]
+    assert sum(found is not None and found.high < 2000 for found in surer) >= 100 / 3  # it says something
+
+
+def test_real_curves_are_drawn_on_to_where_they_went(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 1 to 30 % of the reference's labels to the score that all of them have."""
+    monkeypatch.setattr(curves, "FEWEST_POINTS", 4)
+    folder = Path(__file__).resolve().parents[2] / "results" / "reference"
+    run = load_run(folder)
+    told, inside = 0, 0
+    for (task, row), runs in tables.main_runs(stats.load_scores(folder), run).groupby(["task", "strategy"]):
+        few, whole = runs[runs["fraction"] < 1], runs[runs["fraction"] == 1]
+        known = points(few) if row not in ("constant", "supervised") and task != "mode" else None
+        goal, labels = whole["value"].mean(), whole["n_train"].mean()
+        found = forecast(known, goal) if known and goal > known.scores[-1] + 0.02 else None
+        if found:
+            told += 1
+            inside += found.low <= labels <= found.high
+    assert told >= 60
+    assert inside >= 0.8 * told
 
 
 def test_what_levels_off_below_a_score_never_gets_there() -> None:

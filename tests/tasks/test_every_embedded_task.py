@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from conftest import catalog_of
 from helpers.forked import quick
+from sklearn.metrics import adjusted_mutual_info_score
 
 from benchmark import registry
 from benchmark.corpora.rendered.notes import RenderedNotes
@@ -71,6 +72,20 @@ def catalogs(scores: pd.DataFrame, data_dir: Path) -> dict[str, pd.DataFrame]:
 def test_it_keeps_the_contract(name: str, catalogs: dict[str, pd.DataFrame]) -> None:
     task = registry.tasks.get(name)
     check_task(task, catalogs[task.corpus])
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if registry.tasks.get(name).told_by])
+def test_what_tells_of_a_label_does(name: str, catalogs: dict[str, pd.DataFrame]) -> None:
+    """What clips of one value of that column have in common, as far as others' do not: 0 by chance, 1 if it is told."""
+    task = registry.tasks.get(name)
+    tracks = catalogs[task.corpus].dropna(subset=[*task.labels[:1], *task.told_by])
+    label = tracks[task.labels[0]]
+    if name in ("beat", "downbeat"):  # beats a minute, beats a bar
+        seconds = label.map(lambda times: np.median(np.diff(times)))
+        label = (60 / seconds if name == "beat" else seconds * tracks["tempo"] / 60).round()
+    (told,) = (tracks[column] for column in task.told_by)
+    told = told.round() if name == "beat" else told
+    assert adjusted_mutual_info_score(label.map(str), told.map(str)) > 0.1
 
 
 @pytest.mark.parametrize("name", TASKS)

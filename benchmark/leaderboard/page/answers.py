@@ -29,7 +29,7 @@ LEADING = (
 )
 BETTER = " Of {}, the untrained encoder, the better one."
 ALONE = " † one seed: not compared."
-HEARD = " ‡ trained on labels of these very tasks."
+HEARD = " ‡ trained on labels of these tasks, or on what tells of them."
 FILE = "answers.md"
 #: names in a cell
 FEW = 4

@@ -1,7 +1,8 @@
 """One score per level of what is heard: its tasks on one scale, each weighted by how reliably it tells rows apart.
 
 A level's scores are a table like a task's: `compare.pairwise` and `stats.summarize` read it as they read any other, and
-since its bootstrap draws are weighted sums of its tasks', what tasks on the same test items share is counted.
+since its bootstrap draws are weighted sums of its tasks', what tasks on the same test items share is counted,
+where they have labels of the same ones (`dance` has them of an eighth of the tunes of `collection`: as if of others).
 """
 
 from __future__ import annotations

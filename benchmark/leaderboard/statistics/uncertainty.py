@@ -72,7 +72,7 @@ def of_rows(runs: Floats, groups: float, bound: Floats, fixed: Bools) -> Found:
     draw = _split(means(values, 2))
     if len(runs) == 1:
         seed, draw = [_at_least(luck, found) for luck, found in zip(test.luck[:2], (seed, draw), strict=True)]
-    return _found(values, test, [~fixed], seed, draw, int((~fixed).sum()))
+    return _found(values, test, [~fixed], seed, draw, int((~fixed & _there(runs)).sum()))
 
 
 def of_pairs(
@@ -107,7 +107,8 @@ def of_pairs(
         met = np.concatenate([met, _in_order(met)])
         first, second = first + strangers * len(runs), second + strangers * len(runs)
         values = met[first, ..., 0] - met[second, ..., 0]
-    test, seeded = sampling(met, first, second, groups, most), len(np.unique(origin[~fixed]))
+    test, there = sampling(met, first, second, groups, most), _there(runs)  # who has no score lends nothing
+    seeded = len(np.unique(origin[~fixed & there]))
     kind = np.tile((~fixed).astype(int), 2)[[first, second]].sum(axis=0)
     itself = np.equal(*np.tile(origin, 2)[[first, second]])
     kinds = [(kind == 1) & ~itself, (kind == 2) & ~itself, (kind > 0) & itself]
@@ -115,8 +116,13 @@ def of_pairs(
     for of in kinds:
         seed[:, of] = _moderated(means(values, 1)[of], seeded)
     for of in (itself, ~itself):
-        draw[:, of] = _moderated(means(values, 2)[of], len(np.unique(origin)))
+        draw[:, of] = _moderated(means(values, 2)[of], len(np.unique(origin[there])))
     return _found(values, test, kinds, [Known(*seed)], [Known(*draw)], seeded)
+
+
+def _there(runs: Floats) -> Bools:
+    """Rows that have any score."""
+    return np.asarray(np.isfinite(runs[..., 0]).any(axis=(1, 2)))
 
 
 def _found(

@@ -218,6 +218,21 @@ def test_missing_stays_missing_and_unknown_stays_unknown():
     assert math.isnan(old.p)
 
 
+@pytest.mark.parametrize("label_draws", [1, 3])
+def test_rows_that_a_task_lacks_say_nothing_of_those_it_has(label_draws):
+    """Neither in pairs nor in cells: their names alone made degrees of freedom, and 9 verdicts of the reference."""
+    table = world(dict.fromkeys("abcd", 0.5), seeds=3, label_draws=label_draws, by_seed=0.03, by_label=0.05, by_run=0.1)
+    absent = table.assign(strategy="z" + table["strategy"], value=np.nan, draws=None)
+    both = pd.concat([table, absent], ignore_index=True)
+    alone, among = compared(table), compared(both)
+    assert {pair for pair, row in among.items() if row.wins != "missing"} == set(alone)
+    for pair, row in alone.items():
+        for name in ("difference", "stderr", "freedom", "half_width", "p", "p_holm", "error"):
+            assert getattr(among[pair], name) == pytest.approx(getattr(row, name)), (pair, name)
+    cells = [stats.summarize(t.assign(n_train=1, n_test=1, metric="m")).set_index("strategy") for t in (table, both)]
+    pd.testing.assert_frame_equal(cells[1].loc[list("abcd")], cells[0])
+
+
 def test_a_draw_that_leaves_the_metric_undefined_is_left_out():
     table = world({"a": 0.7, "b": 0.5}, seeds=1)
     short = table.assign(draws=[draws[1:] for draws in table["draws"]])
