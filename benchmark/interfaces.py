@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 OutputKind = Literal["multiclass", "multilabel", "regression", "frame_activation", "frame_multiclass"]
 #: what is heard; `own`: nobody knows what, for a label is the user's; `apart`: whatever it is, it counts for no level
 Level = Literal["timbre", "pitch", "time", "style", "affect", "own", "apart"]
+#: characters that steer a terminal, and that HTML forbids even when escaped
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 class UserError(Exception):
@@ -43,6 +45,16 @@ def human(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def many(count: int, what: str, plural: str = "") -> str:
+    """`1 track`, `2 tracks`; a plural without an s of its own is to be given."""
+    return f"{count} {what if count == 1 else plural or f'{what}s'}"
+
+
+def visible(text: str) -> str:
+    """Somebody's text as it may be shown: no control characters, but for tabs and line breaks."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def one_line(error: BaseException) -> str:

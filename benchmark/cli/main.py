@@ -21,7 +21,7 @@ from benchmark.cli.run import plan, print_tables, run
 from benchmark.cli.store import store
 from benchmark.cli.track import track
 from benchmark.cli.tune import tune
-from benchmark.interfaces import UserError, install
+from benchmark.interfaces import UserError, install, visible
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -141,7 +141,7 @@ def main() -> None:
         registry.check_shadows()
         app()
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(visible(f"error: {error}"), err=True)
         sys.exit(2)
     except ModuleNotFoundError as error:
         if not install(error.name or ""):

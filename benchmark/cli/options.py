@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmark import registry
-from benchmark.interfaces import UserError
+from benchmark.interfaces import UserError, visible
 
 #: below `benchmark`: tables that come with the package, a folder each
 PUBLISHED = "published"
@@ -239,7 +239,7 @@ def warn_of(corpora: Iterable[str]) -> None:
     for name in dict.fromkeys(corpora):
         with contextlib.suppress(Absent):  # the plan says what to do without it
             for found in registry.corpora.get(name)().inspect():
-                typer.echo(f"warning: {name}{found.where}: {found.what}", err=True)
+                typer.echo(visible(f"warning: {name}{found.where}: {found.what}"), err=True)
 
 
 def print_warnings(out: Path) -> None:
@@ -247,7 +247,7 @@ def print_warnings(out: Path) -> None:
     from benchmark.leaderboard.record import load_run
 
     for text in load_run(out).warnings:
-        typer.echo(f"warning: {text}", err=True)
+        typer.echo(visible(f"warning: {text}"), err=True)
 
 
 def print_failures(report: Any, out: Path, command: str = "") -> None:

@@ -25,7 +25,7 @@ from benchmark.cli.options import (
     split_names,
     stoppable,
 )
-from benchmark.interfaces import UserError
+from benchmark.interfaces import UserError, visible
 
 if TYPE_CHECKING:
     from benchmark.corpora.tables.labels import Label
@@ -94,7 +94,7 @@ def recommend(
         typer.echo(json.dumps({**told, "answers": answers["told"], "page": str(page)}, indent=1, ensure_ascii=False))
         return
     for line in answers["lines"]:
-        typer.echo(line)
+        typer.echo(visible(line))
     typer.echo(f"\n{page}")
 
 
@@ -121,7 +121,7 @@ def _chosen(table: Table, names: Sequence[str]) -> list[Label]:
     Raises:
         UserError: there is none, or one that is asked for is not there.
     """
-    known = {label.column.name: label for label in table.labels}
+    known = {name: label for label in table.labels for name in (label.column.header, label.column.name)}
     for name in names:
         if name not in known:
             raise registry.unknown(f"label columns of {table.path}", name, list(known))
@@ -130,7 +130,7 @@ def _chosen(table: Table, names: Sequence[str]) -> list[Label]:
     if all(why.values()):
         table.refuse([finding for findings in why.values() for finding in findings])
     for finding in (finding for findings in why.values() for finding in findings):
-        typer.echo(f"left out: {finding.what}", err=True)
+        typer.echo(visible(f"left out: {finding.what}"), err=True)
     return [label for label in wanted if not why[label.column.header]]
 
 
@@ -152,7 +152,7 @@ def _hear(table: Table, allow_missing: bool, settings: Settings, as_json: bool) 
     verdicts = [row for row in read_verdicts(folder) if row["id"] not in silent]
     found = told_of_sound(table, verdicts, read_twins(folder))
     for finding in found:
-        typer.echo(f"warning{finding.where}: {finding.what}", err=as_json)
+        typer.echo(visible(f"warning{finding.where}: {finding.what}"), err=as_json)
     return [{"what": finding.what, "rows": list(finding.rows)} for finding in found]
 
 

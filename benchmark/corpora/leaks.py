@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmark.interfaces import many
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -122,18 +124,14 @@ def read_twins(folder: Path) -> list[Twins]:
 def words_of_groups(tracks: pd.DataFrame) -> list[str]:
     """What a split cuts, a sentence; nothing where it cuts nothing."""
     found = cut_groups(tracks)
-    share = f"{found['tracks']} of {_many(found['tested'], 'test track')} share theirs with training or validation"
-    return [f"{_many(found['groups'], 'group')} on both sides of the split: {share}"] if found["groups"] else []
+    share = f"{found['tracks']} of {many(found['tested'], 'test track')} share theirs with training or validation"
+    return [f"{many(found['groups'], 'group')} on both sides of the split: {share}"] if found["groups"] else []
 
 
 def words_of_twins(pairs: Sequence[Twins]) -> list[str]:
     """Which sounds are on both sides, a sentence; nothing where none is."""
     listed = ", ".join(f"{pair.track} = {pair.other}" for pair in pairs[:_SHOWN])
-    equal, count = sum(pair.equal for pair in pairs), _many(len({pair.track for pair in pairs}), "sound")
+    equal, count = sum(pair.equal for pair in pairs), many(len({pair.track for pair in pairs}), "sound")
     more = ", ..." if len(pairs) > _SHOWN else ""
     said = f"{count} on both sides of the split under two names, {equal} of them equal in every sample: {listed}{more}"
     return [said] if pairs else []
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

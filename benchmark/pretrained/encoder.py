@@ -7,7 +7,9 @@ windows of at most 10 s, which are what probes read, go through the encoder a fe
 from __future__ import annotations
 
 import itertools
+import os
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, overload
@@ -20,8 +22,9 @@ from torch import Tensor, nn
 
 from benchmark.audio.decode import RATES, decode, mixed
 from benchmark.audio.waveforms import MIX, Waveforms
-from benchmark.corpora.datasets.layout import SOUND
-from benchmark.interfaces import Odd, Unreadable, UserError, Verdict
+from benchmark.corpora.datasets.layout import SOUND, UNDECODABLE
+from benchmark.corpora.tables.files import on_disk
+from benchmark.interfaces import Odd, Unreadable, UserError, Verdict, many
 from benchmark.modules import Encoder
 from benchmark.probing.embed import read, summary
 
@@ -77,7 +80,8 @@ class PretrainedEncoder(nn.Module):
 
         Returns:
             The embedding; of a folder, an iterator over (path, embedding), by path. Files that cannot be read are left
-            out of it, with a warning; so is what is odd about a file told.
+            out of it, with a warning, as are those in formats that nobody here decodes; so is what is odd about a file
+            told.
 
         Raises:
             UserError: it is no audio, or cannot be read.
@@ -85,8 +89,8 @@ class PretrainedEncoder(nn.Module):
         if isinstance(audio, str | Path):
             if sr is not None:
                 raise UserError(f"{audio}: a file says its own sample rate; leave sr={sr} out")
-            path = Path(audio)
-            return self._of_folder(path, frames) if path.is_dir() else self._embed(self._decoded(path), frames)
+            path = _located(Path(audio))
+            return self._of_folder(path, frames) if os.path.isdir(path) else self._embed(self._decoded(path), frames)
         samples, odd = heard(audio, sr, self.sample_rate)
         _warn("the audio", odd)
         return self._embed(samples, frames)
@@ -125,11 +129,19 @@ class PretrainedEncoder(nn.Module):
         return Frames(found, np.arange(len(found)) / self.frame_rate) if frames else found
 
     def _of_folder(self, folder: Path, frames: bool) -> Iterator[tuple[Path, NDArray[np.float32] | Frames]]:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SOUND and path.name[0] != ".")
+        every = sorted(path for path in folder.rglob("*") if path.name[0] != ".")
+        paths = [path for path in every if path.suffix.lower() in SOUND]
+        mute = Counter(ending for path in every if (ending := path.suffix.lower()) in UNDECODABLE)
+        listed = ", ".join(f"{count} {ending}" for ending, count in mute.most_common())
         if not paths:
+            others = f" that is read here ({listed} must be converted)" if mute else ""
             raise UserError(
-                f"{folder}: there is no audio in it; files are known by their endings: {' '.join(sorted(SOUND))}"
+                f"{folder}: there is no audio in it{others}; files are known by their endings: "
+                f"{' '.join(sorted(SOUND))}"
             )
+        if mute:
+            left = many(mute.total(), "file")
+            warnings.warn(f"left out: {left} of {folder} in formats that are not read here: {listed}", stacklevel=3)
         return self._of_files(paths, frames)
 
     def _of_files(self, paths: Sequence[Path], frames: bool) -> Iterator[tuple[Path, NDArray[np.float32] | Frames]]:
@@ -144,6 +156,8 @@ class PretrainedEncoder(nn.Module):
     def _decoded(self, path: Path) -> NDArray[np.int16]:
         found = decode(path, self.sample_rate)
         if isinstance(found, Unreadable):
+            if not os.path.exists(path):
+                raise UserError(f"{path}: there is no such file or folder")
             raise UserError(f"{path}: cannot be read as audio ({found.reason})")
         _warn(str(path), found.verdicts if isinstance(found, Odd) else ())
         return found[MIX]
@@ -160,9 +174,9 @@ def heard(audio: Any, sr: float | None, rate: int) -> tuple[NDArray[np.int16], l
     Raises:
         UserError: it is no audio.
     """
-    sound = audio.detach().cpu().numpy() if isinstance(audio, Tensor) else np.asarray(audio)
-    if sr is None or not RATES[0] <= sr <= RATES[1]:
-        raise UserError(f"sr={sr}: say the sample rate of the audio in Hz, as in embed(audio, 44100)")
+    sound = _array(audio)
+    if sr is None or not _is_rate(sr):
+        raise UserError(f"sr={sr!r}: say the sample rate of the audio as a number, in Hz: embed(audio, 44100)")
     if sound.ndim not in (1, 2) or not sound.size:
         raise UserError(f"audio of shape {sound.shape}: give samples (T,) or (channels, T), and at least one")
     if sound.ndim == 2 and len(sound) > sound.shape[1]:
@@ -179,6 +193,35 @@ def heard(audio: Any, sr: float | None, rate: int) -> tuple[NDArray[np.int16], l
     if not len(samples):
         raise UserError(f"audio of shape {sound.shape}: is shorter than a sample at {rate} Hz")
     return samples, odd
+
+
+def _array(audio: Any) -> NDArray[Any]:
+    if isinstance(audio, Tensor):
+        return audio.detach().cpu().numpy()
+    try:
+        sound = np.asarray(audio)
+    except ValueError:  # sequences of several lengths
+        sound = np.empty(0, object)
+    if sound.dtype.kind in "OSU":  # paths and other texts, or nothing that has samples
+        raise UserError(
+            f"{type(audio).__name__} is no audio: give one path, of a file or of a folder, or an array of samples and "
+            "its sample rate: embed(audio, 44100)"
+        )
+    return sound
+
+
+def _is_rate(sr: Any) -> bool:
+    try:
+        return bool(RATES[0] <= sr <= RATES[1])
+    except (TypeError, ValueError):  # a text, or several
+        return False
+
+
+def _located(path: Path) -> Path:
+    """Where it lies, though the disk may spell its name in Unicode's other form."""
+    above = next((folder for folder in path.parents if os.path.isdir(folder)), Path())
+    there = path if os.path.exists(path) else Path(on_disk(above, os.path.relpath(path, above)))
+    return there if os.path.exists(there) else path
 
 
 def _warn(what: str, odd: Sequence[Verdict]) -> None:

@@ -23,8 +23,11 @@ def sentence(advice: Advice, own: str) -> str:
     """
     best, floor = advice.best, advice.pairs.get((advice.best.name, FLOOR))
     if floor is not None and floor.wins != "first":
+        if floor.mean >= floor.detectable:
+            above = f"{_capital(best)} {_is(best)} {_size(floor.mean)} above guessing without listening"
+            return f"{above}, but {_uncertain(advice)}."
         return (
-            f"Nothing here is told from guessing without listening: {_seen(advice, floor.detectable)}. Perhaps the "
+            f"Nothing here is told from guessing without listening: {_seen(advice, floor)}. Perhaps the "
             "label cannot be heard; else it takes more of them."
         )
     ours, plain = advice.pretrained, advice.untrained
@@ -44,7 +47,7 @@ def sentence(advice: Advice, own: str) -> str:
         )
     return (
         f"{ours[0].name} ({_size(ours[0].mean)}) and {_called(plain[0])} ({_size(plain[0].mean)}) could not be told "
-        f"apart: {_seen(advice, between.detectable)}. "
+        f"apart: {_seen(advice, between)}. "
         f"{_capital(plain[0])} {'need' if plain[0].name == 'informed' else 'needs'} no pre-training."
     )
 
@@ -57,16 +60,27 @@ def _lead(advice: Advice) -> str:
     )
     if not others:
         return f"{told}."
-    worst = max(advice.pairs[advice.best.name, row.name].detectable for row in others)
+    pairs = [advice.pairs[advice.best.name, row.name] for row in others]
     names = ", ".join(map(_called, others))
-    return f"{told}, not told apart from {names}: {_seen(advice, worst)}."
+    return f"{told}, not told apart from {names}: {_seen(advice, *pairs)}."
 
 
-def _seen(advice: Advice, difference: float) -> str:
-    """How large a difference would have been seen."""
-    if not difference < 1:  # as large as there can be any, or nobody knows
+def _seen(advice: Advice, *pairs: Difference) -> str:
+    """How large a difference of any of these pairs would have been seen; where one is that large, what it lacks."""
+    if large := [abs(pair.mean) for pair in pairs if abs(pair.mean) >= pair.detectable]:
+        return f"there is a difference of {_size(max(large))}, but {_uncertain(advice)}"
+    worst = max(pair.detectable for pair in pairs)
+    if not worst < 1:  # as large as there can be any, or nobody knows
         return f"with {advice.tested} test tracks, too few or of too few groups, none could be seen"
-    return f"with {advice.tested} test tracks, a difference of {_size(difference)} would have been seen"
+    return f"with {advice.tested} test tracks, a difference of {_size(worst)} would have been seen"
+
+
+def _uncertain(advice: Advice) -> str:
+    """Of a difference that would be told, were it the only one."""
+    return (
+        f"with {advice.tested} test tracks this is not certain after the correction for all comparisons; more labeled "
+        "test tracks would settle it"
+    )
 
 
 def _also(advice: Advice) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -115,6 +116,32 @@ def test_a_folder_gives_each_file_and_says_what_it_leaves_out(mfcc: PretrainedEn
         mfcc.embed(tmp_path / "empty")
 
 
+def test_a_folder_says_which_formats_it_leaves_out(mfcc: PretrainedEncoder, tmp_path: Path) -> None:
+    for name in ("a.m4a", "b.M4A", "c.wma", ".d.wma"):
+        (tmp_path / name).write_bytes(b"no matter")
+    with pytest.raises(UserError, match=r"no audio in it that is read here \(2 \.m4a, 1 \.wma must be converted\)"):
+        mfcc.embed(tmp_path)
+    soundfile.write(tmp_path / "e.wav", noise(1.0), RATE)
+    with pytest.warns(UserWarning, match=r"left out: 3 files of .* not read here: 2 \.m4a, 1 \.wma") as warned:
+        assert [path.name for path, _ in mfcc.embed(tmp_path)] == ["e.wav"]
+    assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize(("asked", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_name_in_the_other_form_of_unicode_is_found(
+    mfcc: PretrainedEncoder, tmp_path: Path, asked: Literal["NFC", "NFD"], there: Literal["NFC", "NFD"]
+) -> None:
+    path = tmp_path / normalize(there, "Björk") / normalize(there, "Jóga.wav")
+    path.parent.mkdir()
+    soundfile.write(path, noise(1.0), RATE)
+    expected = mfcc.embed(path)
+    np.testing.assert_array_equal(
+        mfcc.embed(tmp_path / normalize(asked, "Björk") / normalize(asked, "Jóga.wav")), expected
+    )
+    (found,) = mfcc.embed(str(tmp_path / normalize(asked, "Björk")))
+    np.testing.assert_array_equal(found[1], expected)
+
+
 def test_any_length_has_an_embedding(mfcc: PretrainedEncoder) -> None:
     for samples in (1, 100, 2049, RATE, 10 * RATE, 10 * RATE + 1):
         clip, (frames, _) = (mfcc.embed(noise(10.1)[:samples], RATE, frames=kind) for kind in (False, True))
@@ -143,8 +170,13 @@ def test_what_is_odd_is_said_once_and_heard(mfcc: PretrainedEncoder) -> None:
         (np.zeros(RATE), 16, "say the sample rate"),
         (np.full(RATE, np.nan), RATE, "NaN"),
         (np.zeros(RATE, np.int64), RATE, "floats within"),
-        (np.array(["a"]), RATE, "floats within"),
-        ("no/such.wav", None, "cannot be read"),
+        (np.array(["a"]), RATE, "give one path, of a file or of a folder, or an array"),
+        (["a.wav", Path("b.wav")], None, "list is no audio: give one path"),
+        ([[0.0, 0.1], [0.0]], RATE, "list is no audio"),
+        (None, None, "NoneType is no audio"),
+        (np.zeros(RATE), str(RATE), "sr='16000': say the sample rate of the audio as a number"),
+        ("no/such.wav", None, r"^no/such\.wav: there is no such file"),
+        ("no/süch.wav", None, r"^no/süch\.wav: there is no such file"),
         ("no/such.wav", RATE, "its own sample rate"),
     ],
 )

@@ -116,6 +116,37 @@ def test_two_test_tracks_tell_nobody_anything() -> None:
     assert "with 2 test tracks, too few or of too few groups, none could be seen" in sentence(found, "OWN")
 
 
+def few_tests(means: dict[str, float], noise: float) -> Advice:
+    """Eight test tracks."""
+    record = {"strategies": {name: {"seeded": False} for name in means}}
+    record["tasks"] = {"mine-genre": {"metric": "accuracy", "level": "style"}}
+    (found,) = advise(scores(means, noise).assign(n_test=8, groups=8), Run.model_validate(record))
+    return found
+
+
+def test_what_is_far_above_guessing_and_not_certain_is_not_called_inaudible() -> None:
+    """By itself it would be told, and Holm's correction over all pairs does not let it."""
+    found = few_tests({"constant": 0.25, "mfcc": 1.0, "informed": 0.7, "random": 0.6}, 0.15)
+    floor = found.pairs["mfcc", "constant"]
+    assert floor.wins == "tied"
+    assert floor.mean > floor.detectable
+    assert sentence(found, "OWN") == (
+        "MFCC is .75 above guessing without listening, but with 8 test tracks this is not certain after the correction "
+        "for all comparisons; more labeled test tracks would settle it."
+    )
+
+
+def test_rows_that_are_far_apart_and_not_certain_are_not_said_to_be_close() -> None:
+    """Between the best and what is not told apart from it, the same."""
+    means = {"constant": 0.0, "mfcc": 1.0, "informed": 0.95, "random": 0.75, "pesto": 0.96, "crepe": 0.94}
+    found = few_tests(means, 0.045)
+    assert [one.name for one in found.leading][-1] == "random"
+    assert found.pairs["mfcc", "random"].mean > found.pairs["mfcc", "random"].detectable
+    said = sentence(found, "OWN")
+    assert "would have been seen" not in said
+    assert "there is a difference of .25, but with 8 test tracks this is not certain" in said
+
+
 def test_sentence_and_leading_group_agree() -> None:
     """Whoever is better than every single other leads; Holm's correction over all pairs is not asked for besides."""
     found = advice(TIED | {"mfcc": 0.865, "simclr": 0.802})

@@ -138,6 +138,20 @@ def test_what_cannot_be_answered_ends_with_2_and_says_what_is_wrong(tmp_path: Pa
     assert not list((tmp_path / "data").rglob("shard")), "nothing has been decoded"
 
 
+def test_nobodys_text_steers_the_terminal(tmp_path: Path) -> None:
+    """Neither a label in what is told before the answer, nor an error."""
+    rows = []
+    for i in range(40):
+        tone_or_noise(tmp_path / "mine" / f"{i}.wav", "tone", np.random.default_rng(i))
+        rows.append(f"{i}.wav,b\n" if i % 2 else f"{i}.wav,a\x1bc\n")
+    (tmp_path / "mine" / "tracks.csv").write_text("path,genre\n" + "".join(rows))
+    done = quick("recommend", str(tmp_path / "mine"), "--encoders", "no\x1bc", "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert "a\ufffdc" in done.stdout
+    assert "no\ufffdc: there is no such folder" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+
 def test_curves_have_points_from_a_few_labels_to_all() -> None:
     for labels in (12, 30, 84, 350, 8000):
         shares = list(fractions(labels))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmark.interfaces import Finding
+from benchmark.interfaces import Finding, many, visible
 
 if TYPE_CHECKING:
     from benchmark.corpora.tables.labels import Label
@@ -55,9 +55,10 @@ def lines_of(path: Path, told: dict[str, Any]) -> list[str]:
     """The same for people."""
     minutes, seconds = divmod(round(told["seconds"]), 60)
     splits = ", ".join(f"{name} {count}" for name, count in told["splits"].items())
-    lines = [f"{path}: {told['tracks']} tracks ({splits}) of {told['groups']} groups, {minutes} min {seconds} s"]
+    tracks, groups = many(told["tracks"], "track"), many(told["groups"], "group")
+    lines = [f"{path}: {tracks} ({splits}) of {groups}, {minutes} min {seconds} s"]
     for header, label in told["labels"].items():
-        count = f", {len(label['classes'])} classes" if label["kind"] != "number" else ""
+        count = f", {many(len(label['classes']), 'class', 'classes')}" if label["kind"] != "number" else ""
         lines.append(f"\ncolumn {header!r} is the task {label['task']}, of kind {label['kind']}{count}")
         width = max(map(len, label["classes"]), default=0)
         for name, found in label["classes"].items():
@@ -67,4 +68,4 @@ def lines_of(path: Path, told: dict[str, Any]) -> list[str]:
         for one in told[kind]:
             finding = Finding(one["what"], tuple(one["rows"]))
             lines.append(f"{kind.removesuffix('s')}{finding.where}: {finding.what}")
-    return lines
+    return list(map(visible, lines))

@@ -7,12 +7,10 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from benchmark.corpora.datasets.dataset import DataSet
-from benchmark.corpora.datasets.layout import SOUND, Files
+from benchmark.corpora.datasets.layout import SOUND, UNDECODABLE, Files
 from benchmark.corpora.verdicts import FILES
 from benchmark.files import read_json
 
-#: endings of sound that nobody here decodes
-UNDECODABLE = frozenset((".m4a", ".mp4", ".aac", ".wma", ".ape", ".wv", ".mpc", ".webm", ".mka", ".dsf", ".shn"))
 #: a drawn part that misses its documented share by more than this of it is not what the documentation says
 TOLERANCE = 0.25
 

@@ -22,10 +22,12 @@ def contour(times: NDArray[np.floating[Any]], hertz: NDArray[np.floating[Any]]) 
         hertz: (T,) f0, 0 where unvoiced.
 
     Raises:
-        ValueError: there is nothing, or times do not increase.
+        ValueError: there is nothing, times do not increase or begin before 0, or something is infinite or no number.
     """
-    if not len(times) or (np.diff(times) <= 0).any():
-        raise ValueError("a pitch contour needs times, and they must increase")
+    if not (np.isfinite(times).all() and np.isfinite(hertz).all()):
+        raise ValueError("a pitch contour needs finite times and pitches")
+    if not len(times) or times[0] < 0 or (np.diff(times) <= 0).any():
+        raise ValueError("a pitch contour needs times from 0 on, and they must increase")
     grid = np.arange(int(times[-1] / HOP + 1e-6) + 1) * HOP
     left = np.maximum(np.searchsorted(times, grid + 1e-9, side="right") - 1, 0)
     right = np.minimum(left + 1, len(times) - 1)

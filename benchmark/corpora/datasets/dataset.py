@@ -225,9 +225,13 @@ def _sound(cls: type[DataSet], home: Path) -> pd.DataFrame:
     from benchmark.corpora.datasets.annotated import reach
 
     tracks = _tracks(cls, home)
+    ends = [reach(track) for track in tracks.to_dict("records")]
+    for track, end in zip(tracks["id"], ends, strict=True):
+        if not math.isfinite(end):
+            raise UserError(f"{cls.info.name}: {track} is annotated up to {end} s: its reader lets a damaged time pass")
     # in whole seconds: a label that is corrected by less is none of the sound's business
-    ends = [float(math.floor(reach(track))) for track in tracks.to_dict("records")]
-    return tracks[[column for column in SOUND if column in tracks]].assign(reach=ends)
+    whole = [float(math.floor(end)) for end in ends]
+    return tracks[[column for column in SOUND if column in tracks]].assign(reach=whole)
 
 
 def forget() -> None:

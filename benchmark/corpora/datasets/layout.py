@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import re
 from collections.abc import Container, Iterable, Iterator
@@ -20,6 +21,8 @@ SOUND = frozenset(
         *(".au", ".snd", ".aif", ".aiff", ".aifc", ".caf"),
     )
 )
+#: and of sound that nobody here decodes
+UNDECODABLE = frozenset((".m4a", ".mp4", ".aac", ".wma", ".ape", ".wv", ".mpc", ".webm", ".mka", ".dsf", ".shn"))
 #: folders below a data set's own: its deepest layout has five, archives add some; links may lead round in circles
 _DEEPEST = 9
 #: what a host of repositories adds to the name of one in its archives: a branch, or a commit
@@ -131,6 +134,17 @@ def naming(path: Path) -> Iterator[None]:
         raise ValueError(f"{path.name} has no {error}") from error
     except (LookupError, ValueError, AttributeError, TypeError, csv.Error) as error:
         raise ValueError(f"{path.name}: {error}") from error
+
+
+def moment(seconds: float) -> float:
+    """A time that an annotation names, if it can be one.
+
+    Raises:
+        ValueError: it is negative, infinite, or no number.
+    """
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"{seconds} is no time in a sound, in seconds from its beginning")
+    return seconds
 
 
 def read_table(path: Path, *columns: str, separator: str = ",", quoted: bool = True) -> pd.DataFrame:

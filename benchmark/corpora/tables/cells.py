@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -82,6 +83,8 @@ def read_cells(path: Path, found: Findings) -> tuple[Row, list[Row]]:
     as_written = dict(_records(path, text, strict=False))
     rows = [_row(line, cells, as_written.get(line, [])) for line, cells in _records(path, text, strict=True)]
     rows = [row for row in rows if any(row.cells)]
+    if rows and rows[0].cells[0].casefold().startswith("sep="):  # for Excel
+        rows = rows[1:]
     if len(rows) < 2:
         raise UserError(f"{path}: not a table: it needs a header with a column 'path', and a row per file")
     _check_widths(rows[0], rows[1:], found)
@@ -121,14 +124,26 @@ def table_in(folder: Path) -> Path:
     Raises:
         UserError: it holds several.
     """
-    found = sorted(one for one in folder.glob("*.csv") if not one.name.startswith(".") and _lists_paths(one))
+    found = [one for one in tabular(folder) if _lists_paths(one)]
     if len(found) > 1:
         raise UserError(f"{folder}: say which table is meant; there is {', '.join(one.name for one in found)}")
     return found[0] if found else folder
 
 
+def tabular(folder: Path) -> list[Path]:
+    """What looks like a table beside the folders of a folder, read here or not."""
+    kinds = {".csv", ".tsv", ".xls", ".xlsx", ".ods"}
+    return sorted(one for one in folder.glob("[!.]*") if one.suffix.lower() in kinds and one.is_file())
+
+
 def _lists_paths(table: Path) -> bool:
-    """Whether a CSV has a column `path`, as far as its first line tells: data sets come with others."""
+    """Whether a column `path` is meant, as far as its first lines tell: data sets come with others.
+
+    Whatever separates its cells, and in whatever encoding: reading it then says what is wrong.
+    """
     with table.open("rb") as file:
-        header = file.readline().decode("utf-8-sig", errors="replace")
-    return "path" in (cell.strip().strip('"').casefold() for cell in header.split(","))
+        begins = file.read(4096)
+    text = begins.decode("utf-16" if begins[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace")
+    lines = [line for line in text.splitlines() if line.strip(" ,;\t") and not line.casefold().startswith("sep=")]
+    cells = re.split(r"[,;\t|]", lines[0]) if lines else []
+    return "path" in (cell.strip(' "').casefold() for cell in cells)

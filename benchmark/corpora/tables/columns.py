@@ -15,6 +15,8 @@ from benchmark.corpora.tables.cells import Findings, Row
 #: columns with a meaning of their own, however they are capitalized
 OWN = ("path", "split", "group", "start", "seconds")
 KINDS = ("class", "tags", "number")
+#: what others call how far an excerpt reaches
+_LENGTHS = ("end", "stop", "duration", "length", "offset", "dur")
 #: what pandas calls an index that was written without a name
 _INDEX = re.compile(r"(Unnamed: \d+.*)?")
 _LONGEST, _MOST_BYTES = 30, 90
@@ -56,6 +58,11 @@ def read_columns(corpus: str, header: Row, found: Findings) -> tuple[dict[str, i
             found.fail(f"columns {header.cells[own[meaning]]!r} and {text!r} both mean {meaning}", header.line)
         else:
             own[meaning] = at
+    if "start" in own and "seconds" not in own:
+        for column in labels:
+            if column.header.casefold() in _LENGTHS:
+                what = "an excerpt lasts as long as the column 'seconds' says, and without one to the end of its file"
+                found.fail(f"column {column.header!r}: {what}; a label would be '{column.header}:number'", header.line)
     labels = _told_apart(labels, header.line, found)
     if not labels:
         found.fail(f"no label column beside {', '.join(header.cells[at] for at in own.values())}", header.line)

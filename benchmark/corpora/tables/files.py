@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from benchmark.corpora.datasets.layout import SOUND, shown
+from benchmark.corpora.datasets.layout import SOUND, UNDECODABLE, shown
 from benchmark.corpora.tables.cells import Findings, composed
 from benchmark.interfaces import Finding
 
@@ -30,7 +30,13 @@ def sounds_in(folder: Path, found: Findings) -> list[str]:
     Args:
         found: takes those whose names are no text: no table could hold them.
     """
-    paths = sorted(path for path in shown(folder) if PurePosixPath(path).suffix.lower() in SOUND)
+    every = [(path, PurePosixPath(path).suffix.lower()) for path in shown(folder)]
+    paths = sorted(path for path, ending in every if ending in SOUND)
+    mute = sorted(path for path, ending in every if ending in UNDECODABLE)
+    if mute:
+        found.warn(
+            f"{len(mute)} sounds are in formats that are not read here, and are skipped: {mute[0]}, ...; convert them"
+        )
     odd = [path for path in paths if not _is_text(path)]
     if odd:
         first = os.fsencode(odd[0]).decode(errors="backslashreplace")
@@ -106,6 +112,7 @@ class Lengths:
         for reason, those in silent.items():
             paths = list(dict.fromkeys(path for path, _ in those))
             listed = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
+            listed += "; folders are separated by '/', not '\\\\'" if any("\\" in path for path in paths) else ""
             found.warn(f"{len(paths)} of {len(files)} files {reason}: {listed}", *(line for _, line in those))
         return cls(seconds, sum(map(len, silent.values())), found.warnings, found.errors)
 

@@ -154,7 +154,7 @@ def read_table(path: Path) -> Table:
     if "path" not in own:
         listed = ", ".join(map(repr, header.cells))
         what = "a table needs a header with a column 'path', and a row per file"
-        signs = [sign for sign in ";\t|" if len(header.cells) == 1 and sign in header.cells[0]]
+        signs = [sign for sign in ";\t|" if any(sign in cell for cell in header.cells)]
         advice = f"; cells seem to be separated by {signs[0]!r}: save the table with commas" if signs else ""
         raise UserError(f"{path}: {what}; there is {listed}{advice}")
     records, kept = read_tracks(own, rows, found)
@@ -188,6 +188,11 @@ def _table(
     for sentence in words_of_groups(tracks):
         shared = tracks["group"].isin(cut(tracks))
         found.warn(sentence, *(row.line for row, both in zip(kept, shared, strict=True) if both))
+    torn = tracks["path"].isin(cut(tracks.assign(group=tracks["path"]))) & ~tracks["group"].isin(cut(tracks))
+    if torn.any():
+        files = tracks.loc[torn, "path"].nunique()
+        what = f"excerpts of {files} files are on both sides of the split, in groups of their own: is that meant?"
+        found.warn(what, *(row.line for row, both in zip(kept, torn, strict=True) if both))
     return Table(path, corpus, tracks, [r.line for r in kept], labels, drawn, found.warnings, found.errors)
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from benchmark.corpora.datasets.dataset import SPLITS
 from benchmark.corpora.tables.cells import Findings, Row
-from benchmark.corpora.tables.labels import note_alike, number
+from benchmark.corpora.tables.labels import note_absent, note_alike, number
 
 #: bytes of a name that disks take, and letters that a message shows of a longer one
 _LONGEST_NAME, _SHOWN = 255, 40
 #: other words for a split
-_MEANS = {"valid": "val", "validation": "val", "dev": "val"}
+_MEANS = {"valid": "val", "validation": "val", "dev": "val", "training": "train", "testing": "test"}
+SPLIT_WORDS = {*SPLITS, *_MEANS}
 
 Places = Mapping[str, int]
 
@@ -28,7 +29,9 @@ def read_tracks(own: Places, rows: Sequence[Row], found: Findings) -> tuple[list
     kept = [(track, row) for row in rows if (track := _track(own, row, found)) is not None]
     if "group" in own:
         at = own["group"]
-        note_alike("group", [(row.line, row.written[at]) for _, row in kept if row.cell(at)], "groups", found)
+        written = [(row.line, row.written[at]) for _, row in kept if row.cell(at)]
+        note_alike("group", written, "groups", found)
+        note_absent("group", written, "a group", found)
     lines: dict[str, list[int]] = defaultdict(list)
     for track, row in kept:
         lines[track["id"]].append(row.line)
@@ -45,7 +48,7 @@ def _track(own: Places, row: Row, found: Findings) -> dict[str, Any] | None:
     if not path:
         found.fail("there is no path", row.line)
     elif Path(path).is_absolute() or ".." in Path(path).parts:
-        found.fail(f"path {path!r} does not lie below the table's folder", row.line)
+        found.fail("the path is absolute, or leads out of the table's folder: write it as seen from there", row.line)
     elif "\0" in path or any(len(part.encode()) > _LONGEST_NAME for part in Path(path).parts):
         found.fail(f"path {path[:_SHOWN]!r} ... is no name that a disk could hold", row.line)
     excerpt = [number(row.cell(own.get(column)), column, row.line, found) for column in ("start", "seconds")]

@@ -20,7 +20,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from benchmark.files import replacing
-from benchmark.interfaces import human
+from benchmark.interfaces import human, visible
 from benchmark.leaderboard.claims.claim import EXPLANATION
 from benchmark.leaderboard.drawing import draw
 from benchmark.leaderboard.page import how_much
@@ -28,9 +28,6 @@ from benchmark.leaderboard.page.by_task import anchor
 from benchmark.leaderboard.page.report import Report, gather
 from benchmark.leaderboard.record import Run, percent
 from benchmark.leaderboard.statistics import headline, tables
-
-#: characters that HTML forbids even when escaped
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def build(folder: Path) -> Path:
@@ -50,7 +47,7 @@ def build(folder: Path) -> Path:
 
 def write(folder: Path, report: Report) -> Path:
     """Write what `report` holds into `folder`; see `build`."""
-    page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", render(report))
+    page = visible(render(report))
     found = {"labels.csv": report.saved}
     if report.budgets:
         found["budgets.csv"] = how_much.frame(report.budgets, report.run)

@@ -12,7 +12,7 @@ import soundfile
 
 from benchmark.corpora.datasets.annotated import reach
 from benchmark.corpora.datasets.dataset import DataSet
-from benchmark.interfaces import Info, Unreadable
+from benchmark.interfaces import Info, Unreadable, UserError
 
 
 def test_the_last_moment_of_any_column_counts() -> None:
@@ -33,6 +33,25 @@ class Beaten(DataSet):
         """See the class."""
         rows = [("a", "a.wav", "x", "train", [0.5, 2.9]), ("b", "b.wav", "y", "test", [0.5, 29.5])]
         return pd.DataFrame(rows, columns=["id", "path", "group", "split", "beats"])
+
+
+class Endless(Beaten):
+    """One whose reader checks no times."""
+
+    info = Info("endless", "Endless", "this test")
+
+    def index(self, home: Path) -> pd.DataFrame:
+        """See the class."""
+        return super().index(home).assign(beats=[[0.5, 2.9], [0.5, float("inf")]])
+
+
+def test_annotations_without_an_end_are_an_error_that_names_the_track(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "beaten").mkdir()
+    monkeypatch.setenv("MIR_DATA_HOME", str(tmp_path))
+    with pytest.raises(UserError, match="endless: b is annotated up to inf s"):
+        Endless().catalog(tmp_path, 2)
 
 
 def test_a_file_far_shorter_than_its_annotations_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

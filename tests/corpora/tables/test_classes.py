@@ -52,6 +52,8 @@ def test_one_content_is_one_group_under_any_name_and_class(folder: Path) -> None
     groups = read_table(folder).tracks.set_index("path")["group"]
     assert groups["jazz/copy.wav"] == groups["rock/other.wav"] == groups["jazz/jazz.wav"]
     assert groups.nunique() == 40
+    (warning,) = read_table(folder).warnings
+    assert warning.what == "1 sounds lie in several classes, with the same content: one in 'jazz' and 'rock'"
 
 
 def test_folders_within_a_class_are_groups_where_there_are_some(folder: Path) -> None:
@@ -78,6 +80,42 @@ def test_a_table_in_a_folder_is_meant_if_it_lists_paths(folder: Path) -> None:
     written = write_table(folder, "path,genre", "jazz/jazz.wav,jazz")
     assert table_at(str(folder)) == written
     assert read_table(folder).path == written, "a plugin's path, too"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("tracks.csv", b"path;genre\na.wav;x\n", "separated by ';'"),
+        ("Tracks.CSV", b"path,genre\n", "not a table: it needs a header"),
+        ("tracks.tsv", b"path\tgenre\na.wav\tx\n", "separated by '\\t'"),
+        ("tracks.csv", "path,genre\na.wav,x\n".encode("utf-16"), "not a table in UTF-8"),
+        ("tracks.csv", b"\n\nsep=;\npath;genre\na.wav;x\n", "separated by ';'"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_not_passed_over(name: str, content: bytes, says: str, folder: Path) -> None:
+    """Albums would be the classes, and nobody would know."""
+    (folder / name).write_bytes(content)
+    with pytest.raises(UserError) as error:
+        read_table(folder)
+    assert says in str(error.value)
+
+
+def test_what_is_passed_over_is_told(folder: Path) -> None:
+    for name in ("labels.xlsx", "rock/a.m4a", "rock/b.M4A"):
+        (folder / name).write_bytes(b"x")
+    said = [warning.what for warning in read_table(folder).warnings]
+    assert len(said) == 2
+    assert any(what.startswith("labels.xlsx has no column 'path'") for what in said)
+    assert any(what.startswith("2 sounds are in formats that are not read here") for what in said)
+
+
+def test_splits_are_no_classes(tmp_path: Path) -> None:
+    for split in ("train", "Validation", "test"):
+        write_clip(tmp_path / "mine" / split / "rock" / f"{split}.wav")
+    with pytest.raises(UserError, match="called like splits"):
+        read_table(tmp_path / "mine")
+    write_clip(tmp_path / "mine" / "demo" / "a.wav")
+    assert read_table(tmp_path / "mine").labels[0].classes == ("Validation", "demo", "test", "train")
 
 
 def test_odd_names_and_links_in_circles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,12 @@ def test_a_cell_is_what_it_says(cell: str, tmp_path: Path) -> None:
     assert genre.values == [cell or None, "rock"]
     assert mood.values[0] == (None if not cell else [] if cell == "-" else [cell])
     assert table.tracks["group"].tolist() == [cell or "a.wav", "g"]
-    assert not table.warnings + table.errors
+    assert not table.errors
+    word = cell not in ("", "0")  # what others write where nothing is known
+    said = {f"group: {cell!r} is a group", f"column 'genre': {cell!r} is a class"}
+    said |= {f"column 'mood:tags': {cell!r} is a tag"} if cell != "-" else set()
+    assert {one.what.partition(";")[0] for one in table.warnings} == (said if word else set())
+    assert all(one.rows == (2,) for one in table.warnings)
 
 
 def test_a_class_called_none_is_learned_and_tested(tmp_path: Path) -> None:
@@ -88,6 +93,43 @@ def test_labels_that_differ_in_case_or_blanks_alone_are_named(tmp_path: Path) ->
     assert table.labels[0].classes == ("Rock", "rock")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("1", "1.0"), ("2", "02"), ("hip hop", "hip  hop"), ("hip hop", "hip\N{NO-BREAK SPACE}hop"),
+     ("hip-hop", "hip\N{HYPHEN}hop"), ("low", "low\N{ZERO WIDTH SPACE}"), ("x\N{SUPERSCRIPT TWO}", "x2")],
+)  # fmt: skip
+def test_names_that_look_alike_are_named(one: str, other: str, tmp_path: Path) -> None:
+    table = _read(tmp_path, "path,genre", f"a.wav,{one}", f"b.wav,{one}", f"c.wav,{other}", "d.wav,else")
+    both = " and ".join(map(repr, sorted([one, other])))
+    assert _said(table.warnings) == {f"column 'genre': {both} look alike: they are 2 classes": (4,)}
+    apart = _read(tmp_path / "apart", "path,genre", "a.wav,1", "b.wav,10", "c.wav,1e", "d.wav,hiphop", "e.wav,hip hop")
+    assert not apart.warnings
+
+
+def test_cells_that_hold_several_names_by_another_separator_are_named(tmp_path: Path) -> None:
+    rows = [
+        "a.wav,rock|pop,happy; sad",
+        'b.wav,rock,"happy, calm"',
+        "c.wav,pop,happy",
+        "d.wav,pop,sad|calm",
+        "e.wav,x,",
+    ]
+    said = _said(_read(tmp_path, "path,style,mood:tags", *rows).warnings)
+    assert [said[what] for what in sorted(said)] == [(2, 3), (2,)]
+    assert any("call the column 'style:tags'" in what for what in said)
+    assert any("tags are parted by '|'" in what for what in said)
+    meant = _read(tmp_path / "meant", "path,mood:tags", 'a.wav,"earth, wind|calm"', "b.wav,calm|x", "c.wav,x|y")
+    assert not meant.warnings
+
+
+def test_a_decimal_comma_is_said_once(tmp_path: Path) -> None:
+    (error,) = _read(tmp_path, "path,bpm:number", 'a.wav,"100,5"', 'b.wav,"90,0"', "c.wav,80").errors
+    assert (error.what, error.rows) == (
+        "bpm:number: numbers are written with a decimal comma: 100.5, and not 100,5",
+        (2, 3),
+    )
+
+
 def test_blanks_behind_every_comma_are_a_matter_of_style(tmp_path: Path) -> None:
     table = _read(tmp_path, "path, genre", 'a.wav, "rock, hard"', "b.wav, rock", "c.wav, rock")
     assert table.labels[0].values == ["rock, hard", "rock", "rock"]
@@ -95,7 +137,7 @@ def test_blanks_behind_every_comma_are_a_matter_of_style(tmp_path: Path) -> None
 
 
 def test_own_columns_are_found_in_any_case_and_splits_by_other_names(tmp_path: Path) -> None:
-    splits = ["train", "VALID", "validation", "dev", "Test", "val"]
+    splits = ["Training", "VALID", "validation", "dev", "Test", "val"]
     rows = [f"{i}.wav,{split},g{i},0.1,0.2,x" for i, split in enumerate(splits)]
     table = _read(tmp_path, "Path,SPLIT,Group,Start,sEconds,genre", *rows)
     assert table.tracks["split"].tolist() == ["train", "val", "val", "val", "test", "val"]
@@ -213,6 +255,29 @@ def test_excerpts_are_tracks_of_one_group(tmp_path: Path) -> None:
     assert said.tracks["group"].tolist() == ["g", "h", "a.wav"]
 
 
+def test_where_excerpts_end_is_not_a_label(tmp_path: Path) -> None:
+    rows = ["a.wav,0,0.2,x", "a.wav,0.2,0.4,y", "b.wav,0,0.2,x"]
+    (error,) = _read(tmp_path, "path,start,end,genre", *rows).errors
+    assert error.what.startswith("column 'end': an excerpt lasts as long as the column 'seconds' says")
+    assert not _read(tmp_path / "meant", "path,start,end:number,genre", *rows).errors
+    assert not _read(tmp_path / "whole", "path,start,seconds,length,genre", "a.wav,0,0.2,short,x").errors
+
+
+def test_a_file_on_both_sides_under_two_groups_is_named(tmp_path: Path) -> None:
+    rows = [
+        "a.wav,train,take1,0,0.2,x",
+        "a.wav,test,take2,0.1,0.2,x",
+        "b.wav,train,b,0,0.2,y",
+        "b.wav,train,c,0.2,0.2,y",
+    ]
+    (warning,) = _read(tmp_path, "path,split,group,start,seconds,genre", *rows).warnings
+    assert warning.rows == (2, 3)
+    assert warning.what.startswith("excerpts of 1 files are on both sides of the split")
+    same = [row.replace("take2", "take1") for row in rows]
+    (warning,) = _read(tmp_path / "same", "path,split,group,start,seconds,genre", *same).warnings
+    assert warning.what.startswith("1 group on both sides")
+
+
 def test_excerpts_that_cannot_be_are_errors_with_their_line(tmp_path: Path) -> None:
     rows = ["a.wav,-1,,x", "b.wav,inf,,x", "c.wav,0,-2,x", "d.wav,0,0,x", "e.wav,nan,1e999,x", "f.wav,soon,,x"]
     table = _read(tmp_path, "path,start,seconds,genre", *rows)
@@ -226,6 +291,23 @@ def test_excerpts_that_cannot_be_are_errors_with_their_line(tmp_path: Path) -> N
     corpus, _ = load(path)
     with pytest.raises(UserError, match=r"tracks\.csv, line 3: start 7 lies beyond"):
         corpus().inspect()
+
+
+def test_a_path_is_written_as_seen_from_the_table(tmp_path: Path) -> None:
+    rows = [f"{tmp_path}/mine/a.wav,x", "../b.wav,x", "c\\d.wav,y", "e.wav,y"]
+    table = _read(tmp_path, "path,genre", *rows)
+    assert [(error.rows, error.what.partition(":")[2]) for error in table.errors] == [
+        ((2, 3), " write it as seen from there")
+    ]
+    (tmp_path / "mine" / "c\\d.wav").unlink()
+    (gone,) = table.sound.warnings
+    assert "separated by '/'" in gone.what
+
+
+def test_what_a_spreadsheet_writes_first_is_no_header(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "mine", "path,genre", "a.wav,x")
+    path.write_text(f"sep=,\n{path.read_text()}")
+    assert read_table(path).labels[0].values == ["x"]
 
 
 def test_a_track_is_listed_once(tmp_path: Path) -> None:
@@ -249,6 +331,8 @@ def test_a_number_is_a_finite_one(tmp_path: Path) -> None:
         ("path,genre\nM\xfcnchen.wav,x\n".encode("latin-1"), "not a table in UTF-8"),
         (b'path,genre\na.wav,"x\nb.wav,y\n', "the row that starts in line 2"),
         (b"file;genre\na.wav;x\n", "column 'path', and a row per file; there is 'file;genre'"),
+        (b"path;bpm, measured;genre\na.wav;x;y\n", "cells seem to be separated by ';'"),
+        (b"sep=;\npath;genre\na.wav;x\n", "cells seem to be separated by ';'"),
     ],
 )
 def test_what_is_no_table_cannot_be_read(content: bytes, says: str, tmp_path: Path) -> None:

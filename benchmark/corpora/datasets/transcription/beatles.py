@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.corpora.datasets.dataset import DataSet
-from benchmark.corpora.datasets.layout import Files, naming
+from benchmark.corpora.datasets.layout import Files, moment, naming
 from benchmark.interfaces import Info
 
 #: numbers of albums, so that each part has an early and a late one: 45, 25 and 110 songs
@@ -77,7 +77,7 @@ def read_chords(path: Path) -> list[dict[str, Any]]:
         for line in filter(str.strip, path.read_text(encoding="utf-8").splitlines()):
             try:
                 start, end, label = line.split()
-                chords.append({"start": float(start), "end": float(end), "label": label})
+                chords.append({"start": moment(float(start)), "end": moment(float(end)), "label": label})
             except ValueError as error:
-                raise ValueError(f"{line!r} is not a start, an end and a label") from error
+                raise ValueError(f"{line!r} is not a start, an end and a label: {error}") from error
     return chords

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.corpora.datasets.dataset import DataSet
-from benchmark.corpora.datasets.layout import Files, naming
+from benchmark.corpora.datasets.layout import Files, moment, naming
 from benchmark.corpora.download.sources import Record
 from benchmark.interfaces import Info
 
@@ -67,6 +67,9 @@ def _chords(path: Path) -> list[list[dict[str, Any]]]:
     found = [each["data"] for each in annotations if each["namespace"] == "chord"]
     if len(found) != 2:
         raise ValueError(f"{len(found)} annotations of chords instead of 2")
-    return [
-        [{"start": o["time"], "end": o["time"] + o["duration"], "label": o["value"]} for o in each] for each in found
-    ]
+    return [[_chord(observed) for observed in each] for each in found]
+
+
+def _chord(observed: dict[str, Any]) -> dict[str, Any]:
+    start, end = observed["time"], observed["time"] + observed["duration"]
+    return {"start": moment(start), "end": moment(end), "label": observed["value"]}
