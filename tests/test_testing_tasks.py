@@ -210,6 +210,11 @@ class NeedsAnotherColumn(Sound):
     labels = ("letter", "mood")
 
 
+class IsToldByAnotherColumn(Sound):
+    says = r"the corpus has no column \['mood'\]"
+    told_by = ("mood",)
+
+
 class QuotesNobody(Sound):
     says = "no citation"
     info = Info("sound", "Sound", "")

@@ -60,9 +60,7 @@ def _check_record(task: Task, tracks: pd.DataFrame) -> str:
     _require("Conventions" in document or not document, f"{name}: its file does not open with its Conventions")
     _require(bool(task.info.citation), f"{name}: no citation")
     absent = [label for label in (*task.labels, *task.told_by) if label not in tracks]
-    _require(
-        bool(task.labels) and not absent, f"{name}: labels {task.labels}, told by {task.told_by}; no column {absent}"
-    )
+    _require(bool(task.labels) and not absent, f"{name}: labels {task.labels}, but the corpus has no column {absent}")
     return name
 
 
