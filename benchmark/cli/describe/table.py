@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmark import registry
 from benchmark.interfaces import Finding, many, visible
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ def told_of(table: Table, headers: bool = False) -> dict[str, Any]:
     """
     tracks, sound = table.tracks, table.sound
     unusable = {label.column.header: table.unusable(label) for label in table.labels}
-    errors = [*table.errors, *sound.errors, *itertools.chain(*unusable.values()), *table.unreadable()]
+    taken = [Finding(f"a corpus of this package is called {table.corpus!r}: rename the folder")]
+    named = taken if table.corpus in registry.corpora.names() else []
+    errors = [*table.errors, *named, *sound.errors, *itertools.chain(*unusable.values()), *table.unreadable()]
     odd = [finding for label in table.labels if not unusable[label.column.header] for finding in table.odd(label)]
     warnings = [*table.warnings, *sound.warnings, *odd]
     if not headers:

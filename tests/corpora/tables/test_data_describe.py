@@ -68,6 +68,12 @@ def test_a_table_is_told_for_scripts(tmp_path: Path) -> None:
     assert described(table.parent) == (0, {**told, "warnings": [warning]}), "its folder means it, too"
 
 
+def test_a_folder_that_is_called_like_a_corpus_of_ours_is_told(tmp_path: Path) -> None:
+    code, told = described(write_table(tmp_path / "gtzan", "path,split,genre", *split_rows(["rock", "pop"])))
+    assert code == 1
+    assert ["rename the folder" in one["what"] for one in told["errors"]] == [True]
+
+
 def test_a_table_is_told_for_people(tmp_path: Path) -> None:
     rows = [f"{row},g{i % 2}" for i, row in enumerate(split_rows(["Rock", "rock", "pop"]))]
     table = write_table(tmp_path / "mine", "path,split,genre,group", *rows)
