@@ -17,7 +17,7 @@ class MAEConfig(MaskedConfig):
     """Options of MAE: one crop of each track; `masked` is AudioMAE's 0.8.
 
     By default nothing is augmented. A preset augments what is to be drawn as well, so that the bands and frames that
-    `pretext` fills (13 % of a crop) are among the targets, which no paper does. The decoder is smaller than the
+    `pretext` fills are among the targets, which no paper does. The decoder is smaller than the
     papers' (He et al.: 8 layers of 512; AudioMAE: 16, of local attention).
     """
 

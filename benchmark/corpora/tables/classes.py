@@ -16,7 +16,7 @@ from benchmark.corpora.datasets.signatures import sign
 from benchmark.corpora.tables.cells import Findings, Row, tabular
 from benchmark.corpora.tables.files import sounds_in
 from benchmark.corpora.tables.tracks import SPLIT_WORDS
-from benchmark.interfaces import UserError
+from benchmark.interfaces import UserError, many
 
 #: folders within a class that are more than a detour to its files
 _FOLDERS = 3
@@ -82,5 +82,5 @@ def _groups(folder: Path, paths: Sequence[str], found: Findings) -> list[str]:
     torn = [sorted(names) for names in classes.values() if len(names) > 1]
     if torn:
         listed = " and ".join(map(repr, torn[0]))
-        found.warn(f"{len(torn)} sounds lie in several classes, with the same content: one in {listed}")
+        found.warn(f"{many(len(torn), 'sound')} in several classes, with the same content: one in {listed}")
     return groups

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.corpora.datasets.layout import SOUND, UNDECODABLE, shown
 from benchmark.corpora.tables.cells import Findings, composed
-from benchmark.interfaces import Finding
+from benchmark.interfaces import Finding, many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +34,8 @@ def sounds_in(folder: Path, found: Findings) -> list[str]:
     paths = sorted(path for path, ending in every if ending in SOUND)
     mute = sorted(path for path, ending in every if ending in UNDECODABLE)
     if mute:
-        found.warn(
-            f"{len(mute)} sounds are in formats that are not read here, and are skipped: {mute[0]}, ...; convert them"
-        )
+        skipped = f"{many(len(mute), 'sound')} skipped, in formats that are not read here"
+        found.warn(f"{skipped}: {', '.join(mute[:3])}{', ...' if len(mute) > 3 else ''}; convert them")
     odd = [path for path in paths if not _is_text(path)]
     if odd:
         first = os.fsencode(odd[0]).decode(errors="backslashreplace")
@@ -112,7 +111,7 @@ class Lengths:
         for reason, those in silent.items():
             paths = list(dict.fromkeys(path for path, _ in those))
             listed = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
-            listed += "; folders are separated by '/', not '\\\\'" if any("\\" in path for path in paths) else ""
+            listed += "; folders are separated by '/', not '\\'" if any("\\" in path for path in paths) else ""
             found.warn(f"{len(paths)} of {len(files)} files {reason}: {listed}", *(line for _, line in those))
         return cls(seconds, sum(map(len, silent.values())), found.warnings, found.errors)
 

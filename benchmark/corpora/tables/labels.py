@@ -101,9 +101,9 @@ def _note_separators(column: Column, written: Sequence[tuple[int, str]], found: 
         what = f"cells with '|' are one class each; for several tags call the column '{column.name}:tags'"
     else:
         parted = [(line, re.split(r"\s*[;,]\s*", composed(text))) for line, text in written]
-        several = [line for line, parts in parted if len(parts) > 1 and not names.isdisjoint(parts)]
-        many = [line for line, parts in parted if len(parts) > 1]
-        several = many if 2 * len(many) > len(written) else several
+        parted = [(line, parts) for line, parts in parted if len(parts) > 1]
+        most = 2 * len(parted) > len(written)
+        several = [line for line, parts in parted if most or not names.isdisjoint(parts)]
         what = "cells with ';' or ',' are one tag each: tags are parted by '|'"
     if several:
         found.warn(f"column {column.header!r}: {what}", *several)

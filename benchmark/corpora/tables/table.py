@@ -23,7 +23,7 @@ from benchmark.corpora.tables.labels import Label, number, read_label
 from benchmark.corpora.tables.sounds import OWN, read_sounds
 from benchmark.corpora.tables.tracks import read_tracks
 from benchmark.corpora.usable import ALLOWED_UNREADABLE, lacking
-from benchmark.interfaces import Finding, UserError
+from benchmark.interfaces import Finding, UserError, many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,8 +190,8 @@ def _table(
         found.warn(sentence, *(row.line for row, both in zip(kept, shared, strict=True) if both))
     torn = tracks["path"].isin(cut(tracks.assign(group=tracks["path"]))) & ~tracks["group"].isin(cut(tracks))
     if torn.any():
-        files = tracks.loc[torn, "path"].nunique()
-        what = f"excerpts of {files} files are on both sides of the split, in groups of their own: is that meant?"
+        files = many(tracks.loc[torn, "path"].nunique(), "file")
+        what = f"excerpts of {files} are on both sides of the split, in groups of their own: is that meant?"
         found.warn(what, *(row.line for row, both in zip(kept, torn, strict=True) if both))
     return Table(path, corpus, tracks, [r.line for r in kept], labels, drawn, found.warnings, found.errors)
 

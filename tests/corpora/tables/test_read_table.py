@@ -272,7 +272,7 @@ def test_a_file_on_both_sides_under_two_groups_is_named(tmp_path: Path) -> None:
     ]
     (warning,) = _read(tmp_path, "path,split,group,start,seconds,genre", *rows).warnings
     assert warning.rows == (2, 3)
-    assert warning.what.startswith("excerpts of 1 files are on both sides of the split")
+    assert warning.what.startswith("excerpts of 1 file are on both sides of the split")
     same = [row.replace("take2", "take1") for row in rows]
     (warning,) = _read(tmp_path / "same", "path,split,group,start,seconds,genre", *same).warnings
     assert warning.what.startswith("1 group on both sides")
@@ -301,7 +301,7 @@ def test_a_path_is_written_as_seen_from_the_table(tmp_path: Path) -> None:
     ]
     (tmp_path / "mine" / "c\\d.wav").unlink()
     (gone,) = table.sound.warnings
-    assert "separated by '/'" in gone.what
+    assert gone.what.endswith("separated by '/', not '\\'")
 
 
 def test_what_a_spreadsheet_writes_first_is_no_header(tmp_path: Path) -> None:
