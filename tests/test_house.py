@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -133,6 +134,18 @@ def test_list_tells_from_the_source_what_classes_say() -> None:
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'simclr'"):
         registry.strategies.get("simcl")
+
+
+def test_commands_print_by_say() -> None:
+    """It shows control characters in somebody's names; JSON escapes them itself."""
+    lines = [
+        (path.name, line.strip())
+        for path in (ROOT / "benchmark" / "cli").rglob("*.py")
+        for line in path.read_text().splitlines()
+        if "echo(" in line or re.search(r"\bprint\(f?[\"']", line)
+    ]
+    assert len(lines) > 2
+    assert not [line for line in lines if "json.dumps" not in line[1] and "visible(" not in line[1]]
 
 
 def test_every_file_says_first_what_it_is_for() -> None:

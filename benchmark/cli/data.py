@@ -18,6 +18,7 @@ from benchmark.cli.options import (
     Workers,
     data_folder,
     print_failures,
+    say,
     set_home,
     split_names,
     stoppable,
@@ -44,14 +45,14 @@ def data_list(data_home: Home = None) -> None:
             if issubclass(corpus, DataSet):
                 lengths = corpus().lengths()
                 here, count = len(lengths) - lengths.count(None), len(lengths)
-                typer.echo(f"{name}: {count if here == count else f'{here} of {count}'} tracks in {corpus.home()}")
+                say(f"{name}: {count if here == count else f'{here} of {count}'} tracks in {corpus.home()}")
             else:
                 corpus().fingerprint()
-                typer.echo(f"{name}: made here\n    {corpus.licence}")
+                say(f"{name}: made here\n    {corpus.licence}")
         except UserError as error:
-            typer.echo(f"{name}: missing\n    {str(error).removeprefix(name + ': ')}")
+            say(f"{name}: missing\n    {str(error).removeprefix(name + ': ')}")
         except ModuleNotFoundError as error:
-            typer.echo(f"{name}: cannot be made here\n    {one_line(error)}")
+            say(f"{name}: cannot be made here\n    {one_line(error)}")
 
 
 @data.command("check")
@@ -88,20 +89,20 @@ def data_check(
     tracks, home = cls().tracks(), cls.home()
     here = tracks[[length is not None for length in cls().lengths()]]
     for split, count in tracks["split"].value_counts().items():
-        typer.echo(f"{split:<12} {count} tracks")
+        say(f"{split:<12} {count} tracks")
     for part, count in cls.expected.items():
-        typer.echo(f"{part}: found {here['split'].isin(part.split('+')).sum()} of {count}")
+        say(f"{part}: found {here['split'].isin(part.split('+')).sum()} of {count}")
     if not cls.expected:
-        typer.echo("how many tracks a complete copy has is not documented")
+        say("how many tracks a complete copy has is not documented")
     if different := doubts(cls()):
         # no more than a warning: tiny copies must run, too
-        typer.echo(f"warning: {corpus} is not complete, or another version: {'; '.join(different)}", err=True)
+        say(f"warning: {corpus} is not complete, or another version: {'; '.join(different)}", err=True)
     for verdict, paths in lost(cls()).items():
         for path in paths if every else paths[:_SHOWN]:
-            typer.echo(f"{verdict}: {path}")
+            say(f"{verdict}: {path}")
         if not every and len(paths) > _SHOWN:
-            typer.echo(f"{verdict}: {len(paths) - _SHOWN} more (--all lists them)")
-    typer.echo(f"{len(here)} of {len(tracks)} files are in {home}{f', {formats(cls())}' if len(here) else ''}")
+            say(f"{verdict}: {len(paths) - _SHOWN} more (--all lists them)")
+    say(f"{len(here)} of {len(tracks)} files are in {home}{f', {formats(cls())}' if len(here) else ''}")
     folder = _tell_sound(cls(), data, every, decode, workers)
     changed = _tell_changed(cls(), folder, every) if deep and folder else 0
     raise typer.Exit(1 if len(here) < len(tracks) or changed else 0)
@@ -113,9 +114,9 @@ def _tell_changed(corpus: Any, folder: Path, every: bool) -> int:
 
     paths = changed(corpus, folder)
     for path in paths if every else paths[:_SHOWN]:
-        typer.echo(f"changed since it was decoded, the next run decodes it anew: {path}")
+        say(f"changed since it was decoded, the next run decodes it anew: {path}")
     if not every and len(paths) > _SHOWN:
-        typer.echo(f"changed: {len(paths) - _SHOWN} more (--all lists them)")
+        say(f"changed: {len(paths) - _SHOWN} more (--all lists them)")
     return len(paths)
 
 
@@ -128,12 +129,12 @@ def _tell_sound(corpus: Any, data: Path, every: bool, decode: bool, workers: int
     name, size = corpus.info.name, list(corpus.sizes)[-1]
     folder = _store_audio(name, size, [], True, data, workers, 1) if decode else decoded(name, size, data)
     for line in lines(read_verdicts(folder) if folder else [], None if every else _SHOWN):
-        typer.echo(line)
+        say(line)
     twins = words_of_twins(read_twins(folder)) if folder else []
     for said in (*words_of_groups(corpus.tracks()), *twins):
-        typer.echo(f"leak: {said}")
+        say(f"leak: {said}")
     if folder is None:
-        typer.echo("its sound has not been decoded yet: 'data check --decode' does, and says what is odd about it")
+        say("its sound has not been decoded yet: 'data check --decode' does, and says what is odd about it")
     return folder
 
 
@@ -177,7 +178,7 @@ def data_prepare(
     _prepare(data_home, plugin)
     folder = _store_audio(corpus, size, [], allow_missing, data_folder(data_dir), workers, threads)
     _print_verdicts(folder)
-    typer.echo(str(folder))
+    say(str(folder))
 
 
 @data.command("pack")
@@ -195,7 +196,7 @@ def data_pack(
     if not issubclass(registry.corpora.get(corpus), RenderedScores):
         raise UserError(f"{corpus} is not made from scores; a data set is copied as it is, all else needs no packing")
     reader = RenderedScores.info.version
-    typer.echo(str(pack(read_works(reader), folder.absolute(), reader)))
+    say(str(pack(read_works(reader), folder.absolute(), reader)))
 
 
 @data.command("separate")
@@ -221,8 +222,8 @@ def data_separate(
     _print_verdicts(folder)
     tracks = pd.read_parquet(folder / "tracks.parquet")
     for stem in chosen:
-        typer.echo(f"{stem:<14} sounds in {tracks[f'active_{stem}'].mean():.0%} of {len(tracks)} tracks")
-    typer.echo(str(folder))
+        say(f"{stem:<14} sounds in {tracks[f'active_{stem}'].mean():.0%} of {len(tracks)} tracks")
+    say(str(folder))
 
 
 def _store_audio(
@@ -249,7 +250,7 @@ def _print_verdicts(folder: Path) -> None:
     from benchmark.corpora.verdicts import lines, read_verdicts
 
     for line in lines(read_verdicts(folder)):
-        typer.echo(line, err=True)
+        say(line, err=True)
 
 
 def _prepare(home: Path | None, plugins: list[Path] | None) -> None:

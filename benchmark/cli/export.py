@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmark import registry
-from benchmark.cli.options import Plugins
+from benchmark.cli.options import Plugins, say
 
 #: below results that are published without their store: exports, a folder for each row
 KEPT = "weights"
@@ -52,10 +52,10 @@ def export(
         if not (kept / CONFIG).is_file():
             raise
         seeds, files = [], copy(kept, to, encoder, seed, crops, half, format_.value)
-        typer.echo(f"copied from {kept}{', in float16' if about_of(to)[1].half else ''}")
+        say(f"copied from {kept}{', in float16' if about_of(to)[1].half else ''}")
     about = about_of(to)[1]
     heard = f"{about.crops:,.0f} crops of {about.corpus}" if about.crops else "no crops"
     among = f" of {', '.join(map(str, seeds))}" if len(seeds) > 1 else ""
-    typer.echo(f"{row} on {about.encoder}, seed {about.seed}{among}, heard {heard}")
+    say(f"{row} on {about.encoder}, seed {about.seed}{among}, heard {heard}")
     for path in files:
-        typer.echo(str(path))
+        say(str(path))

@@ -19,6 +19,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from benchmark.cli.options import say
 from benchmark.corpora.datasets.dataset import DataSet, forget
 from benchmark.corpora.download.get import DOWNLOADS, Lacking, check_disk, get, is_whole, lacking, place_of
 from benchmark.interfaces import UserError
@@ -32,14 +33,14 @@ def get_files(cls: type[DataSet], yes: bool) -> None:
     """
     home = place_of(cls)
     if is_whole(cls):
-        typer.echo(f"{cls.info.name} is in {home} already")
+        say(f"{cls.info.name} is in {home} already")
         return
     files = lacking(cls, home)
     if not files:
-        typer.echo(f"{home}: all archives have been unpacked; to get one again, remove its folder there")
+        say(f"{home}: all archives have been unpacked; to get one again, remove its folder there")
         return
     for line in _offer(cls, files, home):
-        typer.echo(line)
+        say(line)
     check_disk(home, files)
     _ask(yes)
     with _bars() as bars:
@@ -47,7 +48,7 @@ def get_files(cls: type[DataSet], yes: bool) -> None:
             bar = bars.add_task(file.remote.name, total=file.bytes, completed=file.here)
             get(file, home, partial(_told, bars, bar))
             bars.update(bar, visible=False)
-            typer.echo(f"{file.remote.name}: checked, and in {home / file.remote.place}")
+            say(f"{file.remote.name}: checked, and in {home / file.remote.place}")
     _tidy(home)
     forget()
 

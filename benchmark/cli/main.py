@@ -15,7 +15,7 @@ from benchmark.cli.data import data
 from benchmark.cli.export import export
 from benchmark.cli.measure.command import bench
 from benchmark.cli.new import new
-from benchmark.cli.options import By, Columns, Data, Plugins, data_folder
+from benchmark.cli.options import By, Columns, Data, Plugins, data_folder, say
 from benchmark.cli.recommend import recommend
 from benchmark.cli.run import plan, print_tables, run
 from benchmark.cli.store import store
@@ -54,7 +54,7 @@ def list_(
         extra += f"  [broken: {row['broken']}]" if "broken" in row else ""
         extra += f"  [also {row['variants']}]" if "variants" in row else ""
         extra += f"  [without tokens: {row['without_tokens']}]" if "without_tokens" in row else ""
-        typer.echo(f"{row['name']:<{width}}  {row['summary']}{extra}")
+        say(f"{row['name']:<{width}}  {row['summary']}{extra}")
 
 
 @app.command()
@@ -89,12 +89,10 @@ def report(
     # where no run has said what belongs together, all that is there
     damaged = gather(folder, out or folder) if folder.is_dir() and not whole else []
     for name in damaged:
-        typer.echo(f"damaged, and left out: {name}", err=True)
+        say(f"damaged, and left out: {name}", err=True)
     folder = out or folder
     if not (folder / RECORD).is_file():
-        typer.echo(
-            f"warning: {folder} has no {RECORD}: nobody says what was planned, or which level a task is of", err=True
-        )
+        say(f"warning: {folder} has no {RECORD}: nobody says what was planned, or which level a task is of", err=True)
     if audio:
         from benchmark.bookkeeping.audio_examples import write_examples
 
@@ -103,8 +101,8 @@ def report(
     shown = page.write(folder, found)
     print_tables(found.table, found.headline if by is Columns.level else None, found.run)
     if export:
-        typer.echo(str(exports.write(folder, found)))
-    typer.echo(str(shown))
+        say(str(exports.write(folder, found)))
+    say(str(shown))
     raise typer.Exit(1 if damaged else 0)
 
 
@@ -126,10 +124,10 @@ def status(
         typer.echo(json.dumps([asdict(each) for each in found], indent=1))
         return
     if not found:
-        typer.echo(f"nothing runs on {folder}")
+        say(f"nothing runs on {folder}")
     console = Console()
     for each in found:
-        console.print(f"{each.driver}:", markup=False, style="bold")
+        console.print(visible(f"{each.driver}:"), markup=False, style="bold")
         console.print(view(each))
 
 
@@ -141,18 +139,18 @@ def main() -> None:
         registry.check_shadows()
         app()
     except UserError as error:
-        typer.echo(visible(f"error: {error}"), err=True)
+        say(f"error: {error}", err=True)
         sys.exit(2)
     except ModuleNotFoundError as error:
         if not install(error.name or ""):
             raise
-        typer.echo(f"error: {error}; {install(error.name or '')}", err=True)
+        say(f"error: {error}; {install(error.name or '')}", err=True)
         sys.exit(2)
     except CorruptArtefact as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}", err=True)
         sys.exit(1)
     except OSError as error:  # a full disk, no permission, a folder in a file's place
-        typer.echo(f"error: {error.filename or 'a file'}: {error.strerror or error}; nothing is lost", err=True)
+        say(f"error: {error.filename or 'a file'}: {error.strerror or error}; nothing is lost", err=True)
         sys.exit(2)
 
 

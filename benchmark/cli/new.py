@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli.options import say
+
 
 class Kinds(StrEnum):
     """What can be begun."""
@@ -34,8 +36,8 @@ def new(
 
     folder = to or Path(name)
     for path in write(kind, name, folder):
-        typer.echo(str(path))
+        say(str(path))
     here = shlex.quote(str(folder))
-    typer.echo("\nnext, in the environment that this runs in:")
+    say("\nnext, in the environment that this runs in:")
     for command in (f"pip install -e {shlex.quote(f'{folder}[test]')}", f"pytest {here}", KINDS[kind].command(name)):
-        typer.echo(f"  {command}")
+        say(f"  {command}")

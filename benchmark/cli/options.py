@@ -223,6 +223,11 @@ def set_home(home: Path | None) -> None:
         os.environ[DATA_HOME] = str(home.expanduser().absolute())
 
 
+def say(text: str, err: bool = False) -> None:
+    """Print a line; names in it are somebody's, and steer no terminal."""
+    typer.echo(visible(text), err=err)
+
+
 def corpora_of(grid: Any) -> list[str]:
     """Those that a grid pre-trains on, and those of its tasks."""
     return [*grid.corpora, *(registry.tasks.get(task).corpus for task in grid.tasks)]
@@ -239,7 +244,7 @@ def warn_of(corpora: Iterable[str]) -> None:
     for name in dict.fromkeys(corpora):
         with contextlib.suppress(Absent):  # the plan says what to do without it
             for found in registry.corpora.get(name)().inspect():
-                typer.echo(visible(f"warning: {name}{found.where}: {found.what}"), err=True)
+                say(f"warning: {name}{found.where}: {found.what}", err=True)
 
 
 def print_warnings(out: Path) -> None:
@@ -247,20 +252,20 @@ def print_warnings(out: Path) -> None:
     from benchmark.leaderboard.record import load_run
 
     for text in load_run(out).warnings:
-        typer.echo(visible(f"warning: {text}"), err=True)
+        say(f"warning: {text}", err=True)
 
 
 def print_failures(report: Any, out: Path, command: str = "") -> None:
     """The jobs that failed: the error, the end of the log, and the command that runs each again."""
     for failure in report.failed:
-        typer.echo(f"\nfailed: {failure.job.name}: {failure.error}", err=True)
+        say(f"\nfailed: {failure.job.name}: {failure.error}", err=True)
         for line in failure.log.splitlines()[-_TAIL:]:
-            typer.echo(f"  | {line}", err=True)
-        typer.echo(f"  log:       {out}/logs/{failure.job.key}.log", err=True)
+            say(f"  | {line}", err=True)
+        say(f"  log:       {out}/logs/{failure.job.key}.log", err=True)
         if command:
-            typer.echo(f"  run again: {command} --only {shlex.quote(failure.job.name)}", err=True)
+            say(f"  run again: {command} --only {shlex.quote(failure.job.name)}", err=True)
     if report.blocked:
-        typer.echo(f"not run, since they need a failed job: {len(report.blocked)} jobs", err=True)
+        say(f"not run, since they need a failed job: {len(report.blocked)} jobs", err=True)
 
 
 class Stopped(KeyboardInterrupt):
@@ -285,7 +290,7 @@ def stoppable() -> Iterator[None]:
     except KeyboardInterrupt as stop:  # typer would take it, and say nothing
         number = signal.Signals(stop.number if isinstance(stop, Stopped) else signal.SIGINT)
         with contextlib.suppress(OSError):  # the terminal may be gone
-            typer.echo(f"stopped by {number.name}; the same command goes on from here", err=True)
+            say(f"stopped by {number.name}; the same command goes on from here", err=True)
         raise typer.Exit(128 + number) from None
     finally:
         for number in own:

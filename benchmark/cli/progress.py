@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmark.bookkeeping.status import Status
-from benchmark.interfaces import human
+from benchmark.interfaces import human, visible
 from benchmark.scheduler.walk import Event
 
 #: many small jobs of these kinds: counted, not announced one by one
@@ -38,13 +38,13 @@ class Progress:
     def show(self, event: Event) -> None:
         """Take one event."""
         if event.what in ("failed", "retried"):
-            self.console.print(f"{event.what}: {event.job.name}: {event.error}", markup=False, style="red")
+            self.console.print(visible(f"{event.what}: {event.job.name}: {event.error}"), markup=False, style="red")
         elif self._quiet:
             return
         elif event.what == "waiting":
-            self.console.print(f"waiting: {event.job.name}, {event.error}", markup=False)
+            self.console.print(visible(f"waiting: {event.job.name}, {event.error}"), markup=False)
         elif event.what == "finished" and event.job.kind not in _QUIET and not self.console.is_terminal:
-            self.console.print(f"finished: {event.job.name}", markup=False)
+            self.console.print(visible(f"finished: {event.job.name}"), markup=False)
 
     def watch(self, status: Status) -> None:
         """Take a new status."""
@@ -63,7 +63,7 @@ def view(status: Status) -> RenderableType:
     for heading in ("running", "for", "step", "loss", "rank", "cosine"):
         running.add_column(heading, justify="left" if heading == "running" else "right")
     for job in status.running:
-        running.add_row(Text(job["name"]), human(job["seconds"]), *_training(job))
+        running.add_row(Text(visible(job["name"])), human(job["seconds"]), *_training(job))
     return Group(jobs, running, Text(_foot(status), style="bold"))
 
 

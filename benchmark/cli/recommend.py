@@ -21,11 +21,12 @@ from benchmark.cli.options import (
     Workers,
     data_folder,
     print_failures,
+    say,
     some,
     split_names,
     stoppable,
 )
-from benchmark.interfaces import UserError, visible
+from benchmark.interfaces import UserError
 
 if TYPE_CHECKING:
     from benchmark.corpora.tables.labels import Label
@@ -78,7 +79,7 @@ def recommend(
     told = told_of(table, headers=True)
     told["errors"] = []  # what no run can take was refused; columns that are left out were told of
     for line in lines_of(table.path, told):
-        typer.echo(line, err=as_json)
+        say(line, err=as_json)
     if not allow_missing:
         table.refuse(table.unreadable())
     from benchmark.scheduler.settings import Settings
@@ -94,8 +95,8 @@ def recommend(
         typer.echo(json.dumps({**told, "answers": answers["told"], "page": str(page)}, indent=1, ensure_ascii=False))
         return
     for line in answers["lines"]:
-        typer.echo(visible(line))
-    typer.echo(f"\n{page}")
+        say(line)
+    say(f"\n{page}")
 
 
 def _table(what: str) -> Table:
@@ -130,7 +131,7 @@ def _chosen(table: Table, names: Sequence[str]) -> list[Label]:
     if all(why.values()):
         table.refuse([finding for findings in why.values() for finding in findings])
     for finding in (finding for findings in why.values() for finding in findings):
-        typer.echo(visible(f"left out: {finding.what}"), err=True)
+        say(f"left out: {finding.what}", err=True)
     return [label for label in wanted if not why[label.column.header]]
 
 
@@ -144,7 +145,7 @@ def _hear(table: Table, allow_missing: bool, settings: Settings, as_json: bool) 
     from benchmark.scheduler.grid import Audio
 
     audio = Audio(corpus=table.corpus, size="all", allow_missing=allow_missing)
-    typer.echo(f"reading {len(table.tracks)} tracks", err=True)
+    say(f"reading {len(table.tracks)} tracks", err=True)
     with stoppable(), Progress() as progress:
         report, folder = store_audio(audio, [], settings, progress)
     _stop_if_failed(report, settings)
@@ -152,7 +153,7 @@ def _hear(table: Table, allow_missing: bool, settings: Settings, as_json: bool) 
     verdicts = [row for row in read_verdicts(folder) if row["id"] not in silent]
     found = told_of_sound(table, verdicts, read_twins(folder))
     for finding in found:
-        typer.echo(visible(f"warning{finding.where}: {finding.what}"), err=as_json)
+        say(f"warning{finding.where}: {finding.what}", err=as_json)
     return [{"what": finding.what, "rows": list(finding.rows)} for finding in found]
 
 

@@ -51,6 +51,7 @@ from benchmark.cli.options import (
     print_failures,
     print_warnings,
     published,
+    say,
     set_home,
     some,
     stoppable,
@@ -134,7 +135,7 @@ def run(
     _warn_of_unused(chosen, ours)
     chosen = present(grids.starting_from(chosen, init) if init else chosen)
     for said in words_of_left_out(chosen):
-        typer.echo(f"warning: {said}", err=True)
+        say(f"warning: {said}", err=True)
     warn_of(corpora_of(chosen))
     settings = Settings(
         (out or Path("results") / chosen.name).absolute(),
@@ -167,9 +168,9 @@ def run(
         print_warnings(settings.out)
     print_failures(report, settings.out, f"python -m benchmark {_without_narrowing(sys.argv[1:])}")
     if report.stale:
-        typer.echo(f"nothing of this run is scored; what {settings.out} shows is an earlier run's", err=True)
+        say(f"nothing of this run is scored; what {settings.out} shows is an earlier run's", err=True)
     if is_shown:
-        typer.echo(str(page))
+        say(str(page))
     raise typer.Exit(1 if report.failed else 0)
 
 
@@ -215,7 +216,7 @@ def _warn_of_unused(grid: Any, ours: Mapping[str, set[str]]) -> None:
         new = sorted(set(getattr(registry, axis).names()) - ours[axis])
         if new and not set(new) & set(used[axis]):
             asks = f"{how.format(','.join(new))} asks for {'it' if len(new) == 1 else 'them'}, and for no others"
-            typer.echo(f"warning: --plugin brings {axis} that this grid does not have: {asks}", err=True)
+            say(f"warning: --plugin brings {axis} that this grid does not have: {asks}", err=True)
 
 
 def _without_narrowing(arguments: list[str]) -> str:
@@ -241,14 +242,14 @@ def _print_plan(grid: Any, settings: Any, every: bool, as_json: bool) -> None:
         return
     if every or len(outlook.jobs) <= _SCREEN:
         for state, _, name in outlook.rows():
-            typer.echo(f"{state:<10}  {name}")
+            say(f"{state:<10}  {name}")
     else:
-        typer.echo(f"{'kind':<10}  {'to do':>6}  {'done':>6}  {'not needed':>10}  {'one slot':>8}  such as")
+        say(f"{'kind':<10}  {'to do':>6}  {'done':>6}  {'not needed':>10}  {'one slot':>8}  such as")
         for kind in outlook.kinds():
             counts = f"{kind.to_do:>6}  {kind.done:>6}  {kind.not_needed:>10}"
-            typer.echo(f"{kind.name:<10}  {counts}  {kind.cost:>8}  {kind.example}")
-        typer.echo("--all lists every job; --only, --exclude take names as these")
-    typer.echo(outlook.summary())
+            say(f"{kind.name:<10}  {counts}  {kind.cost:>8}  {kind.example}")
+        say("--all lists every job; --only, --exclude take names as these")
+    say(outlook.summary())
 
 
 def print_leaderboard(folder: Path, by: Columns) -> None:

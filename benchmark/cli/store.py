@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmark import registry
-from benchmark.cli.options import Data, Home, Plugins, data_folder, set_home, split_names
+from benchmark.cli.options import Data, Home, Plugins, data_folder, say, set_home, split_names
 from benchmark.interfaces import UserError
 
 if TYPE_CHECKING:
@@ -35,19 +35,19 @@ def store_verify(
     count, faulty = len(there), list(damaged(found, keys))
     _print_damage(faulty)
     for path in strangers(found):
-        typer.echo(f"not an artefact, not looked into: {path}")
+        say(f"not an artefact, not looked into: {path}")
     if repair:
         for damage in faulty:
             found.discard(*damage.at)
     verb = "discarded; the next run remakes them" if repair else "damaged"
-    typer.echo(
+    say(
         f"{len(faulty)} of {count} artefacts {verb}"
         if faulty
         else f"all {count} artefacts are what their manifests say"
     )
     lost = scored(folder) - {at.key for at in there}
     if lost:
-        typer.echo(f"{len(lost)} scored artefacts of the last run are not there: the same command makes them again")
+        say(f"{len(lost)} scored artefacts of the last run are not there: the same command makes them again")
     raise typer.Exit(1 if faulty or lost else 0)
 
 
@@ -82,18 +82,18 @@ def store_gc(
     total, doomed = len(artefacts(found)), [(piece, piece.size) for piece in garbage(found, needed)]
     for piece, size in doomed:
         kind = f"{piece.at.kind} {piece.at.key[:12]}" if piece.at else f"{piece.what} {piece.path.name[:12]}"
-        typer.echo(f"{kind:<24} {human_bytes(size):>12}  {piece.about}")
+        say(f"{kind:<24} {human_bytes(size):>12}  {piece.about}")
         if yes:
             remove(found, piece)
     for path in strangers(found):
-        typer.echo(f"not an artefact, left alone: {path}")
+        say(f"not an artefact, left alone: {path}")
     for user in users(found.root):
         if not user.out.is_dir():
             where = f"{user.out} on {user.host}" if user.host else str(user.out)
-            typer.echo(f"kept for {where}, which cannot be seen from here; if it is no more, remove {user.note}")
+            say(f"kept for {where}, which cannot be seen from here; if it is no more, remove {user.note}")
     gone = sum(piece.at is not None for piece, _ in doomed)
     verb, hint = ("removed", "") if yes else ("would go", "; --yes removes them")
-    typer.echo(
+    say(
         f"{verb}: {gone} of {total} artefacts and {len(doomed) - gone} leftovers, "
         f"{human_bytes(sum(size for _, size in doomed))}{hint if doomed else ''}"
     )
@@ -128,8 +128,8 @@ def store_export(
     keys = own if best_weights is None else best_checkpoints(folder, found, best_weights * 2**20)
     outcome = export(found, archive, scored if scores_only else split_names(kinds), keys)
     _print_damage(outcome.damaged)
-    typer.echo(f"{len(outcome.done)} artefacts exported, {human_bytes(archive.stat().st_size)}")
-    typer.echo(str(archive))
+    say(f"{len(outcome.done)} artefacts exported, {human_bytes(archive.stat().st_size)}")
+    say(str(archive))
     raise typer.Exit(1 if outcome.damaged else 0)
 
 
@@ -144,7 +144,7 @@ def store_import(
 
     outcome = merge(archive, Store(folder))
     _print_damage(outcome.damaged)
-    typer.echo(
+    say(
         f"{len(outcome.done)} artefacts imported, {len(outcome.present)} were there already; "
         f"'python -m benchmark run' with the same grid and --store (or --data-dir) {folder} goes on from here "
         "and shows them; so does 'report', in a folder of their own"
@@ -155,4 +155,4 @@ def store_import(
 def _print_damage(found: list[Damage]) -> None:
     for damage in found:
         line = f"damaged: {damage.at.kind} {damage.at.key[:12]}  {damage.about}: {'; '.join(damage.problems)}"
-        typer.echo(line, err=True)
+        say(line, err=True)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli.options import say
+
 track = typer.Typer(no_args_is_help=True, help="Look after the MLflow mirror.")
 
 
@@ -17,6 +19,6 @@ def track_rebuild(folder: Annotated[Path, typer.Argument(help="A results folder,
 
     mirror, damaged = rebuild(folder)
     for artefact in damaged:
-        typer.echo(f"left out, since it is damaged (run the grid again): {artefact}", err=True)
-    typer.echo(f"{mirror.added} jobs mirrored to {mirror.place}")
+        say(f"left out, since it is damaged (run the grid again): {artefact}", err=True)
+    say(f"{mirror.added} jobs mirrored to {mirror.place}")
     raise typer.Exit(1 if mirror.error else 0)

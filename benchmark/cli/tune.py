@@ -27,6 +27,7 @@ from benchmark.cli.options import (
     corpora_of,
     data_folder,
     print_failures,
+    say,
     set_home,
     some,
     stoppable,
@@ -89,7 +90,7 @@ def tune(
     for report in reports:
         print_failures(report, folder)
     _print(trials)
-    typer.echo(str(folder / table.PAGE))
+    say(str(folder / table.PAGE))
     raise typer.Exit(1 if any(report.failed for report in reports) else 0)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from benchmark import registry
-from benchmark.cli.options import Data, data_folder
+from benchmark.cli.options import Data, data_folder, say
 
 
 def describe(
@@ -35,13 +35,13 @@ def describe(
         from benchmark.cli.describe.corpus import lines_of_corpus, told_of_corpus
 
         found = told_of_corpus(registry.corpora.get(what), size, data_folder(data_dir))
-        typer.echo(json.dumps(found, indent=1) if as_json else "\n".join(lines_of_corpus(found)))
+        say(json.dumps(found, indent=1) if as_json else "\n".join(lines_of_corpus(found)))
         return
     from benchmark.cli.describe.table import lines_of, told_of
     from benchmark.corpora.tables.table import read_table
 
     told = told_of(read_table(path), headers)
-    typer.echo(json.dumps(told, indent=1, ensure_ascii=False) if as_json else "\n".join(lines_of(path, told)))
+    say(json.dumps(told, indent=1, ensure_ascii=False) if as_json else "\n".join(lines_of(path, told)))
     raise typer.Exit(1 if told["errors"] else 0)
 
 

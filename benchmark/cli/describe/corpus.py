@@ -12,7 +12,7 @@ import numpy as np
 from benchmark import registry
 from benchmark.corpora.leaks import read_twins, words_of_groups, words_of_twins
 from benchmark.corpora.verdicts import kinds, read_verdicts
-from benchmark.interfaces import Corpus, Task, UserError, visible
+from benchmark.interfaces import Corpus, Task, UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +127,7 @@ def lines_of_corpus(found: dict[str, Any]) -> list[str]:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     warned = [f"warning: {one['what']}" for one in found["warnings"]]
     key = "tracks / groups / effective groups (Kish: as many of equal size tell as much)"
-    return list(map(visible, (*lines, key, *warned)))
+    return [*lines, key, *warned]
 
 
 def _cell(found: dict[str, Any], split: str) -> str:

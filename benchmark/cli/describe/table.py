@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmark import registry
-from benchmark.interfaces import Finding, many, visible
+from benchmark.interfaces import Finding, many
 
 if TYPE_CHECKING:
     from benchmark.corpora.tables.labels import Label
@@ -71,4 +71,4 @@ def lines_of(path: Path, told: dict[str, Any]) -> list[str]:
         for one in told[kind]:
             finding = Finding(one["what"], tuple(one["rows"]))
             lines.append(f"{kind.removesuffix('s')}{finding.where}: {finding.what}")
-    return list(map(visible, lines))
+    return lines

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from benchmark.cli.options import say
 from benchmark.interfaces import UserError
 from benchmark.scheduler.executors.machine import cores
 
@@ -36,16 +37,16 @@ def bench(
         grown = growing.measure()
         growing.write(grown, growth)
         told = growing.summary(grown)
-        typer.echo(told.to_json(orient="records", indent=1) if as_json else told.to_string(index=False))
+        say(told.to_json(orient="records", indent=1) if as_json else told.to_string(index=False))
         return
     if peers:
         from benchmark.cli.measure.peers import measure as measure_peers
         from benchmark.cli.measure.stages import table
 
         figures = measure_peers()
-        typer.echo(json.dumps(figures, indent=1) if as_json else table(figures))
+        say(json.dumps(figures, indent=1) if as_json else table(figures))
         return
     from benchmark.cli.measure.stages import measure, table
 
     figures = measure(device, threads)
-    typer.echo(json.dumps(figures, indent=1) if as_json else table(figures))
+    say(json.dumps(figures, indent=1) if as_json else table(figures))
