@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from benchmark.leaderboard.record import asked_for
+from benchmark.scheduler.grid import main_budget
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,13 +33,3 @@ def with_shares(table: pd.DataFrame, budgets: Collection[float] = ()) -> pd.Data
     shares = table["share"].astype(float)
     shares[ended] = asked / main_budget(trained)
     return table.assign(share=shares)
-
-
-def main_budget(trained: Iterable[Collection[float]]) -> float:
-    """What the greatest number of trainings have, of several such the largest: all, unless a few go further alone.
-
-    Args:
-        trained: the budgets of each.
-    """
-    found = Counter(budget for budgets in trained for budget in set(budgets))
-    return max(found, key=lambda budget: (found[budget], budget))

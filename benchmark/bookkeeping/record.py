@@ -12,10 +12,9 @@ import yaml
 
 from benchmark import __version__, registry
 from benchmark.bookkeeping import provenance
-from benchmark.bookkeeping.budgets import main_budget
 from benchmark.bookkeeping.sound import Sound
 from benchmark.encoders.exported import called
-from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.grid import Grid, main_budget
 from benchmark.scheduler.planning.checkpoints import heard_by_all
 from benchmark.scheduler.planning.keys import ENGINE
 from benchmark.scheduler.planning.present import words_of_left_out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -269,12 +270,11 @@ class Grid(Config):
 
     @property
     def main_budget(self) -> int:
-        """After which rows are compared: what the greatest number of trainings have, of several such the largest."""
-        had = Counter[int]()
-        for row in self._trained:
-            for seed in self.seeds_of(row):
-                had.update(dict.fromkeys(self.budgets_of(row, seed), len(self.encoders_of(row))))
-        return max(self.budgets or [self.pretrain.crops], key=lambda crops: (had[crops], crops))
+        """After which rows are compared."""
+        if not self.budgets:
+            return self.pretrain.crops
+        asked = [(row, seed) for row in self._trained for seed in self.seeds_of(row) for _ in self.encoders_of(row)]
+        return int(main_budget([self.budgets_of(*each) for each in asked] or [self.budgets]))
 
     @property
     def _trained(self) -> list[str]:
@@ -295,3 +295,13 @@ class Grid(Config):
     def all_encoders(self) -> list[str]:
         """Those of any row."""
         return list(dict.fromkeys(e for row in self.strategies for e in self.encoders_of(row)))
+
+
+def main_budget(trained: Iterable[Collection[float]]) -> float:
+    """What the greatest number of trainings have, of several such the largest: all, unless a few go further alone.
+
+    Args:
+        trained: the budgets of each.
+    """
+    found = Counter(budget for budgets in trained for budget in set(budgets))
+    return max(found, key=lambda budget: (found[budget], budget))
