@@ -61,8 +61,10 @@ PACKAGE = Path(benchmark.__file__).parent
 TABLES = ("scores.parquet", "draws.parquet")
 #: options that name this machine's folders
 PRIVATE = ("--out", "--store", "--data-dir", "--data-home")
-#: bytes of a task's predictions, at most: melodies' frames and scores of tags would fill the folder
-LARGEST = 3 * 2**20
+#: bytes of a task's predictions, at most: beats, melodies' frames and scores of tags would fill the folder
+LARGEST = 1.5 * 2**20
+#: bytes of all weights, at most: rows of a grid's end may have to do without
+ROOM = 10 * 2**20
 ARTEFACTS, KINDS, PREDICTIONS = "artefacts.tar.xz", (*SCORED, "control"), "predictions.parquet"
 
 
@@ -183,11 +185,11 @@ def write_page(to: Path) -> None:
 
 
 def write_weights(results: Path, to: Path, earlier: Path) -> set[str]:
-    """The encoder of each row that pre-trains, in float16; keys of weights that are others' to publish.
+    """The encoder of each row that pre-trains, in float16, as far as there is room; keys that are others' to publish.
 
     Those of an earlier publication stay where they are of the same training: it is what scored.
     """
-    theirs, link = set[str](), link_of(results)
+    theirs, link, room = set[str](), link_of(results), ROOM
     for row, note in load_run(results).strategies.items():
         try:
             chosen = choose(results, row, gone=True)
@@ -206,6 +208,12 @@ def write_weights(results: Path, to: Path, earlier: Path) -> set[str]:
             export(chosen, to / row, half=True)
         else:
             typer.echo(f"no weights: {row}: they are not in {chosen.store.root} any more")
+        size = sum(file.stat().st_size for file in (to / row).glob("*"))
+        if size > room:
+            shutil.rmtree(to / row)
+            typer.echo(f"no weights: {row}: others fill the {ROOM / 2**20:.0f} MB that they may take")
+        else:
+            room -= size
     typer.echo(f"{len(list(to.glob(f'*/{WEIGHTS}')))} rows with weights")
     return theirs
 

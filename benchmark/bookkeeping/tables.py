@@ -22,6 +22,8 @@ RECORD = "run.json"
 NAMES = ("scores.parquet", "draws.parquet")
 #: draws hardly repeat, but their bytes do: a fifth less space
 SPLIT = {"draws.list.element": "BYTE_STREAM_SPLIT"}
+#: nor do scores: a dictionary of them takes room, and saves none
+NUMBERS = ("draws", "value", "test_stderr", "val_score")
 
 
 def write_tables(tables: dict[str, pd.DataFrame], out: Path, record: dict[str, Any] | None = None) -> None:
@@ -38,7 +40,8 @@ def write_tables(tables: dict[str, pd.DataFrame], out: Path, record: dict[str, A
                 draft,
                 index=False,
                 compression="zstd",
-                use_dictionary=[column for column in table if column != "draws"],
+                compression_level=3,
+                use_dictionary=[column for column in table if column not in NUMBERS],
                 column_encoding=SPLIT if "draws" in table else None,
             )
         if record is not None:
