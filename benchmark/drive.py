@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from benchmark import registry
 from benchmark.bookkeeping.against import Against
 from benchmark.bookkeeping.collect import collect
 from benchmark.bookkeeping.mirror.tracking import Mirror
-from benchmark.bookkeeping.outputs import link
+from benchmark.bookkeeping.outputs import link, users
 from benchmark.bookkeeping.record import command_line
 from benchmark.bookkeeping.status import Reporter, Status
 from benchmark.interfaces import UserError
@@ -27,7 +27,7 @@ from benchmark.scheduler.planning.plan import plan, select
 from benchmark.scheduler.planning.waveforms import prepare
 from benchmark.scheduler.settings import Settings
 from benchmark.scheduler.walk import Event, Report, missing, walk
-from benchmark.store.artefacts import Store
+from benchmark.store.artefacts import CorruptArtefact, Store
 from benchmark.store.job import Job, Stores
 from benchmark.store.locks import StoreLocks
 
@@ -54,8 +54,9 @@ def drive(grid: Grid, settings: Settings, progress: Show, beside: Iterable[str] 
         against.check(grid, jobs)
     mirror = Mirror(settings.out, grid.name, command_line()) if settings.mlflow else None
     with contextlib.suppress(UserError):  # read-only: that matters where there is something to do
-        link(settings.out, stores.results.root, {*jobs, *beside})
-    chosen, passing = select(jobs, settings.only, settings.exclude), Passing(jobs, stores, settings.keep_embeddings)
+        link(settings.out, stores.results.root, {*jobs, *beside}, stores.data.root)
+    chosen = select(jobs, settings.only, settings.exclude)
+    passing = Passing(jobs, stores, settings.keep_embeddings, partial(used_by_others, stores, settings.out))
     with mirror or contextlib.nullcontext():
         report = _walk(chosen, stores, settings, grid.pretrain.devices, progress, passing, mirror)
         if mirror:
@@ -100,6 +101,7 @@ def _walk(
     cls: Any = registry.executors.get(settings.executor)
     executor = cls.open(settings.resources(devices), settings.out / "logs")
     locks = StoreLocks(stores)
+    locks.attend()
     run = partial(run_job, data=settings.data, results=stores.results.root)
     try:
         with Reporter(
@@ -108,10 +110,11 @@ def _walk(
 
             def note(event: Event) -> None:
                 if event.what == "finished":
-                    for made in (event.job, *filter(stores.done, event.job.carries)):
-                        timings.add(made, stores.of(made.kind).manifest(made.kind, made.key))
-                    if mirror:
-                        mirror.log(event.job, stores.results)
+                    with contextlib.suppress(CorruptArtefact):  # another driver has let it go already
+                        for made in (event.job, *filter(stores.done, event.job.carries)):
+                            timings.add(made, stores.of(made.kind).manifest(made.kind, made.key))
+                        if mirror:
+                            mirror.log(event.job, stores.results)
                     passing.let_go(event.job.needs)
                 reporter.note(event)
                 progress.show(event)
@@ -121,6 +124,12 @@ def _walk(
         executor.shutdown()
         locks.release()
         timings.save()
+
+
+def used_by_others(stores: Stores, out: Path) -> Set[str]:
+    """Keys of what other drivers at work on this store have in their grids."""
+    known = {user.out: user for root in (stores.data.root, stores.results.root) for user in users(root)}
+    return {key for user in known.values() if user.out != out and Status.read(user.out) for key in user.keys}
 
 
 def _urgency(timings: Timings, job: Job) -> float:

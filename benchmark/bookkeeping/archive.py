@@ -7,6 +7,7 @@ that appear if they are what their manifest says. (So tarfile extracts nothing, 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import lzma
@@ -36,7 +37,18 @@ _MODES: dict[str, Literal["w", "w:gz", "w:xz"]] = {".tar": "w", ".tar.gz": "w:gz
 _NAME = re.compile(r"([a-z][a-z0-9_-]*)/([0-9a-f]{2})/(\2[0-9a-f]{62})/(.+)")
 #: a manifest is read into memory
 _MANIFEST_BYTES = 64 * 2**20
+#: of a header that says more than a name of 100 characters
+_HEADER_BYTES = 2**20
 _CHUNK = 2**20
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose header is small: tarfile reads all of a long one into memory, whatever it claims."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> Any:
+        if self.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) and self.size > _HEADER_BYTES:
+            raise tarfile.ReadError(f"a header claims {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc]
 
 
 @dataclass
@@ -91,15 +103,20 @@ def _of_kinds(store: Store, kinds: Collection[str]) -> list[Address]:
 def _write(tar: tarfile.TarFile, store: Store, chosen: list[Address], without: Collection[str]) -> Outcome:
     outcome = Outcome()
     for at in chosen:
-        problems = store.verify(*at)
-        if problems:
+        problems, folder = store.verify(*at), store.folder(*at)
+        if problems and folder.is_dir():
             outcome.damaged.append(Damage(at, about(store, at), problems))
+        if problems:
             continue
-        folder, manifest = store.folder(*at), store.manifest(*at)
-        manifest["files"] = {name: seal for name, seal in manifest["files"].items() if name not in without}
-        _add(tar, store, folder / MANIFEST, io.BytesIO(manifest_text(manifest)))
-        for name in manifest["files"]:
-            with (folder / name).open("rb") as stream:
+        with contextlib.ExitStack() as stack:
+            try:
+                manifest = store.manifest(*at)
+                manifest["files"] = {name: seal for name, seal in manifest["files"].items() if name not in without}
+                streams = {name: stack.enter_context((folder / name).open("rb")) for name in manifest["files"]}
+            except (CorruptArtefact, FileNotFoundError):  # a run has let it go meanwhile
+                continue
+            _add(tar, store, folder / MANIFEST, io.BytesIO(manifest_text(manifest)))
+            for name, stream in streams.items():
                 _add(tar, store, folder / name, stream)
         outcome.done.append(at)
     return outcome
@@ -119,14 +136,14 @@ def merge(archive: Path, store: Store) -> Outcome:
         UserError: it is no archive of artefacts, is cut short, or does not fit on the disk.
     """
     try:
-        with tarfile.open(archive, "r:*") as tar:
+        with tarfile.open(archive, "r:*", tarinfo=_Member) as tar:
             store.prepare()
             return _place(tar, store, _judge(tar, archive, store))
     except FileNotFoundError as error:
         raise UserError(f"{archive}: there is no such file") from error
     except DiskFull as error:
         raise UserError(str(error)) from error
-    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
         raise UserError(
             f"{archive}: cannot be read ({error}); copy it again, and import it again: what is there stays"
         ) from error

@@ -56,8 +56,16 @@ class User:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it was removed, and does not lie on another machine, or on an absent disk (all above it gone)."""
-        return self.is_ours and self.out.parent.is_dir() and not (self.out / LINK).is_file()
+        """Whether it was removed: not on another machine, nor on an absent disk, nor renamed where it was."""
+        if not self.is_ours or self.out.exists() or not self.out.parent.is_dir():
+            return False
+        beside = list(self.out.parent.iterdir())  # nothing: a disk is mounted there at other times
+        return bool(beside) and not any(self._was(folder) for folder in beside)
+
+    def _was(self, folder: Path) -> bool:
+        """Whether a folder is this one by another name."""
+        said = read_json(folder / LINK)
+        return isinstance(said, dict) and said.get("keys") == sorted(self.keys)
 
     @property
     def uses(self) -> frozenset[str]:
@@ -69,12 +77,17 @@ class User:
 _LINK, _USER = TypeAdapter(Link), TypeAdapter(User)
 
 
-def link(out: Path, store: Path, keys: Iterable[str]) -> None:
-    """Note in a results folder where its artefacts are, and in their store who uses them, and which."""
+def link(out: Path, store: Path, keys: Iterable[str], data: Path | None = None) -> None:
+    """Note in a results folder where its artefacts are, and in their store who uses them, and which.
+
+    Args:
+        data: another store, of what they are made from: it is told, too.
+    """
     known, host = sorted(keys), host_name()
     _write(out / LINK, {"store": str(store), "keys": known})
     name = hashlib.sha256(f"{host}:{out}".encode()).hexdigest()[:32]
-    _write(store / USERS / f"{name}.json", {"out": str(out), "host": host, "keys": known})
+    for used in dict.fromkeys((store, data or store)):
+        _write(used / USERS / f"{name}.json", {"out": str(out), "host": host, "keys": known})
 
 
 def link_of(folder: Path) -> Link | None:

@@ -58,7 +58,7 @@ class Sound:
         ]
 
     def _folder(self, job: Job) -> Path:
-        return self._stores.data.folder("waveforms", job.key)
+        return self._stores.data.open("waveforms", job.key)
 
     def _leaks(self, job: Job) -> list[str]:
         tracks = pd.read_parquet(self._folder(job) / "tracks.parquet", columns=["group", "split"])

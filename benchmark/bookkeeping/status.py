@@ -17,9 +17,9 @@ from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from benchmark.files import host_name, replacing
 from benchmark.pretraining.budget import PROGRESS
@@ -30,6 +30,15 @@ from benchmark.store.job import Job
 from benchmark.store.locks import STALE, Owner, born
 
 _EVERY = 2.0
+
+
+def _shown(job: dict[str, Any]) -> dict[str, Any]:
+    """What is told of a job that runs, if it is what a view shows of one."""
+    numbers = ["seconds", *(("step", "steps", "loss") if "step" in job else ())]
+    numbers += [name for name in ("effective_rank", "mean_cosine") if name in job]
+    if not isinstance(job.get("name"), str) or not all(isinstance(job.get(name), int | float) for name in numbers):
+        raise ValueError("says nothing of the kind")
+    return job
 
 
 @dataclass(frozen=True)
@@ -47,9 +56,9 @@ class Status:
     """
 
     driver: Owner
-    kinds: dict[str, list[int]]
+    kinds: dict[str, Annotated[list[int], Field(min_length=3, max_length=3)]]
     failed: int = 0
-    running: list[dict[str, Any]] = field(default_factory=list)
+    running: list[Annotated[dict[str, Any], AfterValidator(_shown)]] = field(default_factory=list)
     seconds_left: float | None = None
     devices: list[int] = field(default_factory=list)
     waiting: str = ""

@@ -32,7 +32,7 @@ def run_job(job: Job, data: Path, results: Path) -> None:
     """Make the artefact of `job`."""
     stores, started = Stores(data, results), time.perf_counter()
     check_source(job.spec)
-    with stores.of(job.kind).writing(job.kind, job.key, job.spec) as draft:
+    with stores.reading(), stores.of(job.kind).writing(job.kind, job.key, job.spec) as draft:
         _RUNNERS[job.kind](job, stores, draft)
         tidy_up()
         draft.info.update(made_here(time.perf_counter() - started))

@@ -6,7 +6,7 @@ is asked for later makes them again, which takes one forward.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 
 from benchmark.scheduler.estimate import Timings, not_carried
 from benchmark.store.job import Job, Stores
@@ -18,10 +18,13 @@ class Passing:
     Args:
         jobs: of the whole grid, whichever of them run now: what others need later stays.
         keep: embeddings, whoever needs them.
+        used: keys of what others may need at the moment; theirs is to let it go.
     """
 
-    def __init__(self, jobs: Mapping[str, Job], stores: Stores, keep: bool = False) -> None:
-        self._jobs, self._stores = jobs, stores
+    def __init__(
+        self, jobs: Mapping[str, Job], stores: Stores, keep: bool = False, used: Callable[[], Set[str]] = frozenset
+    ) -> None:
+        self._jobs, self._stores, self._used = jobs, stores, used
         passing = (job for job in jobs.values() if job.passing and not (keep and job.kind == "embed"))
         self._behind: dict[str, list[Job]] = {job.key: [] for job in passing}
         for job in jobs.values():
@@ -31,10 +34,11 @@ class Passing:
 
     def let_go(self, keys: Iterable[str] | None = None) -> None:
         """Discard those of some artefacts, by default of all, that nobody needs any more."""
-        for key in self._behind if keys is None else keys:
-            if (behind := self._behind.get(key)) and all(map(self._stores.done, behind)):
-                job = self._jobs[key]
-                self._stores.of(job.kind).discard(job.kind, key)
+        behind = ((key, self._behind.get(key, [])) for key in (self._behind if keys is None else keys))
+        done = [key for key, readers in behind if readers and all(map(self._stores.done, readers))]
+        for key in set(done) - self._used() if done else ():
+            job = self._jobs[key]
+            self._stores.of(job.kind).discard(job.kind, key)
 
 
 def room(jobs: Iterable[Job], timings: Timings, slots: int) -> float:

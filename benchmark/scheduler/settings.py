@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmark.interfaces import Resources
+from benchmark.interfaces import Resources, UserError
 from benchmark.scheduler.estimate import Timings
 from benchmark.scheduler.executors.slots import slots_for
 from benchmark.store.job import Stores
@@ -40,6 +40,12 @@ class Settings:
     mlflow: bool = False
     store: Path | None = None
     against: Path | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            str(self.out).encode()
+        except UnicodeEncodeError as error:  # its stores could not say in JSON who uses them
+            raise UserError(f"{self.out!r}: its name is not UTF-8; choose another results folder") from error
 
     def stores(self) -> Stores:
         """Where artefacts are kept."""

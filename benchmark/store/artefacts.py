@@ -117,11 +117,18 @@ class Store:
             self._tmp.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._tmp):
                 pass
+            disk = self._tmp.stat().st_dev
+            apart = [path for path in self.root.iterdir() if path.is_dir() and path.stat().st_dev != disk]
         except OSError as error:
             raise UserError(
                 f"{self.root}: cannot be written to ({error.strerror}); "
                 "make it writable, or choose another folder with --data-dir (data) or --out (results)"
             ) from error
+        if apart:
+            raise UserError(
+                f"{apart[0]} is on another disk than {self._tmp}, from where artefacts are renamed into place; "
+                "move the whole folder to that disk, or choose one there with --data-dir (data) or --store (results)"
+            )
 
     def folder(self, kind: str, key: str) -> Path:
         """Where an artefact lies, whether it is there or not."""
@@ -148,7 +155,10 @@ class Store:
             OSError: it cannot be read, which says nothing about it; so do all methods that read.
         """
         folder = self.folder(kind, key)
-        return _problems(folder, kind, key, _sha256, math.inf) or _unlisted(folder, kind, key)
+        try:
+            return _problems(folder, kind, key, _sha256, math.inf) or _unlisted(folder, kind, key)
+        except ValueError as error:  # its manifest went meanwhile
+            return [str(error)]
 
     def check(self, kind: str, key: str) -> bool:
         """Whether the artefact is sound to the last byte. A file is read again only if it changed."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmark.store.artefacts import Store
+from benchmark.store.artefacts import CorruptArtefact, Store
 
 #: jobs whose artefacts belong to the data folder: shared by all grids
 DATA_KINDS = ("catalog", "labels", "shard", "waveforms")
 #: jobs whose artefacts nobody wants for themselves: large, and soon made again
 PASSING_KINDS = ("shard", "embed")
+_IN_A_STORE = re.compile(r"/(?P<kind>[a-z][a-z0-9_-]*)/(?P<head>[0-9a-f]{2})/(?P<key>(?P=head)[0-9a-f]{62})/")
 
 
 @dataclass(frozen=True)
@@ -62,3 +66,18 @@ class Stores:
     def done(self, job: Job) -> bool:
         """Whether the job's artefact is there."""
         return self.of(job.kind).is_done(job.kind, job.key)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """A block that reads artefacts, which another driver may let go meanwhile.
+
+        Raises:
+            CorruptArtefact: a file is missing, and so is its artefact: that is to be made again.
+        """
+        try:
+            yield
+        except FileNotFoundError as error:
+            found = _IN_A_STORE.search(str(error))
+            if found is None or self.of(found["kind"]).is_done(found["kind"], found["key"]):
+                raise
+            raise CorruptArtefact(found["kind"], found["key"], ["it went while it was read"]) from error

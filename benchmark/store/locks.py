@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import threading
@@ -83,7 +84,7 @@ class Locks:
 
     def take(self, path: Path) -> bool:
         """Claim what `path` locks; False if another living process has it."""
-        if path in self._held:
+        if path in self._held and self._is_ours(path):
             return True
         path.parent.mkdir(parents=True, exist_ok=True)
         while not self._made(path):
@@ -110,7 +111,7 @@ class Locks:
             held = path in self._held
             self._held.discard(path)
         if held:
-            path.unlink(missing_ok=True)
+            self._remove(path, self._text)  # while we were stopped, another host may have taken it over
 
     def sweep(self, folder: Path) -> None:
         """Remove the claims of processes that are gone."""
@@ -159,7 +160,7 @@ class Locks:
         return now - since > STALE or self._now(path.parent) - touched > STALE
 
     def _remove(self, path: Path, void: bytes) -> None:
-        """Remove a void claim, unless another process has done so, and may hold a new one by now.
+        """Remove a claim that is void, or ours, unless another process has, and may hold a new one by now.
 
         Whoever removes holds the file's own lock, which ends with its process: nobody takes a new claim for the void
         one, nor is there a moment in which a living claim is not at its place.
@@ -178,13 +179,20 @@ class Locks:
         clock.unlink()
         return now
 
+    def _is_ours(self, path: Path) -> bool:
+        try:
+            return path.read_bytes() == self._text
+        except FileNotFoundError:
+            return False
+
     def _renew(self) -> None:
         while not self._ended.wait(_RENEW):
             with self._lock:
                 held = list(self._held)
             for path in held:
                 with contextlib.suppress(OSError):
-                    os.utime(path)
+                    if self._is_ours(path):
+                        os.utime(path)
 
 
 class StoreLocks:
@@ -192,6 +200,12 @@ class StoreLocks:
 
     def __init__(self, stores: Stores) -> None:
         self._stores, self._locks = stores, Locks()
+
+    def attend(self) -> None:
+        """Let whoever would clean a store see that a driver is at work on it, whatever it does at the moment."""
+        name = hashlib.sha256(f"{host_name()} {os.getpid()} {born(os.getpid())}".encode()).hexdigest()
+        for store in (self._stores.data, self._stores.results):
+            self._locks.take(store.root / "locks" / name)
 
     def take(self, job: Job) -> bool:
         """Claim a job; False if another driver has it."""

@@ -102,6 +102,22 @@ def test_a_hostile_member_stops_everything_before_anything_is_written(
         merge(archive, Store(besieged))
 
 
+def test_a_header_that_cannot_be_read_is_a_users_mistake(tmp_path: Path, besieged: Path) -> None:
+    """tarfile says ValueError of some."""
+    info, data = member(f"{PLACE}/evil", pax_headers={"GNU.sparse.size": "abc", "GNU.sparse.map": "1,a"})
+    (tmp_path / "evil.tar").write_bytes(info.tobuf(tarfile.PAX_FORMAT) + data + bytes(2048))
+    with pytest.raises(UserError, match="cannot be read"):
+        merge(tmp_path / "evil.tar", Store(besieged))
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_header_of_gigabytes_is_not_read_into_memory(tmp_path: Path, besieged: Path, kind: bytes) -> None:
+    info, _ = member("././@PaxHeader", type=kind, size=3 * 2**30)
+    (tmp_path / "evil.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
+    with pytest.raises(UserError, match="a header claims 3221225472 bytes"):
+        merge(tmp_path / "evil.tar", Store(besieged))
+
+
 def test_a_name_that_comes_twice_is_refused(tmp_path: Path, besieged: Path) -> None:
     twice = [member(f"{PLACE}/scores.parquet", b"score"), member(f"{PLACE}/scores.parquet", b"other")]
     with pytest.raises(UserError, match="is there twice"):

@@ -78,10 +78,27 @@ def test_the_file_of_a_driver_that_was_killed_says_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("rubbish", ["", "[]", "{", '{"driver": {"host": "a", "pid": -1, "born": 1}, "kinds": {}}'])
+OTHERS = '{"driver": {"host": "a", "pid": 7, "born": 1}, "kinds": {"probe": [1, 1, %s]}, "running": [%s]}'
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        "",
+        "[]",
+        "{",
+        '{"driver": {"host": "a", "pid": -1, "born": 1}, "kinds": {}}',
+        OTHERS % ("1, 1", ""),
+        OTHERS % (1, "{}"),
+        OTHERS % (1, '{"name": "probe", "seconds": "long"}'),
+        OTHERS % (1, '{"name": "probe", "seconds": 1, "step": 3}'),
+    ],
+)
 def test_a_file_that_says_nothing_is_passed_over(rubbish, tmp_path):
     (tmp_path / "status.here.1.json").write_text(rubbish)
     assert Status.read(tmp_path) == []
+    (tmp_path / "status.here.1.json").write_text(OTHERS % (1, '{"name": "probe", "seconds": 1}'))
+    assert len(Status.read(tmp_path)) == 1
 
 
 def test_every_driver_is_shown_and_a_stopped_one_as_such(tmp_path):

@@ -7,18 +7,25 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from stores import call, filled, flip, of, put, tree
 
-from benchmark.bookkeeping.outputs import LINK, link
+from benchmark.bookkeeping.archive import export, merge
+from benchmark.bookkeeping.outputs import LINK, Link, link, link_of
+from benchmark.bookkeeping.status import Reporter
 from benchmark.bookkeeping.upkeep import Address, about, artefacts, damaged, garbage, needed_by, remove, strangers
+from benchmark.drive import used_by_others
 from benchmark.files import host_name
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
+from benchmark.scheduler.passing import Passing
 from benchmark.scheduler.planning.plan import plan
 from benchmark.store.artefacts import MANIFEST, Store, content_key
+from benchmark.store.job import Stores
+from benchmark.store.locks import StoreLocks
 
 GRID = {
     "name": "toy",
@@ -213,6 +220,75 @@ def test_what_a_folder_shows_that_cannot_be_seen_from_here_stays(
     assert planned.is_done("probe", shown.key)
     note.unlink()
     assert "removed: 1 of" in call("gc", planned.root, "--grid", grid, "--yes").output
+
+
+@pytest.mark.parametrize("what", ["renamed", "without its link", "on a disk that is mounted there at other times"])
+def test_what_a_folder_shows_that_was_not_removed_stays(planned: Store, grid: Path, tmp_path: Path, what: str) -> None:
+    shown, folder = put(planned, "probe", 5), tmp_path / "disk" / "out"
+    link(folder, planned.root, [shown.key])
+    if what == "renamed":
+        folder.rename(folder.with_name("renamed"))
+    elif what == "without its link":
+        (folder / LINK).unlink()
+    else:
+        shutil.rmtree(folder)
+    assert "removed: 0 of" in call("gc", planned.root, "--grid", grid, "--yes").output
+    assert planned.is_done("probe", shown.key)
+
+
+def test_sound_that_a_run_with_another_store_uses_stays(planned: Store, grid: Path, tmp_path: Path) -> None:
+    sound = put(planned, "waveforms", 5)
+    assert "would go: 1 of" in call("gc", planned.root, "--grid", grid).output
+    link(tmp_path / "out", tmp_path / "store", [sound.key], planned.root)
+    assert "would go: 0 of" in call("gc", planned.root, "--grid", grid).output
+    assert link_of(tmp_path / "out") == Link(tmp_path / "store", frozenset([sound.key]))
+
+
+def test_gc_waits_for_a_run_that_keeps_its_claims_in_another_store(planned: Store, grid: Path, tmp_path: Path) -> None:
+    locks = StoreLocks(Stores(planned.root, tmp_path / "store"))
+    locks.attend()
+    assert "a run is going on there" in str(call("gc", planned.root, "--grid", grid, "--yes").exception)
+    locks.release()
+    assert call("gc", planned.root, "--grid", grid, "--yes").exit_code == 0
+
+
+def test_what_another_driver_has_in_its_grid_is_not_let_go(planned: Store, tmp_path: Path) -> None:
+    jobs, stores = plan(Grid.model_validate(GRID)), Stores(planned.root, planned.root)
+    theirs = {at.key for at in of(planned, "embed")}
+    link(tmp_path / "theirs", planned.root, theirs)
+    assert not used_by_others(stores, tmp_path / "mine"), "nobody is at work there"
+    with Reporter(tmp_path / "theirs", planned, [], lambda _: None, 1, lambda _: None):
+        assert used_by_others(stores, tmp_path / "mine") == theirs
+        assert not used_by_others(stores, tmp_path / "theirs")
+    Passing(jobs, stores, used=lambda: theirs).let_go()
+    assert {at.key for at in of(planned, "embed")} == theirs
+    Passing(jobs, stores).let_go()
+    assert not of(planned, "embed")
+
+
+def test_what_goes_while_it_is_looked_at_is_not_damaged(full: Store, tmp_path: Path) -> None:
+    """A run lets embeddings go that nobody needs any more."""
+    gone = of(full, "embed")[0]
+
+    class Beside(Store):
+        def verify(self, kind: str, key: str) -> list[str]:
+            if key == gone.key:
+                full.discard(kind, key)
+            return super().verify(kind, key)
+
+        def manifest(self, kind: str, key: str) -> dict[str, Any]:
+            said = super().manifest(kind, key)
+            if kind == "probe":
+                full.discard(kind, key)
+            return said
+
+    beside = Beside(full.root)
+    assert list(damaged(beside)) == []
+    put(full, "embed", 1)
+    outcome = export(beside, tmp_path / "all.tar")
+    assert not outcome.damaged
+    assert len(outcome.done) == 6 - len(of(filled(tmp_path / "whole"), "probe")) - 1
+    assert len(merge(tmp_path / "all.tar", Store(tmp_path / "other")).done) == len(outcome.done)
 
 
 def test_a_results_folder_means_what_it_uses_of_its_store(planned: Store, tmp_path: Path) -> None:

@@ -90,6 +90,30 @@ def test_a_corrupted_artefact_is_found_and_rebuilt(tiny_run: Path, data_dir: Pat
     pd.testing.assert_series_equal(scores_of(out).set_index(KEYS)["value"], truth, check_exact=True)
 
 
+def test_damaged_sound_is_named_where_the_record_tells_of_it(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
+    out, data, path = tmp_path / "copy", tmp_path / "data", tmp_path / "grid.yaml"
+    shutil.copytree(tiny_run, out)
+    for kind in ("catalog", "waveforms"):
+        shutil.copytree(data_dir / kind, data / kind, copy_function=os.link)
+    path.write_text(TINY_GRID)
+    for victim in data.rglob("same_sounds.json"):
+        victim.unlink()  # a link to what others read
+        victim.write_bytes(b"!" * next(data_dir.rglob(str(victim.relative_to(data)))).stat().st_size)
+    (out / "scores.parquet").unlink()
+    args = ("run", "--grid", str(path), "--data-dir", str(data), "--out", str(out))
+    done = quick(*args)
+    assert done.returncode == 1
+    assert "same_sounds.json has changed (checksum); run again to rebuild it" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert quick(*args).returncode == 0
+
+
+def test_a_results_folder_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    done = quick("plan", "--grid", "smoke", "--out", str(tmp_path / "o\udce9"), "--data-dir", str(tmp_path))
+    assert done.returncode == 2
+    assert "its name is not UTF-8" in done.stderr
+
+
 @pytest.mark.long
 def test_a_full_disk_while_rendering_loses_nothing(tiny_run: Path, data_dir: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"

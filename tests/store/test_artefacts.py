@@ -20,6 +20,7 @@ from benchmark import files as files_module
 from benchmark.interfaces import UserError
 from benchmark.store import artefacts as store_module
 from benchmark.store.artefacts import CorruptArtefact, DiskFull, Store, content_key
+from benchmark.store.job import Stores
 
 SPEC = {"a": 1}
 KEY = content_key(SPEC)
@@ -468,6 +469,27 @@ def test_a_folder_without_permission_is_a_users_mistake(tmp_path):
         if root:
             os.seteuid(0)
         tmp_path.chmod(0o700)
+
+
+def test_a_kind_on_another_disk_is_refused_before_anything_is_made(small_disk, tmp_path_factory):
+    root = tmp_path_factory.mktemp("store")
+    (root / "probe").symlink_to(small_disk, target_is_directory=True)
+    with pytest.raises(UserError, match="probe is on another disk"):
+        Store(root).prepare()
+
+
+def test_what_goes_while_it_is_read_is_to_be_made_again(tmp_path):
+    stores, spec = Stores(tmp_path / "data", tmp_path / "results"), {"reads": "toy"}
+    key = content_key(spec)
+    with stores.results.writing("embed", key, spec) as draft:
+        (draft.path / "embeddings.npy").write_bytes(b"all")
+    path = stores.results.open("embed", key) / "embedding.json"
+    with pytest.raises(FileNotFoundError), stores.reading():
+        path.read_bytes()  # the artefact is there: something else is wrong
+    stores.results.discard("embed", key)
+    with pytest.raises(CorruptArtefact, match="it went while it was read") as error, stores.reading():
+        path.read_bytes()
+    assert (error.value.kind, error.value.key) == ("embed", key)
 
 
 def test_reading_asks_for_no_permission_to_write(small_disk):

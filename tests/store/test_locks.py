@@ -92,6 +92,17 @@ def test_a_claim_from_another_host_stands_until_nobody_renews_it(tmp_path):
     locks.release()
 
 
+def test_a_claim_that_another_host_has_taken_over_is_its_own(tmp_path):
+    """Ours was not renewed for long: this process was stopped."""
+    path, locks = tmp_path / "key", Locks()
+    assert locks.take(path)
+    path.write_text(theirs := json.dumps({"host": "b-12345678", "pid": 1, "born": 1.0}))
+    assert not locks.take(path)
+    locks.drop(path)
+    assert path.read_text() == theirs
+    locks.release()
+
+
 def test_what_is_released_leaves_nothing_behind(tmp_path):
     locks, other = Locks(), Locks()
     assert locks.take(tmp_path / "key")
