@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -77,7 +78,7 @@ def install(module: str) -> str:
 class Config(BaseModel):
     """A component's options: frozen, and an unknown key is an error that names it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
     @property
     def version(self) -> int:
@@ -145,6 +146,27 @@ class Finding:
         return f", line{'s' if len(self.rows) > 1 else ''} {listed}{f' and {more} more' if more > 0 else ''}"
 
 
+def check_declared(cls: type, kinds: Mapping[str, type], one_of: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Make sure, when a class with an `info` is defined, that it says all that is asked of its kind.
+
+    Args:
+        kinds: of what type attributes have to be.
+        one_of: which values others may have.
+
+    Raises:
+        TypeError: one is missing, or is something else.
+    """
+    if "info" not in vars(cls):  # an intermediate
+        return
+    for name, kind in {"info": Info, **kinds}.items():
+        value = getattr(cls, name, None)
+        if not isinstance(value, kind):
+            raise TypeError(f"{cls.__name__}: `{name}` is {value!r}; it must be a {kind.__name__}")
+    for name, legal in one_of.items():
+        if (value := getattr(cls, name, None)) not in legal:
+            raise TypeError(f"{cls.__name__}: `{name}` is {value!r}; it must be one of {', '.join(legal)}")
+
+
 class Corpus(ABC):
     """Sound on disk: tracks in one fixed order, each with id, group, split and labels, and a way to get its audio.
 
@@ -159,6 +181,10 @@ class Corpus(ABC):
     stems: ClassVar[tuple[str, ...]] = ()
     #: of every track alike; None where they differ, or nobody knows before they are decoded
     track_seconds: ClassVar[float | None] = None
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        check_declared(cls, {"sample_rate": int, "sizes": dict, "stems": tuple})
 
     def size(self, name: str) -> int:
         """How many tracks a size has."""
@@ -255,6 +281,14 @@ class Task(ABC):
     context: ClassVar[tuple[str, ...]] = ()
     #: test splits by suffix of the metric's name: "" is the main one
     test_splits: ClassVar[dict[str, str]] = {"": "test"}
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        check_declared(
+            cls,
+            {"corpus": str, "metric": str, "higher_is_better": bool, "classes": tuple, "labels": tuple},
+            {"level": get_args(Level), "output": get_args(OutputKind)},
+        )
 
     @property
     def frame_level(self) -> bool:

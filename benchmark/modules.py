@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmark.interfaces import Config, Info
+from benchmark.interfaces import Config, Info, check_declared
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +50,20 @@ class Crops:
     label_share: float = 1.0
     batch_share: float = 0.5
     pads_to: int | None = None
+
+    def __post_init__(self) -> None:
+        legal = {
+            "count": self.count >= 1,
+            "seconds": 0 < self.seconds < math.inf,
+            "placement": self.placement in get_args(Placement),
+            "sources": isinstance(self.sources, tuple),
+            "tags": isinstance(self.tags, tuple),
+            "label_share": 0 <= self.label_share <= 1,
+            "batch_share": 0 <= self.batch_share <= 1,
+        }
+        bad = [f"{field} = {getattr(self, field)!r}" for field, is_legal in legal.items() if not is_legal]
+        if bad:
+            raise ValueError(f"{', '.join(bad)}; see benchmark.modules.Crops for what is legal")
 
     @property
     def abreast(self) -> int:
@@ -105,6 +120,10 @@ class Encoder(nn.Module):
     shortest: ClassVar[int] = 1
     #: samples from the beginning to the middle of the first frame: none where frames are centered, as an STFT's are
     first_frame: ClassVar[int] = 0
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        check_declared(cls, {"offers": frozenset, "levels": int, "shortest": int, "first_frame": int})
 
     @classmethod
     def fingerprint(cls) -> str:
@@ -218,6 +237,10 @@ class Strategy(nn.Module):
     without_tokens: ClassVar[str] = ""
     step_crops: float
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        check_declared(cls, {"family": str, "needs": frozenset, "Config": type(Config), "batch_size": int})
+
     def __init__(self, encoder: Encoder, config: Any) -> None:
         super().__init__()
         self.encoder = encoder
@@ -255,7 +278,7 @@ class Strategy(nn.Module):
         raise NotImplementedError
 
     def loss(self, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Compare: `loss` (float32 scalar), and monitors by name."""
+        """Compare: `loss` (float32 scalar); what else is returned is for your own eyes, in a debugger or a test."""
         raise NotImplementedError
 
     def after_step(self, step: int, total: int) -> None:

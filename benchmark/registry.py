@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from benchmark.interfaces import Corpus, Executor, Task, UserError, one_line
+from benchmark.interfaces import Corpus, Executor, Info, Task, UserError, one_line
 from benchmark.plugin_code import PACKAGES, code_hash, spec_of
 
 T = TypeVar("T")
@@ -33,6 +33,8 @@ EVERYTHING = "*"
 #: loaders that are found by something else than the suffix of a file
 _NO_SUFFIXES = {"folder", "sound", "hf"}
 
+#: of which a `--plugin` file may have some
+FILED = ("strategies", "tasks", "encoders", "corpora", "claims")
 #: what 'list' lists
 LISTED = ("strategies", "tasks", "encoders", "corpora", "executors", "claims", "grids")
 #: so many names an answer can hold
@@ -104,6 +106,8 @@ class Registry(Generic[T]):
             raise UserError(f"{what} cannot be loaded: {one_line(error)}") from error
         if not isinstance(loaded, type):
             raise UserError(f"{what} is no class, but {loaded!r}")
+        if lacking := getattr(loaded, "__abstractmethods__", None):
+            raise UserError(f"{what} does not define {', '.join(sorted(lacking))}")
         called = getattr(getattr(loaded, "info", None), "name", name)  # executors have no info
         if called != name:
             raise UserError(f"{what} calls itself {called!r}; its info and its entry point are to say the same name")
@@ -158,7 +162,8 @@ def unknown(axis: str, name: str, names: list[str]) -> UserError:
     hints = [f"did you mean {near[0]!r}?"] if near else []
     hints += [f"known: {', '.join(names)}"] if not near or len(names) <= _FEW else []
     listed = f" ('python -m benchmark list {axis}')" if axis in LISTED else ""
-    return UserError(f"unknown name {name!r} among the {axis}; {' '.join(hints)}{listed}")
+    of_file = "; --plugin FILE brings a file's" if axis in FILED else ""
+    return UserError(f"unknown name {name!r} among the {axis}; {' '.join(hints)}{listed}{of_file}")
 
 
 def said(error: Mapping[str, Any], model: type[BaseModel]) -> str:
@@ -248,6 +253,8 @@ def _register_plugins(given: Mapping[str, Path] = MappingProxyType({})) -> None:
         if not found:
             raise UserError(f"--plugin {file} defines nothing (a class with `info` of its own)")
         for cls in found:
+            if not isinstance(cls.info, Info):
+                raise UserError(f"--plugin {file}: `info` of {cls.__name__} is {cls.info!r}; it must be an Info")
             axis, name, value = _axis_of(cls), cls.info.name, f"{cls.__module__}:{cls.__name__}"
             other = axis.taken(name, value)
             if other and axis is corpora and cls.__module__ != plugin:
@@ -260,6 +267,10 @@ def _axis_of(cls: type) -> Registry[Any]:
     for axis, base in ((tasks, Task), (corpora, Corpus)):
         if issubclass(cls, base):
             return axis
+    # by their names: to import these needs torch
+    above = {base.__name__ for base in cls.__mro__ if base.__module__ == "benchmark.modules"}
+    if above:
+        return encoders if "Encoder" in above else strategies
     return claims if hasattr(cls, "statement") else encoders if hasattr(cls, "body") else strategies
 
 

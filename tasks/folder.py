@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from benchmark.corpora.datasets.dataset import DataSet
 from benchmark.corpora.tables.files import on_disk
 from benchmark.corpora.tables.table import Table, read_table, sound_below
-from benchmark.interfaces import Finding, Info, Task
+from benchmark.interfaces import Finding, Info, Task, UserError
 from tasks.kinds.classification import Classification
 from tasks.kinds.regression import Regression
 from tasks.kinds.tagging import Tagging
@@ -101,6 +101,12 @@ class _Folder(DataSet):
 
     def require(self, labels: tuple[str, ...]) -> None:
         """Make sure that a task can be made of each of these labels."""
+        known = [label.column.key for label in self.table.labels]
+        if absent := sorted(set(labels) - set(known)):
+            raise UserError(
+                f"{self.table.path} has no label {', '.join(map(repr, absent))}; as a corpus, its columns are "
+                f"{', '.join(map(repr, known)) or 'none'}"
+            )
         for label in self.table.labels:
             if label.column.key in labels:
                 self.table.refuse(self.table.unusable(label))

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmark.interfaces import UserError
+
 INDEX, MIX = "tracks.parquet", "mix"
 #: a stem sounds if its mean magnitude is above this share of the mixture's
 ACTIVE = 0.05
@@ -129,6 +131,11 @@ def one_by_one(path: Path) -> Iterator[Callable[[NDArray[np.int16]], None]]:
 
         def append(samples: NDArray[np.int16]) -> None:
             nonlocal count
+            if samples.dtype != np.int16 or samples.ndim != 1:  # a cast would make silence of samples in [-1, 1]
+                raise UserError(
+                    f"audio is to be mono int16, (T,), not {samples.dtype} of shape {samples.shape}; of x in [-1, 1] "
+                    "that is np.round(32767 * x).astype(np.int16)"
+                )
             file.write(np.ascontiguousarray(samples, np.int16).data)
             count += len(samples)
 

@@ -14,6 +14,7 @@ from benchmark import __version__, registry
 from benchmark.bookkeeping import provenance
 from benchmark.bookkeeping.sound import Sound
 from benchmark.encoders.exported import called
+from benchmark.interfaces import many
 from benchmark.scheduler.grid import Grid, main_budget
 from benchmark.scheduler.planning.checkpoints import heard_by_all
 from benchmark.scheduler.planning.keys import ENGINE
@@ -115,7 +116,7 @@ def _warnings(grid: Grid, trained: list[dict[str, Any]]) -> list[str]:
             count = f"{job['too_short']} of {job['too_short'] + job['tracks']} training tracks"
             found.append(f"{name}: {count} are shorter than its crops and were not heard")
         if job["resumed"]:
-            found.append(f"{name}: interrupted and resumed {job['resumed']} times, which changes no weight")
+            found.append(f"{name}: interrupted and resumed {many(job['resumed'], 'time')}, which changes no weight")
         if job["micro_batch"] and job["micro_batch"] * grid.pretrain.devices < (job["batch"] or 0):
             found.append(f"{name}: embedded {job['micro_batch']} rows at once, for want of memory")
     return found

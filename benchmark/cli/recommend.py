@@ -16,6 +16,7 @@ from benchmark.cli.options import (
     AllowMissing,
     Data,
     Executor,
+    Plugins,
     StoreFolder,
     Threads,
     Workers,
@@ -68,11 +69,12 @@ def recommend(
     workers: Workers = None,
     threads: Threads = 1,
     allow_missing: AllowMissing = False,
+    plugin: Plugins = None,
 ) -> None:
     """Say which encoder to take for your own audio, and how many labels it takes; nothing is trained."""
     registry.executors.describe(executor)
     table = _table(what)
-    registry.load_plugins([table.path])
+    registry.load_plugins([table.path, *(plugin or [])])
     chosen = _chosen(table, some(labels, "--labels"))
     from benchmark.cli.describe.table import lines_of, told_of
 

@@ -74,8 +74,8 @@ class CropStream(IterableDataset[tuple[int, dict[str, Tensor]]]):
         if (length >= apart * self.length).sum() < min(2, len(rows)):
             raise UserError(
                 f"{apart} x {self.spec.seconds} s do not fit into the tracks, which last "
-                f"{length.max(initial=0) / self.waves.sample_rate:.1f} s at most: ask for shorter crops, or place them "
-                "at random"
+                f"{length.max(initial=0) / self.waves.sample_rate:.1f} s at most: ask for shorter crops"
+                f"{', or place them at random' if apart > 1 else ''}"
             )
         return rows[length >= apart * self.length]
 

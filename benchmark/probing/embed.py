@@ -16,6 +16,7 @@ from torch import Tensor
 from benchmark.audio.corrupt import corrupt
 from benchmark.audio.resident import crops_on, resident
 from benchmark.audio.waveforms import Waveforms
+from benchmark.interfaces import UserError
 from benchmark.modules import Encoder
 from benchmark.probing.features import Features
 
@@ -153,8 +154,22 @@ def read_all(
             if rate is None:
                 tables[name][rows] = given
             else:
+                _check_frames(given.shape[1], length / waves.sample_rate, rate)
                 _place_frames(tables[name], given, windows, rows, places[name], rate)
     return {name: Features(tables[name], places[name], rate is not None) for name, (_, rate, _) in wanted.items()}
+
+
+def _check_frames(count: int, seconds: float, rate: float) -> None:
+    """Make sure that frames come at the rate that their encoder declares, within what edges and padding explain.
+
+    Raises:
+        UserError: they do not: labels would be learned from other places than they are of.
+    """
+    if not 0.8 * seconds * rate - 4 <= count <= 1.25 * seconds * rate + 4:
+        raise UserError(
+            f"the encoder gives {count} frames of {seconds:.2f} s of audio, where its frame_rate of {rate:g} says "
+            f"{seconds * rate:.0f}; see benchmark.testing.check_encoder"
+        )
 
 
 def _offsets(waves: Waveforms, windows: Waveforms, rate: float | None, tail: int) -> NDArray[np.int64]:

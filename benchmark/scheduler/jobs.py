@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import registry
-from benchmark.corpora.usable import ALLOWED_UNREADABLE
+from benchmark.corpora.usable import ALLOWED_UNREADABLE, check_catalog
 from benchmark.corpora.verdicts import FILES, read_verdicts, rows_of, write_verdicts
 from benchmark.files import read_json
 from benchmark.interfaces import Unreadable, UserError
@@ -41,7 +41,9 @@ def run_job(job: Job, data: Path, results: Path) -> None:
 def _catalog(job: Job, stores: Stores, draft: Draft) -> None:
     corpus = registry.corpora.get(job.spec["corpus"])()
     _check_fingerprint(job, corpus.fingerprint())  # here alone: it reads the index, which no shard has to
-    corpus.catalog(draft.path, job.spec["size"]).to_parquet(draft.path / "tracks.parquet", index=False)
+    tracks = corpus.catalog(draft.path, job.spec["size"])
+    check_catalog(corpus, tracks, job.spec["size"])
+    tracks.to_parquet(draft.path / "tracks.parquet", index=False)
 
 
 def _check_fingerprint(job: Job, found: dict[str, str]) -> None:

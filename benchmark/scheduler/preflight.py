@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from benchmark.testing import random_batch
 #: tracks of the step: whether a whole batch fits into a GPU is the training's affair, which can halve it
 FEW = 8
 _FRAMES, _FRAME_RATE = 16, 25.0
+#: characters of an error
+_LONGEST = 300
 
 
 def try_strategy(strategy: Strategy, precision: str, device: str) -> None:
@@ -34,19 +37,43 @@ def try_strategy(strategy: Strategy, precision: str, device: str) -> None:
     spec = strategy.crops(strategy.config)
     batch = _to(random_batch(spec, strategy.encoder.sample_rate, FEW), device)
     views = strategy.views(batch, torch.Generator(device).manual_seed(0))
+    if not isinstance(views, dict):
+        raise ValueError(f"views() of {strategy.info.name} gives no dict of tensors, but a {type(views).__name__}")
     try:
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16-mixed"):
-            loss = strategy.loss(strategy.embed(views))["loss"]
+            compared = strategy.loss(strategy.embed(views))
     except RuntimeError as error:
+        if not _lines(error, strategy.encoder):
+            where = "; ".join(_lines(error, strategy)[-1:])
+            raise ValueError(f"a step of {strategy.info.name} fails{where and f' in {where}'}: {error}") from error
         name, shapes = strategy.encoder.info.name, {view: tuple(value.shape) for view, value in views.items()}
         raise ValueError(
             f"{name} cannot take the views of {strategy.info.name}, {shapes}, from crops of {spec.seconds} s: {error}"
         ) from error
+    if not isinstance(compared, dict) or "loss" not in compared:
+        raise ValueError(f"loss() of {strategy.info.name} gives no dict with 'loss' in it, but {compared!r}"[:_LONGEST])
+    loss = compared["loss"]
+    if not isinstance(loss, torch.Tensor) or loss.ndim:
+        raise ValueError(f"the loss of {strategy.info.name} is no scalar tensor, but {loss!r}"[:_LONGEST])
     loss.backward()  # type: ignore[no-untyped-call]
     if not torch.isfinite(loss):
         raise ValueError(f"the loss of the first step is {loss.item()}")
-    if all(p.grad is None for p in strategy.encoder.parameters()):
+    gradients = {name: p.grad for name, p in strategy.encoder.named_parameters() if p.grad is not None}
+    if not any(bool(gradient.any()) for gradient in gradients.values()):
         raise ValueError("no gradient reaches the encoder")
+    for name, gradient in gradients.items():
+        if not gradient.isfinite().all():
+            raise ValueError(f"the gradient of the encoder's {name} is not finite in the first step")
+
+
+def _lines(error: BaseException, module: torch.nn.Module) -> list[str]:
+    """The lines that were reached in a module's own methods, outermost first."""
+    found, at = [], error.__traceback__
+    while at is not None:
+        if at.tb_frame.f_locals.get("self") is module and "torch" not in Path(at.tb_frame.f_code.co_filename).parts:
+            found.append(f"{Path(at.tb_frame.f_code.co_filename).name}, line {at.tb_lineno}")
+        at = at.tb_next
+    return found
 
 
 def _to(batch: Batch, device: str) -> Batch:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import math
 import re
-from typing import get_args
 
 import torch
 from pydantic import ValidationError
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 
 from benchmark import registry
 from benchmark.interfaces import Config, Info
-from benchmark.modules import Batch, Crops, Encoder, Placement, Strategy
+from benchmark.modules import Batch, Crops, Encoder, Strategy
 
 #: examples of the batch that strategies are tried on
 SIZE = 8
@@ -130,19 +129,12 @@ def _check_config(name: str, cls: type[Strategy], config: Config | None) -> Conf
 
 
 def _check_crops(name: str, cls: type[Strategy], config: Config) -> Crops:
-    spec = cls.crops(config)
+    try:
+        spec = cls.crops(config)
+    except ValueError as error:
+        raise AssertionError(f"{name}: crops(config) asks for {error}") from error
     _require(isinstance(spec, Crops), f"{name}: crops(config) is {spec!r}; it must be a benchmark.modules.Crops")
-    sane = {
-        "count": spec.count >= 1,
-        "seconds": 0 < spec.seconds < 60,
-        "placement": spec.placement in get_args(Placement),
-        "sources": isinstance(spec.sources, tuple),
-        "tags": isinstance(spec.tags, tuple),
-        "label_share": 0 <= spec.label_share <= 1,
-        "batch_share": 0 <= spec.batch_share <= 1,
-    }
-    bad = [f"{field} = {getattr(spec, field)!r}" for field, good in sane.items() if not good]
-    _require(not bad, f"{name}: crops(config) asks for {', '.join(bad)}; see benchmark.modules.Crops for what is legal")
+    _require(spec.seconds < 60, f"{name}: crops(config) asks for seconds = {spec.seconds}, which no track lasts")
     return spec
 
 

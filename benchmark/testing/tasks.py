@@ -36,7 +36,7 @@ def check_task(cls: type[Task], tracks: pd.DataFrame) -> None:
     rows = _check_test_sets(name, task, tracks, truth)
     for target in truth:
         if target is not None:
-            _check_target(name, task, target)
+            check_target(task, target)
     known = [truth[i] for i in rows]
     perfect = task.score(task.decode([_outputs(task, y) for y in known], FRAME_RATE), known)
     _require(task.metric in perfect, f"{name}: score gives {sorted(perfect)}, without its main metric {task.metric}")
@@ -79,8 +79,13 @@ def _check_test_sets(name: str, task: Task, tracks: pd.DataFrame, truth: list[An
     return rows
 
 
-def _check_target(name: str, task: Task, target: Any) -> None:
-    columns = len(task.classes)
+def check_target(task: Task, target: Any) -> None:
+    """Check one target of a track that has a label.
+
+    Raises:
+        AssertionError: it is none of the task's kind.
+    """
+    name, columns = task.info.name, len(task.classes)
     if task.output == "multiclass":
         whole = int(target) == target
         _require(whole and 0 <= target < columns, f"{name}: class {target} of {columns}, counted from 0")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from benchmark import registry
 from benchmark.encoders.exported import About, about_of, check_version
-from benchmark.interfaces import UserError
+from benchmark.interfaces import UserError, one_line
 from benchmark.pretraining.budget import PretrainConfig
 from benchmark.scheduler.grid import OF_ROWS, Grid
 
@@ -49,6 +49,7 @@ class Row:
                 for e in error.errors()
             ]
             raise UserError("; ".join(lines)) from error
+        _check_crops(name, found, config)
         if "draws" in options and not found.supervised:
             raise UserError(f"strategies.{name}.draws: probes read all draws of a fraction at once; leave it out")
         row = cls(name, strategy, found, config, options.get("pretrain", {}), _start(name, found, options))
@@ -129,6 +130,18 @@ def _start(name: str, strategy: Any, options: dict[str, Any]) -> tuple[Path, Abo
     folder, about = about_of(source)
     check_version(folder, about)
     return folder.absolute(), about
+
+
+def _check_crops(name: str, found: Any, config: Any) -> None:
+    """Ask for crops once, before anything is planned on what it says."""
+    from benchmark.modules import Crops
+
+    try:
+        said = found.crops(config)
+    except Exception as error:
+        raise UserError(f"strategies.{name}: its crops(config) fails: {one_line(error)}") from error
+    if not isinstance(said, Crops):
+        raise UserError(f"strategies.{name}: its crops(config) gives a {type(said).__name__}; it must be a Crops")
 
 
 def compatible(row: Row, encoder: str) -> Any:
