@@ -31,6 +31,9 @@ LEGEND = (
 )
 NOTHING = "with one seed, one row, or rows that are all alike, nothing can be told apart"
 OF_LEVELS = "Levels: 0 is {zero}, 1 perfect, tasks weighted by reliability; all tasks: --by task"
+NO_FLOOR = (
+    "since nothing\nsays what is scored there without learning: constant has no score there, or one that is perfect"
+)
 NO_LEVEL = "Tasks, since no level has a score: that takes constant among the strategies, or random in a grid's control"
 
 
@@ -66,6 +69,8 @@ def terminal(table: pd.DataFrame, found: Headline | None, run: Run) -> Renderabl
         parts += [_terminal_table(shown, start) for start in range(0, len(shown.columns), WIDE)]
         names = names_of([row.entry for row in shown.rows])
         parts += [_said(answer, names) for answer in answers(shown, found, run)] if found else []
+    unplaced = found.unplaced.get(run.first_probe(table["probe"]), []) if found else []
+    parts += [Text(f"in no level: {', '.join(shorten(task, 40) for task in unplaced)}, {NO_FLOOR}")] if unplaced else []
     return Group(*parts, Text(LEGEND + more, style="dim"))
 
 

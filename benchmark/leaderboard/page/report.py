@@ -34,6 +34,7 @@ class Panel:
         answers: by level, with the labels that its leader saves.
         duels: every pair, by level; none without draws to compare, or under another probe than the first.
         weights: of each task in its level, all of a level 1 together; of a task without a floor, 0.
+        unplaced: tasks without a floor.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Panel:
     answers: list[tuple[Answer, list[labels.Saved]]]
     duels: list[Matrix]
     weights: dict[str, float]
+    unplaced: list[str]
     main: Standing
     others: Standing
 
@@ -206,6 +208,7 @@ def _panels(table: pd.DataFrame, answer: Headline, found: list[labels.Saved], ru
                     if (duel.task, duel.fraction, duel.probe) == (column.task, *at)
                 ],
                 _shares(answer.weights.get(one.probe, {}), run),
+                answer.unplaced.get(one.probe, []),
                 tables.standing(table, run, *at, order=order),
                 tables.standing(table, run, *at, main=False, order=order),
             )

@@ -29,11 +29,13 @@ class Headline:
         table: cells, as `tables.cells` has them of tasks; `task` is the level.
         pairs: as `compare.pairwise` has them of tasks, without verdicts where too little is reliable.
         weights: of each task in its level, by probe; a task without one has no floor.
+        unplaced: tasks without a floor, by probe: they are in no level's score.
     """
 
     table: pd.DataFrame
     pairs: pd.DataFrame
     weights: dict[str, dict[str, float]]
+    unplaced: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,12 @@ def headline(scores: pd.DataFrame, cells: pd.DataFrame, run: Run) -> Headline:
     """
     runs = tables.main_runs(scores, run)
     level_of = {task: level for task in cells["task"].unique() if (level := run.level(task)) != APART}
-    parts, weights = [runs.head(0)], {}
+    parts, weights, unplaced = [runs.head(0)], {}, {}
     for probe, own in runs.groupby("probe"):
         reliability = cells[cells["main"] & (cells["probe"] == probe)]
         floor = floors(own, run)
         scaled = {task: level for task, level in level_of.items() if task in floor}
+        unplaced[str(probe)] = sorted(level_of.keys() - scaled.keys())
         weights[str(probe)] = levels.weights(reliability.drop_duplicates(compare.MATRIX), scaled)
         parts += [
             levels.level_scores(part, scaled, weights[str(probe)], floor, run.up) for _, part in own.groupby("fraction")
@@ -96,7 +99,7 @@ def headline(scores: pd.DataFrame, cells: pd.DataFrame, run: Run) -> Headline:
     found = pd.concat(parts, ignore_index=True)
     pairs = compare.pairwise(found, {}, run.fixed)
     table = tables.judged(_plan(cells, set(found["task"]), run), found, pairs, {}, run)
-    return Headline(table, levels.judged(pairs, tables.power(pairs, run)), weights)
+    return Headline(table, levels.judged(pairs, tables.power(pairs, run)), weights, unplaced)
 
 
 def floors(runs: pd.DataFrame, run: Run) -> dict[str, float]:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmark.interfaces import UserError
 from benchmark.leaderboard.drawing.terminal import terminal
+from benchmark.leaderboard.page import html
 from benchmark.leaderboard.record import Run, load_run
 from benchmark.leaderboard.statistics import stats, tables
 from benchmark.leaderboard.statistics.headline import headline as by_level
@@ -153,6 +154,18 @@ def test_where_no_level_has_a_score_the_terminal_shows_the_tasks_and_says_why():
     assert "since no level has a score: that takes constant among the strategies" in " ".join(text.split())
     assert "no level has a score" not in shown(planted.scores(levels), planted.run(list(levels)), by_task=True)
     assert "no level has a score" not in shown(planted.scores(), planted.run(list(planted.LEVELS)))
+
+
+def test_a_task_of_which_nothing_says_where_its_scale_begins_is_named(tmp_path):
+    """One whose metric is no share (in percent, say), one that the constant predictor has no score on."""
+    table = planted.scores()
+    table.loc[table["task"] == "beat", "value"] *= 100
+    table = table[(table["task"] != "metre") | (table["strategy"] != "constant")]
+    text = " ".join(shown(table).split())
+    assert "in no level: beat, metre, since nothing says what is scored there without learning" in text
+    assert "in no level" not in shown(planted.scores())
+    page = html.build(planted.write(tmp_path, table)).read_text()
+    assert "In no level: <bdi>beat</bdi>, <bdi>metre</bdi>, since nothing" in page
 
 
 def test_one_run_is_marked_in_the_terminal():
