@@ -53,7 +53,7 @@ class Sound:
             for job in jobs.values()
             for line in (
                 *(said for said, _ in kinds(read_verdicts(self._folder(job)))),
-                *self._leaks(job),
+                *words_of_twins(read_twins(self._folder(job))),
             )
         ]
 
