@@ -208,7 +208,8 @@ def test_what_a_step_would_not_learn_from_is_found_before_any() -> None:
 
 
 def test_frames_at_another_rate_than_declared_are_refused() -> None:
-    _check_frames(101, 4.0, 25.0)
+    for count, seconds in ((101, 4.0), (38, 1.0), (1, 0.05)):  # the second with half a second of silence before it
+        _check_frames(count, seconds, 25.0)
     for count in (1, 50, 200):
         with pytest.raises(UserError, match=f"gives {count} frames of 4.00 s of audio, where its frame_rate of 25"):
             _check_frames(count, 4.0, 25.0)
