@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load_encoder(source: str | Path, device: str = "cpu", plugin: Path | None = None) -> PretrainedEncoder:
+def load_encoder(source: str | Path, device: str = "cpu", plugin: str | Path | None = None) -> PretrainedEncoder:
     """Load an encoder that `python -m benchmark export` wrote, frozen; its `embed` takes arrays, files and folders.
 
     Args:

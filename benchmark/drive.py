@@ -95,7 +95,7 @@ def _walk(
         return Report(skipped=list(jobs.values()))
     timings = settings.timings()
     for store in (stores.data, stores.results, Store(settings.out)):
-        store.prepare()
+        store.prepare({job.kind for job in todo})
         store.sweep()  # drafts of killed drivers may be what fills the disk
     check_space(todo, timings, stores, settings.slots(devices))
     cls: Any = registry.executors.get(settings.executor)
@@ -115,7 +115,8 @@ def _walk(
                             timings.add(made, stores.of(made.kind).manifest(made.kind, made.key))
                         if mirror:
                             mirror.log(event.job, stores.results)
-                    passing.let_go(event.job.needs)
+                    with contextlib.suppress(UserError):  # of a note that cannot be read: then all stays
+                        passing.let_go(event.job.needs)
                 reporter.note(event)
                 progress.show(event)
 
@@ -127,9 +128,13 @@ def _walk(
 
 
 def used_by_others(stores: Stores, out: Path) -> Set[str]:
-    """Keys of what other drivers at work on this store have in their grids."""
-    known = {user.out: user for root in (stores.data.root, stores.results.root) for user in users(root)}
-    return {key for user in known.values() if user.out != out and Status.read(user.out) for key in user.keys}
+    """Keys of what other drivers at work on these stores have in their grids.
+
+    Raises:
+        UserError: a note of who uses a store cannot be read.
+    """
+    known = [user for root in dict.fromkeys((stores.data.root, stores.results.root)) for user in users(root)]
+    return {key for user in known if user.out != out and Status.read(user.out) for key in user.keys}
 
 
 def _urgency(timings: Timings, job: Job) -> float:
@@ -140,8 +145,9 @@ def _urgency(timings: Timings, job: Job) -> float:
 def _tidy_up(passing: Passing, stores: Stores, out: Path) -> None:
     """Clear away what killed drivers left. At the end: their workers, if killed just now, are gone by then."""
     locks = StoreLocks(stores)
-    with contextlib.suppress(OSError):  # read-only by now, perhaps: then it stays
+    with contextlib.suppress(UserError, OSError):
         passing.let_go()
+    with contextlib.suppress(OSError):  # read-only by now, perhaps: then it stays
         locks.sweep()
         for store in (stores.data, stores.results):
             store.sweep()

@@ -161,7 +161,7 @@ def check_declared(cls: type, kinds: Mapping[str, type], one_of: Mapping[str, An
     for name, kind in {"info": Info, **kinds}.items():
         value = getattr(cls, name, None)
         if not isinstance(value, kind):
-            raise TypeError(f"{cls.__name__}: `{name}` is {value!r}; it must be a {kind.__name__}")
+            raise TypeError(f"{cls.__name__}: `{name}` is {value!r}; it must be of type {kind.__name__}")
     for name, legal in one_of.items():
         if (value := getattr(cls, name, None)) not in legal:
             raise TypeError(f"{cls.__name__}: `{name}` is {value!r}; it must be one of {', '.join(legal)}")

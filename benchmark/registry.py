@@ -254,7 +254,7 @@ def _register_plugins(given: Mapping[str, Path] = MappingProxyType({})) -> None:
             raise UserError(f"--plugin {file} defines nothing (a class with `info` of its own)")
         for cls in found:
             if not isinstance(cls.info, Info):
-                raise UserError(f"--plugin {file}: `info` of {cls.__name__} is {cls.info!r}; it must be an Info")
+                raise UserError(f"--plugin {file}: `info` of {cls.__name__} is {cls.info!r}; it must be of type Info")
             axis, name, value = _axis_of(cls), cls.info.name, f"{cls.__module__}:{cls.__name__}"
             other = axis.taken(name, value)
             if other and axis is corpora and cls.__module__ != plugin:

@@ -185,9 +185,12 @@ def write_page(to: Path) -> None:
 
 
 def write_weights(results: Path, to: Path, earlier: Path) -> set[str]:
-    """The encoder of each row that pre-trains, in float16, as far as there is room; keys that are others' to publish.
+    """The encoder of each row that pre-trains, in float16, as far as there is room.
 
     Those of an earlier publication stay where they are of the same training: it is what scored.
+
+    Returns:
+        Keys of weights that are others' to publish.
     """
     theirs, link, room = set[str](), link_of(results), ROOM
     for row, note in load_run(results).strategies.items():

@@ -18,7 +18,7 @@ from benchmark.corpora.rendered.notes import RenderedNotes
 from benchmark.corpora.usable import check_catalog
 from benchmark.interfaces import UserError
 from benchmark.modules import Crops
-from benchmark.probing.embed import _check_frames
+from benchmark.probing.embed import check_frames
 from benchmark.probing.items import check_items
 from benchmark.scheduler.preflight import try_strategy
 from strategies.simclr import SimCLR
@@ -49,9 +49,9 @@ FOR = {STRATEGY: "--strategies", TASK: "--tasks", CORPUS: "--corpus"}
 @pytest.mark.parametrize(
     ("text", "more", "says"),
     [
-        (STRATEGY, "    needs = ['mel']\n", "`needs` is ['mel']; it must be a frozenset"),
-        (STRATEGY, "    family = None\n", "`family` is None; it must be a str"),
-        (STRATEGY, "    info = 'mine'\n", "`info` is 'mine'; it must be a Info"),
+        (STRATEGY, "    needs = ['mel']\n", "`needs` is ['mel']; it must be of type frozenset"),
+        (STRATEGY, "    family = None\n", "`family` is None; it must be of type str"),
+        (STRATEGY, "    info = 'mine'\n", "`info` is 'mine'; it must be of type Info"),
         (STRATEGY, "    class Config:\n        pass\n", "`Config` is"),
         (STRATEGY, "    @classmethod\n    def crops(cls, config): return Crops(placement='adjecent')\n", "'adjecent'"),
         (STRATEGY, "    @classmethod\n    def crops(cls, config): return Crops(count=0)\n", "count = 0"),
@@ -69,7 +69,7 @@ FOR = {STRATEGY: "--strategies", TASK: "--tasks", CORPUS: "--corpus"}
         (TASK, "    level = 'brightness'\n", "`level` is 'brightness'; it must be one of timbre, pitch"),
         (TASK, "    output = 'classification'\n", "`output` is 'classification'; it must be one of multiclass"),
         (TASK, "", "does not define decode, targets"),
-        (CORPUS, "    sizes = 10\n", "`sizes` is 10; it must be a dict"),
+        (CORPUS, "    sizes = 10\n", "`sizes` is 10; it must be of type dict"),
         (CORPUS, "", "does not define catalog, fingerprint, render"),
     ],
 )
@@ -86,7 +86,7 @@ def test_a_slip_in_a_class_is_named_while_planning(text: str, more: str, says: s
     ("labels", "says"),
     [
         ("genre", "has no label 'genre'; as a corpus, its columns are 'genre:class'"),
-        ("genre:class", "mine: targets() fails: ZeroDivisionError"),
+        ("genre:class", "mine: its targets or test sets fail in mine.py, line 7: ZeroDivisionError"),
     ],
 )
 def test_a_task_of_ones_own_on_ones_own_table_is_told_what_is_wrong(labels: str, says: str, tmp_path: Path) -> None:
@@ -157,6 +157,13 @@ class Fewer(Pitch):
         return super().targets(tracks)[1:]
 
 
+class Names(Pitch):
+    """One that gives the classes' names."""
+
+    def targets(self, tracks: pd.DataFrame) -> list[Any]:
+        return ["c"] * len(tracks)
+
+
 class Leaks(Pitch):
     """One that tests on all tracks."""
 
@@ -167,8 +174,9 @@ class Leaks(Pitch):
 @pytest.mark.parametrize(
     ("task", "says"),
     [
-        (Minus, "class -1 of 61, counted from 0; None is for tracks without a label"),
+        (Minus, r"class -1 of 61, counted from 0 \(None: no label\)"),
         (Fewer, r"targets\(\) gives 29 for 30 tracks"),
+        (Names, "its targets or test sets fail in .*: ValueError: invalid literal"),
         (Leaks, "test set '' holds training or validation tracks"),
     ],
 )
@@ -209,10 +217,10 @@ def test_what_a_step_would_not_learn_from_is_found_before_any() -> None:
 
 def test_frames_at_another_rate_than_declared_are_refused() -> None:
     for count, seconds in ((101, 4.0), (38, 1.0), (1, 0.05)):  # the second with half a second of silence before it
-        _check_frames(count, seconds, 25.0)
+        check_frames(count, seconds, 25.0)
     for count in (1, 50, 200):
         with pytest.raises(UserError, match=f"gives {count} frames of 4.00 s of audio, where its frame_rate of 25"):
-            _check_frames(count, 4.0, 25.0)
+            check_frames(count, 4.0, 25.0)
 
 
 def test_crops_that_cannot_be_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""What a task needs of a corpus: sound that can be read, and labels in every split."""
+"""What is needed of a corpus: a sound catalog, sound that can be read, and for a task labels in every split."""
 
 from __future__ import annotations
 

@@ -154,12 +154,12 @@ def read_all(
             if rate is None:
                 tables[name][rows] = given
             else:
-                _check_frames(given.shape[1], length / waves.sample_rate, rate)
+                check_frames(given.shape[1], length / waves.sample_rate, rate)
                 _place_frames(tables[name], given, windows, rows, places[name], rate)
     return {name: Features(tables[name], places[name], rate is not None) for name, (_, rate, _) in wanted.items()}
 
 
-def _check_frames(count: int, seconds: float, rate: float) -> None:
+def check_frames(count: int, seconds: float, rate: float) -> None:
     """Make sure that frames come at the rate that their encoder declares, but for what edges and a lead-in explain.
 
     Raises:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.corpora.usable import lacking
@@ -22,29 +24,26 @@ def check_items(task: Task, tracks: pd.DataFrame) -> None:
     """
     import numpy as np
 
-    from benchmark.testing.tasks import check_target
+    from benchmark.testing.tasks import check_target, check_test_sets
 
     try:
-        targets = task.targets(tracks)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"{task.info.name}: targets() fails: {one_line(error)}") from error
-    if len(targets) != len(tracks):
-        raise UserError(f"{task.info.name}: targets() gives {len(targets)} for {len(tracks)} tracks")
-    known = [target for target in targets if target is not None]
-    try:
+        targets, tests = task.targets(tracks), check_test_sets(task, tracks)
+        if len(targets) != len(tracks):
+            raise UserError(f"{task.info.name}: targets() gives {len(targets)} for {len(tracks)} tracks")
+        known = [target for target in targets if target is not None]
         for target in known[:_FEW] if task.frame_level else known:
             check_target(task, target)
+    except UserError:
+        raise
     except AssertionError as error:
-        raise UserError(f"{error}; None is for tracks without a label") from error
-    learned = tracks["split"].isin(("train", "val")).to_numpy()
-    for suffix, members in task.test_sets(tracks).items():
-        if (members & learned).any():
-            raise UserError(f"{task.info.name}: test set {suffix!r} holds training or validation tracks")
+        raise UserError(str(error)) from error
+    except Exception as error:  # whatever a plugin's code raises
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(at.filename).name}, line {at.lineno}"
+        raise UserError(f"{task.info.name}: its targets or test sets fail in {where}: {one_line(error)}") from error
     labeled = np.array([target is not None for target in targets], bool)
     train, val = (int((labeled & (tracks["split"] == split)).sum()) for split in ("train", "val"))
-    tested = np.any(list(task.test_sets(tracks).values()), axis=0)
+    tested = np.any(list(tests.values()), axis=0)
     missing = lacking(train, val, int((labeled & tested).sum()))
     if missing:
         raise UserError(f"{task.info.name}: {'; '.join(missing)} (of {len(tracks)} tracks of {task.corpus})")

@@ -20,7 +20,7 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,18 +107,22 @@ class Store:
         self.root = Path(root).absolute()
         self._tmp = self.root / "tmp"
 
-    def prepare(self) -> None:
+    def prepare(self, kinds: Iterable[str] = ()) -> None:
         """Make sure, before there is much to write, that something can be written.
 
+        Args:
+            kinds: of what will be.
+
         Raises:
-            UserError: the root cannot be made or written to.
+            UserError: the root cannot be made or written to, or a kind's folder is on another disk.
         """
         try:
             self._tmp.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._tmp):
                 pass
             disk = self._tmp.stat().st_dev
-            apart = [path for path in self.root.iterdir() if path.is_dir() and path.stat().st_dev != disk]
+            places = [self.root / kind for kind in sorted(kinds)]
+            apart = [place for place in places if place.is_dir() and place.stat().st_dev != disk]
         except OSError as error:
             raise UserError(
                 f"{self.root}: cannot be written to ({error.strerror}); "

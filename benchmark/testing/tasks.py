@@ -65,18 +65,29 @@ def _check_record(task: Task, tracks: pd.DataFrame) -> str:
 
 
 def _check_test_sets(name: str, task: Task, tracks: pd.DataFrame, truth: list[Any]) -> NDArray[np.int64]:
-    """No test set holds a track that probes learn or choose from; the main one has labels. Returns its rows."""
-    learned = tracks["split"].isin(("train", "val")).to_numpy()
-    sets = task.test_sets(tracks)
-    _require("" in sets, f"{name}: no main test set")
-    for suffix, members in sets.items():
-        _require(not (members & learned).any(), f"{name}: test set {suffix!r} holds training or validation tracks")
+    """The main test set has labels, and so have training and validation. Returns its rows."""
+    sets = check_test_sets(task, tracks)
     rows = np.flatnonzero(sets[""] & np.array([y is not None for y in truth]))
     _require(len(rows) > 0, f"{name}: its test set has no label")
     for split in ("train", "val"):
         here = np.flatnonzero(tracks["split"] == split)
         _require(any(truth[i] is not None for i in here), f"{name}: split {split} has no label")
     return rows
+
+
+def check_test_sets(task: Task, tracks: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+    """A task's test sets, apart from what is learned and chosen from.
+
+    Raises:
+        AssertionError: they are not, or none is the main one.
+    """
+    learned = tracks["split"].isin(("train", "val")).to_numpy()
+    sets = task.test_sets(tracks)
+    _require("" in sets, f"{task.info.name}: no main test set")
+    for suffix, members in sets.items():
+        apart = not (members & learned).any()
+        _require(apart, f"{task.info.name}: test set {suffix!r} holds training or validation tracks")
+    return sets
 
 
 def check_target(task: Task, target: Any) -> None:
@@ -88,7 +99,9 @@ def check_target(task: Task, target: Any) -> None:
     name, columns = task.info.name, len(task.classes)
     if task.output == "multiclass":
         whole = int(target) == target
-        _require(whole and 0 <= target < columns, f"{name}: class {target} of {columns}, counted from 0")
+        _require(
+            whole and 0 <= target < columns, f"{name}: class {target} of {columns}, counted from 0 (None: no label)"
+        )
     elif task.output in ("multilabel", "regression"):
         _require(np.shape(target) == (columns,), f"{name}: a target of shape {np.shape(target)} for {columns} names")
         values = np.asarray(target, float)

@@ -260,6 +260,10 @@ def test_what_another_driver_has_in_its_grid_is_not_let_go(planned: Store, tmp_p
     with Reporter(tmp_path / "theirs", planned, [], lambda _: None, 1, lambda _: None):
         assert used_by_others(stores, tmp_path / "mine") == theirs
         assert not used_by_others(stores, tmp_path / "theirs")
+    (planned.root / "outputs" / "odd.json").write_text("{")
+    with pytest.raises(UserError, match=r"odd\.json says nothing that can be read"):
+        Passing(jobs, stores, used=lambda: used_by_others(stores, tmp_path / "mine")).let_go()
+    assert {at.key for at in of(planned, "embed")} == theirs
     Passing(jobs, stores, used=lambda: theirs).let_go()
     assert {at.key for at in of(planned, "embed")} == theirs
     Passing(jobs, stores).let_go()

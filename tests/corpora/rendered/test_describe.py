@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import soundfile as sf
 from helpers.forked import quick
+from typer.testing import CliRunner
 
 from benchmark.cli.describe.corpus import effective_groups, told_of_corpus
 from benchmark.cli.describe.table import lines_of
+from benchmark.cli.main import app
 from benchmark.corpora.rendered.notes import PITCHES, ROUNDS, RenderedNotes
 
 
@@ -77,4 +79,13 @@ def test_nobodys_text_steers_the_terminal(tmp_path: Path) -> None:
     for more in ([], ["--json"]):
         done = quick("data", "describe", str(tmp_path / "mine.csv"), *more)
         assert not {"\x1b", "\x9b"} & set(done.stdout + done.stderr)
-        assert "31mb" in done.stdout
+        assert more or "  a\ufffdc\ufffd31mb  train    1" in done.stdout
+
+
+def test_nobodys_text_in_a_corpus_steers_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = told_of_corpus(RenderedNotes, "tiny")
+    found["labels"]["pitch"]["class_groups"] = {"\x1bc": {"test": 1}}
+    monkeypatch.setattr("benchmark.cli.describe.corpus.told_of_corpus", lambda *_: found)
+    said = CliRunner().invoke(app, ["data", "describe", "rendered_notes"]).output
+    assert "\ufffdc" in said
+    assert "\x1b" not in said
