@@ -9,7 +9,6 @@ data beside modules, unless an installed distribution lists them.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.util
 import json
@@ -24,6 +23,7 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from benchmark.files import patiently
+from benchmark.own_code import edits_of, imports, state
 
 #: whose entries have versions that speak for them, and its packages
 OURS = "mir-pretext"
@@ -38,13 +38,25 @@ Files = dict[str, Path]
 
 
 def code_hash(entry: EntryPoint) -> str:
-    """Hash of what an entry is and of the code behind it; empty for ours, and for a module that no file is behind."""
-    if entry.dist is not None and re.sub(r"[-_.]+", "-", entry.dist.name).lower() == OURS:
-        return ""
+    """Hash of what an entry is and of the code behind it; empty for a module that no file is behind.
+
+    Of ours it is that of what has been edited, so that it is empty as a rule.
+    """
+    if is_ours(entry):
+        return _hash(entry, edits) if (edits := edits_of(entry.module)) else ""
     if spec_of(entry.module.partition(".")[0]) is None:
         return ""
     files = _imported_by(entry.module) if entry.dist is None else _files_of(entry.dist, entry.module)
-    lines = sorted(f"{name} {_digest(path, *_state(path))}" for name, path in files.items())
+    return _hash(entry, {name: _digest(path, *state(path)) for name, path in files.items()})
+
+
+def is_ours(entry: EntryPoint) -> bool:
+    """Whether it is declared by this very distribution."""
+    return entry.dist is not None and re.sub(r"[-_.]+", "-", entry.dist.name).lower() == OURS
+
+
+def _hash(entry: EntryPoint, digests: dict[str, str]) -> str:
+    lines = sorted(f"{name} {digest}" for name, digest in digests.items())
     return hashlib.sha256("\n".join([entry.value, *lines]).encode()).hexdigest()
 
 
@@ -91,7 +103,9 @@ def _imported_by(module: str) -> Files:
         own = [p for p in _places(name) if name == start or p.parent in home or not _is_library(p.parent)]
         found = {f"{name}/{inner}": path for place in own for inner, path in _tree(place).items()}
         files |= found
-        waiting += [other for path in found.values() for other in _imports(path, *_state(path))]
+        named = (other for path in found.values() for other in imports(path, *state(path)))
+        # what is within its own package needs no name
+        waiting += {other.partition(".")[0] for other in named} - {""}
     return files
 
 
@@ -139,15 +153,6 @@ def _is_source(folder: Path, at_root: bool) -> bool:
     return not (hidden or aside or (folder / "pyvenv.cfg").exists())
 
 
-def _state(path: Path) -> tuple[int, int]:
-    """What tells whether a file has been edited; of one that is not there, the same for ever."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return 0, -1
-    return stat.st_mtime_ns, stat.st_size
-
-
 @cache
 def _digest(path: Path, modified: int, size: int) -> str:
     return patiently(_sha256, path) if size >= 0 else ""
@@ -156,28 +161,3 @@ def _digest(path: Path, modified: int, size: int) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@cache
-def _imports(path: Path, modified: int, size: int) -> frozenset[str]:
-    """Top-level names of what a module imports, wherever in it; what is within its own package needs no name."""
-    if path.suffix != ".py" or size < 0:
-        return frozenset()
-    try:
-        tree = ast.parse(patiently(Path.read_bytes, path))
-    except (SyntaxError, ValueError):  # who imports it will be told
-        return frozenset()
-    found = (name for node in ast.walk(tree) for name in _named(node))
-    return frozenset(name.partition(".")[0] for name in found if name[:1] not in ("", "."))
-
-
-def _named(node: ast.AST) -> list[str]:
-    """The modules that a statement or a call imports."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        return [node.module or ""] if not node.level else []
-    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-        called = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        return [str(node.args[0].value)] if called in ("import_module", "__import__") else []
-    return []

@@ -23,7 +23,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from benchmark.interfaces import Corpus, Executor, Info, Task, UserError, one_line
-from benchmark.plugin_code import PACKAGES, code_hash, spec_of
+from benchmark.own_code import edits_of
+from benchmark.plugin_code import PACKAGES, code_hash, is_ours, spec_of
 
 T = TypeVar("T")
 
@@ -114,11 +115,15 @@ class Registry(Generic[T]):
         return loaded
 
     def source_hash(self, name: str) -> str:
-        """Hash of the code that an entry is made of; empty for ours, whose version speaks for them.
+        """Hash of the code that an entry is made of; empty for ours as recorded, whose version speaks for them.
 
         Empty for a table's, too: what it says is in its corpus's fingerprint.
         """
         return code_hash(self._entry(name))
+
+    def edits(self, name: str) -> dict[str, str]:
+        """Files that an entry of ours is made of and that are not as recorded; none for a plugin's."""
+        return edits_of(entry.module) if is_ours(entry := self._entry(name)) else {}
 
     def describe(self, name: str) -> dict[str, str]:
         """Name, first docstring line and origin, read from the source: nothing is imported, so it takes no time."""

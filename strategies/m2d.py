@@ -13,6 +13,7 @@ from benchmark.modules import Encoder, TokenEncoder
 from strategies.ema import TeacherConfig, follow, teacher_of, with_own_start
 from strategies.losses import byol_regression, clip_standardized, standardized, token_standardized
 from strategies.masks import (
+    PATCH,
     Decoder,
     MaskedConfig,
     MaskedCrop,
@@ -24,6 +25,8 @@ from strategies.masks import (
     take,
 )
 
+#: share of frames without a visible band below which there is too little to learn from
+_FEWEST = 0.01
 _STANDARDIZED = {"token": token_standardized, "batch": standardized, "clip": clip_standardized}
 
 
@@ -53,7 +56,8 @@ class M2D(MaskedCrop):
     As released, the teacher starts from weights of its own, and its patches are embedded by the student.
 
     On a CNN patches of the input are hidden instead: the student sees the visible ones, the teacher the others, and the
-    frames count of whose bands none is visible: 22 % of them with 64 bands, four rows of patches; 5 % with 128.
+    frames count of whose bands none is visible: 22 % of them with 64 bands, four rows of patches; 5 % with 128; with
+    more than 192 there are too few, and `frames` has to be `all`.
     """
 
     info = Info("m2d", "Masked modeling duo", "Niizumi et al. 2023", version=3)
@@ -69,7 +73,13 @@ class M2D(MaskedCrop):
             self.predictor: nn.Module = Decoder(dim, config.predictor_width, config.predictor_depth, dim)
         else:
             self.predictor = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
-            _, self.ratio = frame_ratio(encoder)
+            bands, self.ratio = frame_ratio(encoder)
+            unseen = config.masked ** -(-bands // PATCH[0])
+            if config.frames == "unseen" and unseen < _FEWEST:
+                raise ValueError(
+                    f"of {encoder.info.name}'s {bands} bands all are hidden in {unseen:.2%} of the frames, too few to"
+                    " learn from: set frames: all, or masked higher"
+                )
         self.teacher = with_own_start(teacher_of(encoder))
 
     def embed(self, views: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import json
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from benchmark import registry
+from benchmark import own_code, registry
 from benchmark.cli.main import app
 from benchmark.interfaces import UserError
 
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ENGINE = sorted((ROOT / "benchmark").rglob("*.py"))
 #: rooms from the ground up: each imports from lower floors alone. The leaderboard stands on the scores table alone.
 FLOORS = [
-    {"interfaces", "modules", "registry", "plugin_code", "files", "source"},
+    {"interfaces", "modules", "registry", "plugin_code", "own_code", "files", "source"},
     {"audio", "store", "testing", "leaderboard", "new"},
     {"encoders", "corpora"},
     {"pretraining"},
@@ -69,6 +70,11 @@ def _upward(path: Path, floors: list[set[str]], depth: int) -> list[str]:
     rooms = {name: name.split(".")[depth] for name in others}
     # the ground is one room
     return [name for name, room in rooms.items() if room != own[depth] and 0 < floor[room] >= floor[own[depth]]]
+
+
+def test_the_recorded_code_is_the_code() -> None:
+    """Bump `info.version` of those whose results an edit changes; then `python -m benchmark.own_code` records it."""
+    assert json.loads(own_code.LEDGER.read_text()) == own_code.hashes(), "python -m benchmark.own_code"
 
 
 @pytest.mark.parametrize("path", ENGINE, ids=_name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -12,13 +13,16 @@ from typing import Any
 
 import pytest
 
-from benchmark import registry
+from benchmark import own_code, registry
 from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.jobs import run_job
 from benchmark.scheduler.planning import keys
+from benchmark.scheduler.planning.edits import version_of, words_of_edits
 from benchmark.scheduler.planning.plan import plan
+from benchmark.store.artefacts import key_of
 
+ROOT = own_code.ROOT
 STRATEGY = """
 import helper
 from strategies.simclr import SimCLR
@@ -275,12 +279,106 @@ def test_what_is_edited_while_a_run_goes_on_leaves_nothing_under_the_old_key(fil
 
 
 def test_ours_have_versions_that_speak_for_them() -> None:
-    """Whatever is done to files of ours, no key depends on them."""
+    """As they are recorded, no key depends on files of ours."""
     names = [(axis, name) for axis in AXES for name in axis.names() if axis._entry(name).module.startswith(PACKAGES)]
     assert len(names) > 60
     assert {axis.source_hash(name) for axis, name in names} == {""}
-    assert not [key for job in plan(Grid.model_validate(OURS)).values() for key in job.spec if key.endswith("_source")]
+    planned = plan(Grid.model_validate(OURS))
+    assert not [key for job in planned.values() for key in job.spec if key.endswith("_source")]
+    assert {job.key for job in planned.values()} == {key_of(job.spec) for job in planned.values()}
 
 
 PACKAGES = ("strategies", "tasks", "benchmark")
-OURS = {**GRID, "strategies": {"simclr": {}, "supervised": {}}, "tasks": ["key"]}
+OURS = {**GRID, "strategies": {"simclr": {}, "mfcc": {}, "supervised": {}}, "tasks": ["key", "tempo"]}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of our code, which counts as what runs."""
+    for home in own_code.HOMES:
+        shutil.copytree(ROOT / home, tmp_path / home, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(own_code, "ROOT", tmp_path)
+    own_code.look_again()
+    keys._at_first_use.cache_clear()
+    yield tmp_path
+    monkeypatch.undo()
+    own_code.look_again()
+    keys._at_first_use.cache_clear()
+
+
+def _ours() -> dict[str, tuple[str, str]]:
+    return {key: (job.kind, job.name) for key, job in plan(Grid.model_validate(OURS)).items()}
+
+
+def _anew(edit: Callable[[], object]) -> set[str]:
+    """Names of the jobs that an edit gives other keys."""
+    return {name for _, name in changed(edit, _ours)}
+
+
+def test_who_edits_a_loss_of_ours_gets_new_results_of_all_that_it_is_part_of(checkout: Path) -> None:
+    found = _anew(append(checkout / "strategies/losses.py"))
+    assert {"preflight simclr on cnn_small", "pretrain simclr cnn_small seed 0"} <= found
+    assert any(name.startswith("probe simclr") for name in found)
+    assert not [name for name in found if "simclr" not in name and not name.startswith("supervised")]
+    assert version_of(registry.strategies, "mfcc") == 1
+    assert re.fullmatch(r"\d+, edited [0-9a-f]{8}", str(version_of(registry.strategies, "simclr")))
+    (said,) = words_of_edits(Grid.model_validate(OURS))
+    assert said.endswith(": strategies/losses.py (simclr)")
+
+
+@pytest.mark.parametrize(
+    ("name", "behind"),
+    [
+        ("tasks/key.py", "key"),
+        ("benchmark/encoders/cnn_small.py", "cnn_small"),
+        ("strategies/mfcc.py", "mfcc"),
+    ],
+)
+def test_an_edited_file_of_ours_touches_what_is_made_of_it_alone(checkout: Path, name: str, behind: str) -> None:
+    found = _anew(append(checkout / name))
+    assert found
+    assert not [name for name in found if behind not in name]
+
+
+def test_an_edited_corpus_of_ours_is_rendered_anew(checkout: Path) -> None:
+    found = _anew(append(next((checkout / "benchmark/corpora/rendered").glob("*.py"))))
+    assert {name.split()[0] for name in found} >= {"catalog", "render", "join", "pretrain", "probe"}
+
+
+def test_what_is_put_back_has_the_keys_it_had(checkout: Path) -> None:
+    file = checkout / "strategies/losses.py"
+    before, text = set(plan(Grid.model_validate(OURS))), file.read_bytes()
+    append(file)()
+    assert set(plan(Grid.model_validate(OURS))) != before
+    file.write_bytes(text.replace(b"\n", b"\r\n"))
+    assert set(plan(Grid.model_validate(OURS))) == before, "a checkout with other ends of lines is no edit"
+
+
+def test_a_new_file_among_ours_counts_as_soon_as_one_of_ours_imports_it(checkout: Path) -> None:
+    write(checkout / "strategies", {"beside.py": "value = 1"})
+    assert not _anew(lambda: None)
+    with_import = _anew(append(checkout / "strategies/mfcc.py", "\nfrom strategies import beside\n"))
+    assert with_import
+    assert _anew(lambda: write(checkout / "strategies", {"beside.py": "value = 2"})) == with_import
+
+
+def test_ours_edited_while_a_run_goes_on_leaves_nothing_under_the_old_key(checkout: Path, tmp_path: Path) -> None:
+    planned = plan(Grid.model_validate(OURS))
+    (tried,) = (job for job in planned.values() if job.name.startswith("preflight simclr"))
+    run_job(tried, tmp_path / "data", tmp_path / "first")
+    append(checkout / "strategies/losses.py")()
+    run_job(tried, tmp_path / "data", tmp_path / "second")  # it has imported it before
+    keys._at_first_use.cache_clear()  # as in a new process
+    with pytest.raises(UserError, match="strategies 'simclr': its code was edited after this run was planned"):
+        run_job(tried, tmp_path / "data", tmp_path / "third")
+
+
+def test_every_job_is_planned_with_the_code_that_it_is_checked_for(checkout: Path) -> None:
+    """Also those that name an entry of which nothing is said, since the keys of what they need say it."""
+    for name in own_code.hashes():
+        append(checkout / name)()
+    grid = Grid.model_validate({**OURS, "strategies": {**OURS["strategies"], "mine": {"strategy": "simclr"}}})
+    jobs = [*plan(grid).values(), *plan(grid.model_copy(update={"protocol": "finetune"})).values()]
+    assert len(jobs) > 20
+    for job in jobs:
+        keys.check_source(job.spec)

@@ -5,6 +5,7 @@ They are compared as any others, on the same test items; page, table and `run.js
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from benchmark.interfaces import UserError
 from benchmark.leaderboard.record import nominal
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.checkpoints import heard_by_all
+from benchmark.scheduler.planning.edits import version_of
 from benchmark.scheduler.planning.keys import ENGINE
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class Against:
         for axis, there in self.record.get("components", {}).items():
             known: registry.Registry[Any] = getattr(registry, axis)
             self._check_versions(
-                axis, there, {name: known.get(name).info.version for name in there if name in known.names()}
+                axis, there, {name: version_of(known, name) for name in there if name in known.names()}
             )
         tasks = {name: note for name, note in self.record.get("tasks", {}).items() if name in grid.tasks}
         if not tasks:
@@ -79,7 +81,7 @@ class Against:
             listed = " or ".join(f"{crops:,.0f}" for crops in sorted(there))
             self._refuse(f"its rows heard {listed} crops; ask for as many (--set pretrain.crops=N)")
 
-    def _check_versions(self, what: str, there: dict[str, int], here: dict[str, int]) -> None:
+    def _check_versions(self, what: str, there: dict[str, int | str], here: Mapping[str, int | str]) -> None:
         for name, version in here.items():
             if there.get(name) != version:
                 self._refuse(f"of its {what}, {name} is of version {there.get(name, 'unknown')}, here it is {version}")

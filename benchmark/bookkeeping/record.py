@@ -17,6 +17,7 @@ from benchmark.encoders.exported import called
 from benchmark.interfaces import many
 from benchmark.scheduler.grid import Grid, main_budget
 from benchmark.scheduler.planning.checkpoints import heard_by_all
+from benchmark.scheduler.planning.edits import used, version_of, words_of_edits
 from benchmark.scheduler.planning.keys import ENGINE
 from benchmark.scheduler.planning.present import words_of_left_out
 from benchmark.scheduler.planning.rows import Row, rows
@@ -79,20 +80,14 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "sound": provenance.sound(jobs),
         "control": provenance.control(jobs, stores),
         "grid_file": yaml.safe_dump(grid.model_dump(mode="json", exclude_unset=True), sort_keys=False),
-        "warnings": [*words_of_left_out(grid), *_warnings(grid, trained), *heard.warnings],
+        "warnings": [*words_of_left_out(grid), *words_of_edits(grid), *_warnings(grid, trained), *heard.warnings],
     }
 
 
-def _components(grid: Grid) -> dict[str, dict[str, int]]:
+def _components(grid: Grid) -> dict[str, dict[str, int | str]]:
     """Versions of what a grid's scores depend on beside the engine, by axis and name."""
-    used = {
-        "strategies": {row.strategy for row in rows(grid)},
-        "encoders": {encoder for row in rows(grid) for encoder, _ in row.checkpoints(grid)},
-        "tasks": set(grid.tasks),
-    }
-    return {
-        axis: {name: getattr(registry, axis).get(name).info.version for name in sorted(of)} for axis, of in used.items()
-    }
+    found = used(grid).items()
+    return {axis: {name: version_of(getattr(registry, axis), name) for name in sorted(names)} for axis, names in found}
 
 
 def _recipe(grid: Grid) -> dict[str, Any]:

@@ -106,6 +106,7 @@ def run(
     from benchmark.scheduler import grid_files as grids
     from benchmark.scheduler.executors.slots import DETERMINISTIC
     from benchmark.scheduler.planning.conditions import all_corruptions
+    from benchmark.scheduler.planning.edits import words_of_edits
     from benchmark.scheduler.planning.present import present, words_of_left_out
     from benchmark.scheduler.settings import Settings
 
@@ -134,7 +135,7 @@ def run(
     _check_names(chosen, executor)
     _warn_of_unused(chosen, ours)
     chosen = present(grids.starting_from(chosen, init) if init else chosen)
-    for said in words_of_left_out(chosen):
+    for said in [*words_of_left_out(chosen), *words_of_edits(chosen)]:
         say(f"warning: {said}", err=True)
     warn_of(corpora_of(chosen))
     settings = Settings(

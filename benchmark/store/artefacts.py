@@ -35,7 +35,7 @@ RESERVED = ("tmp", "scratch", "locks", "logs", "outputs")
 #: files up to this size are checksummed whenever a job opens their artefact; larger ones only by `check`
 HASHED_AT_OPEN = 64 * 2**20
 #: what a specification tells the job that makes the artefact, on which its key does not depend
-ASIDE = ("allow_missing", "continues", "export", "hears")
+ASIDE = ("allow_missing", "continues", "export", "hears", "unedited")
 
 _DIGESTS: dict[tuple[str, int, int], str] = {}
 

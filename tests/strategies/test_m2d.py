@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from benchmark.encoders.cnn_small import CNNSmall
+from benchmark.encoders.cqt_cnn import CQTCNN
 from benchmark.encoders.vit import ViT, positions
 from benchmark.modules import Encoder
+from benchmark.scheduler.preflight import try_strategy
 from benchmark.testing import random_batch
 from strategies.losses import byol_regression, clip_standardized, standardized, token_standardized
 from strategies.m2d import M2D, M2DConfig
@@ -205,11 +207,19 @@ def test_on_a_cnn_the_loss_hears_of_no_other_frame() -> None:
 
 
 def test_a_batch_in_which_nothing_counts_moves_nothing() -> None:
-    strategy = _strategy(CNNSmall, masked=0.02)
-    loss = strategy.loss(strategy.embed(_views(strategy)))["loss"]
+    strategy = _strategy(CNNSmall, masked=0.4)
+    views = _views(strategy)
+    views["noise"] = torch.arange(views["noise"].shape[1]).expand_as(views["noise"]) / 1e3  # the upper rows are hidden
+    loss = strategy.loss(strategy.embed(views))["loss"]
     assert loss.item() == 0
     loss.backward()  # type: ignore[no-untyped-call]
     assert all(p.grad is not None and not p.grad.any() for p in strategy.encoder.parameters())
+
+
+def test_so_many_bands_that_no_frame_is_hidden_are_refused_with_what_to_do() -> None:
+    with pytest.raises(ValueError, match=r"cqt_cnn's 296 bands all are hidden in 0\.11% of the frames.*frames: all"):
+        _strategy(CQTCNN)
+    try_strategy(_strategy(CQTCNN, frames="all"), "32-true", "cpu")
 
 
 def test_what_is_hidden_is_the_papers_share() -> None:

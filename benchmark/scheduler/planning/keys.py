@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmark import registry
 from benchmark.interfaces import UserError
+from benchmark.own_code import look_again
 from benchmark.store.artefacts import content_key, key_of
 from benchmark.store.job import DATA_KINDS, Job
 
@@ -36,6 +37,7 @@ class Plan:
     """The jobs of a grid, by key."""
 
     def __init__(self) -> None:
+        look_again()
         self.jobs: dict[str, Job] = {}
         self._alike: dict[str, list[str]] = {}
 
@@ -55,7 +57,9 @@ class Plan:
             after: what has to succeed first, although nothing of it is read.
             aside: said to the job, but no part of its key (the store's `ASIDE`).
         """
-        full = {"kind": kind, "engine": ENGINE[kind], "needs": list(needs), **spec, **(aside or {})}
+        keyed, unedited = _apart(spec)
+        aside = {**(aside or {}), **({"unedited": unedited} if unedited else {})}
+        full = {"kind": kind, "engine": ENGINE[kind], "needs": list(needs), **keyed, **aside}
         key = key_of(full)
         # equal jobs are one, under the name of the first
         self.jobs.setdefault(key, Job(key, kind, name, full, needs + after, kind in DATA_KINDS))
@@ -78,29 +82,40 @@ class Plan:
 
 
 def source(axis: registry.Registry[Any], name: str) -> dict[str, str]:
-    """The hash of a plugin's code: it is being edited, and nobody bumps its version."""
-    source = axis.source_hash(name)
-    return {f"{axis.axis}_source": source} if source else {}
+    """The hash of a plugin's code, or of ours where it is edited: nobody bumps a version for that. Else it is empty."""
+    return {f"{axis.axis}_source": axis.source_hash(name)}
+
+
+def _apart(spec: dict[str, Any]) -> tuple[dict[str, Any], list[list[str]]]:
+    """A specification without empty hashes, and axis and name of the entries that have one, a teacher's among them."""
+    unedited = [[axis, spec[named]] for axis, named in _NAMED.items() if spec.get(f"{axis}_source") == ""]
+    keyed = {name: value for name, value in spec.items() if not (name.endswith("_source") and value == "")}
+    if "teacher" in keyed:
+        keyed["teacher"], others = _apart(keyed["teacher"])
+        unedited += others
+    return keyed, unedited
 
 
 def check_source(spec: dict[str, Any]) -> None:
-    """Make sure that the code of plugins is what a job was planned with, when a process first comes to use it.
+    """Make sure that the code of entries is what a job was planned with, when a process first comes to use it.
 
     Raises:
         UserError: it is not; what that code makes must not lie under this key.
     """
-    for axis, named in _NAMED.items():
-        planned = spec.get(f"{axis}_source")
-        if planned and planned != _at_first_use(axis, spec[named]):
+    planned = [(axis, name, "") for axis, name in spec.get("unedited", [])]
+    for one in (spec, spec.get("teacher", {})):
+        sources = ((axis, named, one.get(f"{axis}_source", "")) for axis, named in _NAMED.items())
+        planned += [(axis, one[named], source) for axis, named, source in sources if source]
+    for axis, name, source in planned:
+        if source != _at_first_use(axis, name):
             raise UserError(
-                f"{axis} {spec[named]!r}: its code was edited after this run was planned, or is another on this "
+                f"{axis} {name!r}: its code was edited after this run was planned, or is another on this "
                 "machine; run again, which makes anew what depends on it"
             )
-    if "teacher" in spec:
-        check_source(spec["teacher"])
 
 
 @cache
 def _at_first_use(axis: str, name: str) -> str:
+    look_again()
     found: registry.Registry[Any] = getattr(registry, axis)
     return found.source_hash(name)
