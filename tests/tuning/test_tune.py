@@ -91,7 +91,11 @@ def test_what_cannot_be_searched_is_said_before_anything_runs(tmp_path: Path) ->
     assert none.returncode == 2
     assert "nothing says what to try of" in none.stderr
     wrong = quick(
-        "tune", "--set", "search.spaces.simclr={pretrain.batch_size: [x, 64]}", "--out", str(tmp_path / "out")
+        "tune",
+        "--set",
+        "search.spaces.simclr={pretrain.batch_size: [x, 8, 16, 32, 64, 128]}",
+        "--out",
+        str(tmp_path / "out"),
     )
     assert wrong.returncode == 2
     assert "batch_size" in wrong.stderr
