@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from benchmark.corpora.usable import check_catalog
 from benchmark.interfaces import UserError
 from benchmark.modules import Crops
 from benchmark.probing.embed import check_frames
-from benchmark.probing.items import check_items
+from benchmark.probing.items import check_items, check_scale
 from benchmark.scheduler.preflight import try_strategy
 from strategies.simclr import SimCLR
 from tasks.pitch import Pitch
@@ -184,6 +185,41 @@ def test_labels_that_would_be_scored_otherwise_than_meant_are_refused(task: type
     check_items(Pitch(), notes())
     with pytest.raises(UserError, match=says):
         check_items(task(), notes())
+
+
+class Worse(Pitch):
+    """One whose main metric is an error, and that does not say so."""
+
+    def main_score(self, predictions: list[Any], targets: list[Any]) -> float:
+        return -super().main_score(predictions, targets)
+
+
+class Unsaid(Pitch):
+    """One whose main metric divides by nothing."""
+
+    def main_score(self, predictions: list[Any], targets: list[Any]) -> float:
+        return math.nan
+
+
+class Lower(Worse):
+    """One that says so."""
+
+    higher_is_better = False
+
+
+@pytest.mark.parametrize(
+    ("task", "says"),
+    [
+        (Worse, r"is -1 where the truth is said, -0 where nothing is, though higher_is_better is True"),
+        (Unsaid, "of outputs that say the truth is nan, so that no score says anything"),
+        (type("Upside", (Pitch,), {"higher_is_better": False}), "though higher_is_better is False"),
+    ],
+)
+def test_a_metric_that_does_not_know_the_truth_from_noise_is_refused(task: type[Pitch], says: str) -> None:
+    for good in (Pitch, Lower):
+        check_scale(good(), notes())
+    with pytest.raises(UserError, match=says):
+        check_scale(task(), notes())
 
 
 def changed(**methods: Any) -> Any:

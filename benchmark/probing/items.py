@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 #: targets that are looked at where each takes its frames
 _FEW = 100
+#: how many are scored, by whether each has its frames
+_FEW_TRACKS, _MANY = 20, 1000
 
 
 def check_items(task: Task, tracks: pd.DataFrame) -> None:
@@ -47,3 +50,28 @@ def check_items(task: Task, tracks: pd.DataFrame) -> None:
     missing = lacking(train, val, int((labeled & tested).sum()))
     if missing:
         raise UserError(f"{task.info.name}: {'; '.join(missing)} (of {len(tracks)} tracks of {task.corpus})")
+
+
+def check_scale(task: Task, tracks: pd.DataFrame) -> None:
+    """Make sure that the main metric tells outputs that say the truth from noise, and as the task declares.
+
+    Raises:
+        UserError: it does not.
+    """
+    from benchmark.testing.tasks import FRAME_RATE, noise_for, outputs_saying
+
+    test = task.test_sets(tracks)[""]
+    known = [target for target, tested in zip(task.targets(tracks), test, strict=True) if tested and target is not None]
+    known = known[:: max(1, len(known) // (_FEW_TRACKS if task.frame_level else _MANY))]
+    truth, noise = (
+        task.main_score(task.decode(outputs, FRAME_RATE), known)
+        for outputs in ([outputs_saying(task, target) for target in known], noise_for(task, known))
+    )
+    what, name = f"its main metric {task.metric}", task.info.name
+    if not math.isfinite(truth):
+        raise UserError(f"{name}: {what} of outputs that say the truth is {truth}, so that no score says anything")
+    if math.isfinite(noise) and (noise > truth if task.higher_is_better else noise < truth):
+        raise UserError(
+            f"{name}: {what} is {truth:.3g} where the truth is said, {noise:.3g} where nothing is, "
+            f"though higher_is_better is {task.higher_is_better}"
+        )

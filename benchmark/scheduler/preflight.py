@@ -13,7 +13,7 @@ from benchmark.interfaces import Task
 from benchmark.modules import Batch, Strategy
 from benchmark.probing.evaluate import Trial, evaluate
 from benchmark.probing.features import Features
-from benchmark.probing.items import check_items
+from benchmark.probing.items import check_items, check_scale
 from benchmark.testing import random_batch
 
 #: tracks of the step: whether a whole batch fits into a GPU is the training's affair, which can halve it
@@ -84,10 +84,11 @@ def try_task(task: Task, tracks: pd.DataFrame, fraction: float) -> None:
     """Probe noise at one fraction: targets, draws, decoding and metrics all run.
 
     Raises:
-        UserError: there are too few labels in a split.
+        UserError: there are too few labels in a split, or its metric does not know the truth from noise.
         Exception: whatever the task raises.
     """
     check_items(task, tracks)
+    check_scale(task, tracks)
     rng = np.random.default_rng(0)
     shape = (len(tracks), _FRAMES, 4) if task.frame_level else (len(tracks), 4)
     features = Features.of(rng.normal(size=shape).astype(np.float32))

@@ -38,12 +38,12 @@ def check_task(cls: type[Task], tracks: pd.DataFrame) -> None:
         if target is not None:
             check_target(task, target)
     known = [truth[i] for i in rows]
-    perfect = task.score(task.decode([_outputs(task, y) for y in known], FRAME_RATE), known)
+    perfect = task.score(task.decode([outputs_saying(task, y) for y in known], FRAME_RATE), known)
     _require(task.metric in perfect, f"{name}: score gives {sorted(perfect)}, without its main metric {task.metric}")
     if task.higher_is_better:
         value = perfect[task.metric]
         _require(value >= PERFECT, f"{name}: outputs that say the truth score {value:.3f} {task.metric}")
-        noise = task.score(task.decode(_noise(task, known), FRAME_RATE), known)[task.metric]
+        noise = task.score(task.decode(noise_for(task, known), FRAME_RATE), known)[task.metric]
         _require(not noise > NOISE, f"{name}: noise scores {noise:.3f} {task.metric}")
     _check_predictions(name, task, known)
 
@@ -117,7 +117,7 @@ def check_target(task: Task, target: Any) -> None:
         _require(bool(legal.all()), f"{name}: frame targets outside their range")
 
 
-def _outputs(task: Task, target: Any) -> NDArray[np.float32]:
+def outputs_saying(task: Task, target: Any) -> NDArray[np.float32]:
     """Outputs that say `target` with certainty."""
     if task.output == "multiclass":
         return np.asarray(_certain(task)[int(target)])
@@ -143,14 +143,15 @@ def _certain(task: Task) -> NDArray[np.float32]:
     return logits
 
 
-def _noise(task: Task, truth: list[Any]) -> list[NDArray[np.float32]]:
+def noise_for(task: Task, truth: list[Any]) -> list[NDArray[np.float32]]:
+    """Outputs that say nothing, one for each target."""
     rng = np.random.default_rng(0)
-    return [rng.normal(size=_outputs(task, y).shape).astype(np.float32) for y in truth]
+    return [rng.normal(size=outputs_saying(task, y).shape).astype(np.float32) for y in truth]
 
 
 def _check_predictions(name: str, task: Task, truth: list[Any]) -> None:
     """Predictions can be stored, and whatever order the items come in, the score is the same."""
-    predictions = task.decode(_noise(task, truth), FRAME_RATE)
+    predictions = task.decode(noise_for(task, truth), FRAME_RATE)
     try:
         pd.DataFrame({"prediction": predictions}).to_parquet(io.BytesIO())
     except Exception as error:
