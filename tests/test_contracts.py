@@ -264,3 +264,16 @@ def test_crops_that_cannot_be_are_refused() -> None:
         Crops(seconds=-1.0)
     with pytest.raises(ValueError, match="tags = 'shape'"):
         Crops(tags="shape")  # type: ignore[arg-type]
+
+
+class Drops(registry.encoders.get("cnn_small")):  # type: ignore[misc]
+    """An encoder whose dropout does not know of evaluation."""
+
+    def body(self, features: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.dropout(super().body(features), 0.1)
+
+
+def test_an_encoder_that_draws_in_evaluation_is_found_before_any_training() -> None:
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match="cnn_small embeds the same sound otherwise each time"):
+        try_strategy(SimCLR(Drops(), SimCLR.Config()), "32-true", "cpu")

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from benchmark.interfaces import Task
-from benchmark.modules import Batch, Strategy
+from benchmark.modules import Batch, Encoder, Strategy
 from benchmark.probing.evaluate import Trial, evaluate
 from benchmark.probing.features import Features
 from benchmark.probing.items import check_items, check_scale
@@ -19,6 +19,8 @@ from benchmark.testing import random_batch
 #: tracks of the step: whether a whole batch fits into a GPU is the training's affair, which can halve it
 FEW = 8
 _FRAMES, _FRAME_RATE = 16, 25.0
+#: by how much two passes may differ, as a share
+_ROUNDING = 1e-3
 #: characters of an error
 _LONGEST = 300
 
@@ -29,7 +31,7 @@ def try_strategy(strategy: Strategy, precision: str, device: str) -> None:
     Raises:
         ModuleNotFoundError: Lightning, which is to train it, is not installed.
         ValueError: the encoder cannot take the views (too short for its strides, say), the loss is not finite, or no
-            gradient reaches the encoder.
+            gradient reaches the encoder, or it draws anew in evaluation.
     """
     if find_spec("lightning") is None:  # found out without its import, which takes seconds
         raise ModuleNotFoundError("pre-training needs lightning", name="lightning")
@@ -64,6 +66,21 @@ def try_strategy(strategy: Strategy, precision: str, device: str) -> None:
     for name, gradient in gradients.items():
         if not gradient.isfinite().all():
             raise ValueError(f"the gradient of the encoder's {name} is not finite in the first step")
+    _check_evaluation(strategy.encoder, batch.crops[:, 0])
+
+
+@torch.no_grad()
+def _check_evaluation(encoder: Encoder, waveform: torch.Tensor) -> None:
+    """Two passes in evaluation mode are the same, but for a GPU's rounding."""
+    encoder.eval()
+    first, again = encoder(waveform), encoder(waveform)
+    if not first.isfinite().all():
+        raise ValueError(f"{encoder.info.name} gives embeddings that are not finite, in evaluation mode")
+    if not (first - again).norm() <= _ROUNDING * first.norm():
+        raise ValueError(
+            f"{encoder.info.name} embeds the same sound otherwise each time, in evaluation mode too: dropout, or "
+            "whatever else it draws, has to follow self.training"
+        )
 
 
 def _lines(error: BaseException, module: torch.nn.Module) -> list[str]:
