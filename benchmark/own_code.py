@@ -1,9 +1,9 @@
-"""Our own entries against the code that their versions speak for: one that is edited in a checkout is as a plugin is.
+"""Our own code against what its versions speak for: an entry that is edited in a checkout is as a plugin's is.
 
-`own_code.json` holds the hash of each file of strategies, tasks, encoders and corpora as it was recorded. While they
-agree, an entry's `info.version` stands for its code. One that is made of other files, or of a file that is not in it,
-has a hash of its own, and so do its results: nobody who edits a loss reads what the one before it made. Code of the
-engine is not looked at; its versions are `ENGINE` of `benchmark/scheduler/planning/keys.py`.
+`own_code.json` holds the hash of each file of strategies, tasks, encoders and corpora, and of the rooms of the engine
+that compute, as it was recorded. While they agree, an entry's `info.version` stands for its code, and `ENGINE`
+(`benchmark/scheduler/planning/keys.py`) for the engine's. What is made of other files, or of a file that is not in it,
+has a hash of its own, and so do its results: nobody who edits a loss reads what the one before it made.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ ROOT = Path(__file__).parents[1]
 LEDGER = Path(__file__).with_suffix(".json")
 #: where entries and what they share lie
 HOMES = ("strategies", "tasks", "benchmark/encoders", "benchmark/corpora")
+#: and what computes with them
+ROOMS = ("benchmark/audio", "benchmark/pretraining", "benchmark/probing")
 
 
 @cache
@@ -42,9 +44,21 @@ def edits_of(module: str) -> dict[str, str]:
     return {name: files[name] for name in sorted(files) if files[name] != recorded.get(name)}
 
 
+@cache
+def edits_in(*rooms: str) -> dict[str, str]:
+    """Files of some rooms that are not as recorded, likewise; one that is gone has no hash."""
+    recorded, is_as_recorded = _recorded()
+    now = hashes(*rooms) if rooms else {}
+    if is_as_recorded and now.keys() <= recorded.keys():
+        return {}
+    old = {name: value for name, value in recorded.items() if name.startswith(tuple(f"{room}/" for room in rooms))}
+    return {name: now.get(name, "") for name in sorted({*old, *now}) if old.get(name) != now.get(name)}
+
+
 def look_again() -> None:
     """From now on, say what is in the files now."""
     edits_of.cache_clear()
+    edits_in.cache_clear()
     _recorded.cache_clear()
 
 
@@ -55,9 +69,9 @@ def _recorded() -> tuple[dict[str, str], bool]:
     return recorded, all(_hash(ROOT / name, *state(ROOT / name)) == recorded[name] for name in recorded)
 
 
-def hashes() -> dict[str, str]:
-    """Of every file, by its path; the same wherever it lies, and whichever way its lines end."""
-    paths = (path for home in HOMES for path in (ROOT / home).rglob("*.py"))
+def hashes(*folders: str) -> dict[str, str]:
+    """Of every file, or of those in some folders, by path; the same whichever way lines end."""
+    paths = (path for folder in folders or (*HOMES, *ROOMS) for path in (ROOT / folder).rglob("*.py"))
     return {path.relative_to(ROOT).as_posix(): _hash(path, *state(path)) for path in sorted(paths)}
 
 

@@ -18,7 +18,7 @@ from benchmark.interfaces import UserError
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.jobs import run_job
 from benchmark.scheduler.planning import keys
-from benchmark.scheduler.planning.edits import version_of, words_of_edits
+from benchmark.scheduler.planning.edits import engines, version_of, words_of_edits
 from benchmark.scheduler.planning.plan import plan
 from benchmark.store.artefacts import key_of
 
@@ -295,7 +295,7 @@ OURS = {**GRID, "strategies": {"simclr": {}, "mfcc": {}, "supervised": {}}, "tas
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of our code, which counts as what runs."""
-    for home in own_code.HOMES:
+    for home in (*own_code.HOMES, *own_code.ROOMS):
         shutil.copytree(ROOT / home, tmp_path / home, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(own_code, "ROOT", tmp_path)
     own_code.look_again()
@@ -343,6 +343,27 @@ def test_an_edited_file_of_ours_touches_what_is_made_of_it_alone(checkout: Path,
 def test_an_edited_corpus_of_ours_is_rendered_anew(checkout: Path) -> None:
     found = _anew(append(next((checkout / "benchmark/corpora/rendered").glob("*.py"))))
     assert {name.split()[0] for name in found} >= {"catalog", "render", "join", "pretrain", "probe"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("benchmark/probing/search.py", {"embed", "probe", "supervised"}),
+        ("benchmark/pretraining/train.py", {"pretrain", "embed", "probe", "supervised"}),
+    ],
+)
+def test_what_an_edited_room_of_the_engine_makes_is_made_anew(checkout: Path, name: str, kinds: set[str]) -> None:
+    grid = Grid.model_validate(OURS)
+    (tried,) = (job for job in plan(grid).values() if job.name.startswith("probe simclr cnn_small seed 0 on key"))
+    keys.check_source(tried.spec)
+    assert {kind for kind, _ in changed(append(checkout / name), _ours)} == kinds
+    assert words_of_edits(grid)[0].endswith(f": {name} (the engine)")
+    assert {kind for kind, version in engines().items() if version != keys.ENGINE[kind]} >= kinds - {"embed", "probe"}
+    keys._at_first_use.cache_clear()
+    if "search" in name:
+        with pytest.raises(UserError, match="engine 'probe': its code was edited after this run was planned"):
+            keys.check_source(tried.spec)
+    keys.check_source(tried.spec, is_made=True)
 
 
 def test_what_is_put_back_has_the_keys_it_had(checkout: Path) -> None:

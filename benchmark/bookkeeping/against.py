@@ -18,8 +18,7 @@ from benchmark.interfaces import UserError
 from benchmark.leaderboard.record import nominal
 from benchmark.scheduler.grid import Grid
 from benchmark.scheduler.planning.checkpoints import heard_by_all
-from benchmark.scheduler.planning.edits import version_of
-from benchmark.scheduler.planning.keys import ENGINE
+from benchmark.scheduler.planning.edits import engines, version_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +62,8 @@ class Against:
         Raises:
             UserError: engine, components, corpora or budgets differ, or there is no task in common.
         """
-        self._check_versions("jobs", self.record.get("engine", {}), {kind: ENGINE[kind] for kind in _DECIDE})
+        here = engines()
+        self._check_versions("jobs", self.record.get("engine", {}), {kind: here[kind] for kind in _DECIDE})
         for axis, there in self.record.get("components", {}).items():
             known: registry.Registry[Any] = getattr(registry, axis)
             self._check_versions(

@@ -17,8 +17,7 @@ from benchmark.encoders.exported import called
 from benchmark.interfaces import many
 from benchmark.scheduler.grid import Grid, main_budget
 from benchmark.scheduler.planning.checkpoints import heard_by_all
-from benchmark.scheduler.planning.edits import used, version_of, words_of_edits
-from benchmark.scheduler.planning.keys import ENGINE
+from benchmark.scheduler.planning.edits import engines, used, version_of, words_of_edits
 from benchmark.scheduler.planning.present import words_of_left_out
 from benchmark.scheduler.planning.rows import Row, rows
 from benchmark.scheduler.walk import Report
@@ -38,7 +37,7 @@ def record(grid: Grid, jobs: dict[str, Job], stores: Stores, report: Report) -> 
         "grid": grid.name,
         "command": command_line(),
         "version": __version__,
-        "engine": ENGINE,
+        "engine": engines(),
         "components": _components(grid),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": {

@@ -118,7 +118,7 @@ def _encoder(chosen: Chosen) -> Encoder:
         raise UserError(
             f"pretrain {chosen.key[:12]} is damaged: {'; '.join(problems)}; run the grid again to rebuild it"
         )
-    check_source(chosen.manifest["spec"])
+    check_source(chosen.manifest["spec"], is_made=True)
     encoder: Encoder = registry.encoders.get(chosen.encoder)()
     trained = chosen.manifest["spec"].get("encoder_version")
     if trained != encoder.info.version:

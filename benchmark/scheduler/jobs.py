@@ -275,7 +275,7 @@ def _embed(job: Job, stores: Stores, draft: Draft) -> None:
     encoder = registry.encoders.get(spec["encoder"])()
     encoder.load_state_dict(load_file(stores.results.open(kind, job.needs[0]) / weights_file()))
     made = stores.results.manifest(kind, job.needs[0])
-    check_source(made["spec"])
+    check_source(made["spec"], is_made=True)
     waves = open_waveforms(stores.data, job.needs[1], spec["corpus"])
     corruption = tuple(spec["corruption"]) if "corruption" in spec else None
     if corruption:  # what probes learn and choose from stays clean
