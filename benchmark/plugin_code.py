@@ -52,7 +52,13 @@ def code_hash(entry: EntryPoint) -> str:
 
 def is_ours(entry: EntryPoint) -> bool:
     """Whether it is declared by this very distribution."""
-    return entry.dist is not None and re.sub(r"[-_.]+", "-", entry.dist.name).lower() == OURS
+    return entry.dist is not None and re.sub(r"[-_.]+", "-", name_of(entry.dist)).lower() == OURS
+
+
+@cache
+def name_of(dist: Distribution) -> str:
+    """What a distribution is called: a plan asks thousands of times, and each time Python would parse its metadata."""
+    return dist.name
 
 
 def _hash(entry: EntryPoint, digests: dict[str, str]) -> str:

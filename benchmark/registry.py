@@ -24,7 +24,7 @@ from pydantic import BaseModel
 
 from benchmark.interfaces import Corpus, Executor, Info, Task, UserError, one_line
 from benchmark.own_code import edits_of
-from benchmark.plugin_code import PACKAGES, code_hash, is_ours, spec_of
+from benchmark.plugin_code import PACKAGES, code_hash, is_ours, name_of, spec_of
 
 T = TypeVar("T")
 
@@ -327,7 +327,7 @@ def _check_origin(plugin: str, loaded: ModuleType) -> None:
 
 
 def _origin(entry: EntryPoint) -> str:
-    return entry.dist.name if entry.dist is not None else "an unknown distribution"
+    return name_of(entry.dist) if entry.dist is not None else "an unknown distribution"
 
 
 def _summary(entry: EntryPoint) -> str:
