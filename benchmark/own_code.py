@@ -1,4 +1,4 @@
-"""Our own code against what its versions speak for: an entry that is edited in a checkout is as a plugin's is.
+"""Whether our own code is what its versions speak for: what is edited in a checkout has keys by content, as a plugin.
 
 `own_code.json` holds the hash of each file of strategies, tasks, encoders and corpora, and of the rooms of the engine
 that compute, as it was recorded. While they agree, an entry's `info.version` stands for its code, and `ENGINE`

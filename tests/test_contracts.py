@@ -201,6 +201,13 @@ class Unsaid(Pitch):
         return math.nan
 
 
+class Elsewhere(Pitch):
+    """One whose main test set has no label, though another one has."""
+
+    def test_sets(self, tracks: pd.DataFrame) -> dict[str, Any]:
+        return {"": np.zeros(len(tracks), bool), " (all)": (tracks["split"] == "test").to_numpy()}
+
+
 class Lower(Worse):
     """One that says so."""
 
@@ -211,6 +218,7 @@ class Lower(Worse):
     ("task", "says"),
     [
         (Worse, r"is -1 where the truth is said, -0 where nothing is, though higher_is_better is True"),
+        (Elsewhere, "pitch: no track of its main test set has a label"),
         (Unsaid, "of outputs that say the truth is nan, so that no score says anything"),
         (type("Upside", (Pitch,), {"higher_is_better": False}), "though higher_is_better is False"),
     ],

@@ -56,12 +56,14 @@ def check_scale(task: Task, tracks: pd.DataFrame) -> None:
     """Make sure that the main metric tells outputs that say the truth from noise, and as the task declares.
 
     Raises:
-        UserError: it does not.
+        UserError: it does not, or has nothing to be measured on.
     """
     from benchmark.testing.tasks import FRAME_RATE, noise_for, outputs_saying
 
     test = task.test_sets(tracks)[""]
     known = [target for target, tested in zip(task.targets(tracks), test, strict=True) if tested and target is not None]
+    if not known:
+        raise UserError(f"{task.info.name}: no track of its main test set has a label")
     known = known[:: max(1, len(known) // (_FEW_TRACKS if task.frame_level else _MANY))]
     truth, noise = (
         task.main_score(task.decode(outputs, FRAME_RATE), known)
