@@ -279,6 +279,9 @@ class Task(ABC):
     told_by: ClassVar[tuple[str, ...]] = ()
     #: further columns, which say what its test sets are
     context: ClassVar[tuple[str, ...]] = ()
+    #: further columns, of whose values test tracks are a sample as of their groups: intervals are about others of them,
+    #: too (other programs, where instruments are told apart)
+    crossed: ClassVar[tuple[str, ...]] = ()
     #: test splits by suffix of the metric's name: "" is the main one
     test_splits: ClassVar[dict[str, str]] = {"": "test"}
 
@@ -286,7 +289,14 @@ class Task(ABC):
         super().__init_subclass__(**more)
         check_declared(
             cls,
-            {"corpus": str, "metric": str, "higher_is_better": bool, "classes": tuple, "labels": tuple},
+            {
+                "corpus": str,
+                "metric": str,
+                "higher_is_better": bool,
+                "classes": tuple,
+                "labels": tuple,
+                "crossed": tuple,
+            },
             {"level": get_args(Level), "output": get_args(OutputKind)},
         )
 

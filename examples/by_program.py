@@ -2,7 +2,8 @@
 
     python examples/by_program.py results/reference
 
-The leaderboard's intervals are about other tunes. Test clips are led by few programs, each in a register that training
+The leaderboard's intervals are about other tunes, where a task's `crossed` does not say that they are about other
+programs, too. Test clips are led by few programs, each in a register that training
 did not hear it in, and which of them a row knows is luck that more tunes do not average away. From the published
 predictions (one seed, all labels) and the rendered corpus (`data prepare`) this prints each row's accuracy, what the
 best one is ahead of it, and twice the standard error of that: with tunes, and with programs, as what is drawn.

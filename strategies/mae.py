@@ -16,8 +16,7 @@ from strategies.masks import Decoder, MaskedConfig, MaskedCrop, frame_ratio, hid
 class MAEConfig(MaskedConfig):
     """Options of MAE: one crop of each track; `masked` is AudioMAE's 0.8.
 
-    By default nothing is augmented. A preset augments what is to be drawn as well, so that the bands and frames that
-    `pretext` fills are among the targets, which no paper does. The decoder is smaller than the
+    By default nothing is augmented; a preset augments what is to be drawn as well. The decoder is smaller than the
     papers' (He et al.: 8 layers of 512; AudioMAE: 16, of local attention).
     """
 

@@ -78,11 +78,15 @@ def hidden_frames(mask: Tensor, frames: int, ratio: int) -> Tensor:
 class MaskedConfig(ViewConfig):
     """Options of masked prediction: one crop of each track, as it is.
 
+    A preset fills no bands or frames unless these options say so: they would be among what is to be predicted.
+
     Attributes:
         masked: share of the tokens, or of the spectrogram's patches, that is hidden.
     """
 
     preset: Preset = "crop_only"
+    mask_frequency: float = 0.0
+    mask_time: float = 0.0
     masked: float = Field(gt=0, lt=1)
     seconds: float = Field(default=3.0, gt=0)
 

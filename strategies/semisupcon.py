@@ -52,7 +52,7 @@ class SemiSupCon(Pairs):
     info = Info("semisupcon", "SemiSupCon", "Guinot et al. 2024; Khosla et al. 2020 (SupCon)", version=3)
     family = "contrastive"
     Config = SemiSupConConfig
-    learning_rate = 1e-3
+    learning_rate = 3e-3
 
     def __init__(self, encoder: Encoder, config: SemiSupConConfig) -> None:
         super().__init__(encoder, config)

@@ -19,6 +19,6 @@ from tasks.kinds.tempo import TempoEstimation
 class BallroomTempo(TempoEstimation):
     """Tempo of dance music."""
 
-    info = Info("ballroom_tempo", "Tempo, ballroom", "Gouyon et al. 2006")
+    info = Info("ballroom_tempo", "Tempo, ballroom", "Gouyon et al. 2006", version=2)
     level = "time"
     corpus = "ballroom"

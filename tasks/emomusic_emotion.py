@@ -20,7 +20,7 @@ from tasks.kinds.regression import Regression
 class EmoMusicEmotion(Regression):
     """Arousal and valence."""
 
-    info = Info("emomusic_emotion", "Arousal and valence (EmoMusic)", "Soleymani et al. 2013, 1000 songs", version=1)
+    info = Info("emomusic_emotion", "Arousal and valence (EmoMusic)", "Soleymani et al. 2013, 1000 songs", version=2)
     level = "affect"
     corpus = "emomusic"
     labels = ("arousal", "valence")

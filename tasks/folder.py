@@ -125,7 +125,7 @@ def _task(table: Table, label: Label, number: int) -> type[Task]:
     column = label.column
     fields: dict[str, Any] = {
         "__doc__": f"Column {column.header} of {table.path}.",
-        "info": Info(column.task, column.name, str(table.path), version=2),
+        "info": Info(column.task, column.name, str(table.path), version=3),
         "level": "own",
         "corpus": table.corpus,
         "labels": (column.key,),

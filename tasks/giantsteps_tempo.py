@@ -21,7 +21,10 @@ class GiantStepsTempo(TempoEstimation):
     """Tempo of electronic dance music, on a split of our own."""
 
     info = Info(
-        "giantsteps_tempo", "Tempo, electronic dance music (own split)", "Knees et al. 2015; Schreiber & Müller 2018"
+        "giantsteps_tempo",
+        "Tempo, electronic dance music (own split)",
+        "Knees et al. 2015; Schreiber & Müller 2018",
+        version=2,
     )
     level = "time"
     corpus = "giantsteps_tempo"

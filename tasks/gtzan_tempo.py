@@ -20,6 +20,6 @@ from tasks.kinds.tempo import TempoEstimation
 class GTZANTempo(TempoEstimation):
     """Tempo across genres."""
 
-    info = Info("gtzan_tempo", "Tempo, GTZAN", "Marchand, Fresnel & Peeters 2015; Gouyon et al. 2006")
+    info = Info("gtzan_tempo", "Tempo, GTZAN", "Marchand, Fresnel & Peeters 2015; Gouyon et al. 2006", version=2)
     level = "time"
     corpus = "gtzan"

@@ -8,7 +8,7 @@ Test: tunes, rooms and (program, register) pairs that training did not hear; `ac
 that training did not hear at all, for the same tunes.
 Shortcuts removed: every family plays works, keys, tempi and levels of the same distribution; the accompaniment may
 be played by any family.
-Metric: accuracy over clips; and macro-F1.
+Metric: accuracy over clips; and macro-F1. Intervals are about other tunes led by other programs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from tasks.kinds.classification import Classification
 class Instrument(Classification):
     """Instrument family of the lead."""
 
-    info = Info("instrument", "Instrument family of the lead", "General MIDI families; this project", version=2)
+    info = Info("instrument", "Instrument family of the lead", "General MIDI families; this project", version=3)
     level = "timbre"
     corpus = "rendered_scores"
     labels = ("family",)
     told_by = ("instruments",)
     classes = tuple(FAMILIES)
+    crossed = ("program",)
     test_splits = {"": "test", "_unseen_programs": "transfer"}

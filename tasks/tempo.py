@@ -21,7 +21,7 @@ from tasks.kinds.tempo import TempoEstimation
 class Tempo(TempoEstimation):
     """Tempo on a logarithmic scale; the limits leave room for the drift."""
 
-    info = Info("tempo", "Tempo", "Gouyon et al. 2006", version=1)
+    info = Info("tempo", "Tempo", "Gouyon et al. 2006", version=2)
     level = "time"
     corpus = "rendered_scores"
     labels = ("tempo",)

@@ -95,7 +95,8 @@ class PretrainConfig(Config):
     def _warmup_steps(self, steps: int, step_crops: float) -> float:
         until_it_falls = self.branch(steps) if self.schedule == "wsd" else steps
         if self.warmup_crops is not None:
-            longest = until_it_falls if self.schedule == "wsd" else LONGEST_WARMUP * steps
+            # the last step of a warm-up has the whole rate, whose length must not be another one in a longer training
+            longest = until_it_falls + 1 if self.schedule == "wsd" else LONGEST_WARMUP * steps
             return min(self.warmup_crops / step_crops, longest)
         assert self.warmup is not None
         return min(self.warmup * steps, until_it_falls)

@@ -17,7 +17,7 @@ from benchmark.probing.features import Features
 from benchmark.probing.fractions import Subset, draw_subsets, split_hash
 from benchmark.probing.probe import LOSSES, Outputs, ProbeResult, Targets, run_probe
 
-#: resamples of a test set's groups; the b-th is the same for every strategy, so that their differences are paired
+#: resamples of a test set; the b-th is the same for every strategy, so that their differences are paired
 BOOTSTRAP_DRAWS = 100
 #: of the targets, to know what chance is in the control
 PERMUTATIONS = 20
@@ -76,7 +76,8 @@ class Trial:
         """
         truth = task.targets(tracks)
         labels = _shuffled(truth, tracks, shuffle) if shuffle_labels else truth
-        subsets = draw_subsets(_strata(task, labels), tracks["split"].to_numpy(str), fractions, seed=0)
+        splits = tracks["split"].to_numpy(str)
+        subsets = draw_subsets(_strata(task, labels, splits == "train"), splits, fractions, seed=0)
         labelled = np.array([y is not None for y in truth])
         test = np.flatnonzero(np.any(list(task.test_sets(tracks).values()), axis=0) & labelled)
         return cls(task, tracks, truth, labels, subsets, test)
@@ -196,8 +197,11 @@ def _clip_targets(task: Task, labels: list[Any]) -> NDArray[Any]:
     return np.stack([nothing if y is None else np.asarray(y, np.float32) for y in labels])
 
 
-def _strata(task: Task, labels: list[Any]) -> NDArray[Any]:
-    """What subsets are stratified by: classes, tags, fifths of a scale or the first number; frame tasks by nothing."""
+def _strata(task: Task, labels: list[Any], train: NDArray[np.bool_]) -> NDArray[Any]:
+    """What subsets are stratified by: classes, tags, fifths of a scale or the first number; frame tasks by nothing.
+
+    Fifths are those of the training tracks: which of these are drawn is no matter of test labels.
+    """
     known = np.array([y is not None for y in labels])
     if task.frame_level:
         return np.where(known, 0, -1)
@@ -205,7 +209,7 @@ def _strata(task: Task, labels: list[Any]) -> NDArray[Any]:
     if task.output != "regression" and not task.ordered:
         return targets
     scale = targets if task.ordered else targets[:, 0]
-    edges = np.quantile(scale[known], (0.2, 0.4, 0.6, 0.8)) if known.any() else []
+    edges = np.quantile(scale[known & train], (0.2, 0.4, 0.6, 0.8)) if (known & train).any() else []
     return np.where(known, np.searchsorted(edges, scale), -1)
 
 
@@ -228,8 +232,8 @@ def _score_rows(
         if not len(at):
             continue
         predicted, true = [decoded[i] for i in at], [trial.truth[heard[i]] for i in at]
-        groups = trial.tracks["group"].to_numpy()[heard[at]]
-        scores, errors, draws = scored_with_error(task, predicted, true, groups)
+        drawn = [trial.tracks[column].to_numpy()[heard[at]] for column in ("group", *task.crossed)]
+        scores, errors, draws = scored_with_error(task, predicted, true, *drawn)
         guessed = chance(task, predicted, true) if trial.shuffled and not trial.of_events else {}
         for metric, value in scores.items():
             rows.append(
@@ -247,7 +251,7 @@ def _score_rows(
                     "n_train": len(result.subset.train),
                     "n_val": len(result.subset.val),
                     "n_test": len(at),
-                    "groups": len(np.unique(groups)),
+                    "groups": min(len(np.unique(column)) for column in drawn),
                     "val_score": result.val_score,
                     **result.chosen,
                 }
@@ -267,34 +271,50 @@ def chance(task: Task, predictions: list[Any], targets: list[Any]) -> dict[str, 
 
 
 def scored_with_error(
-    task: Task, predictions: list[Any], targets: list[Any], groups: NDArray[Any]
+    task: Task, predictions: list[Any], targets: list[Any], *drawn: NDArray[Any]
 ) -> tuple[dict[str, float], dict[str, float], list[float]]:
     """Scores, and what sampling other test groups would do to them (items of one group are not independent).
 
     Each item is scored once: mir_eval takes its time.
 
+    Args:
+        drawn: each item's group; and what else it is of, where other values of that would change the score, too. A
+            draw takes as many of each as there are, and an item as often as the product says (the pigeonhole bootstrap
+            of Owen 2007, a little too wide: what is in the single item counts once more for each).
+
     Returns:
-        Each metric; its standard error, in closed form where it is a mean over items, else by a bootstrap over groups;
-        and the main metric's values on the bootstrap's draws, which follow from the groups alone, in short.
+        Each metric; its standard error, in closed form where it is a mean over items and groups alone are drawn, else
+        by the bootstrap; and the main metric's values on its draws, which follow from `drawn` alone, in short.
     """
     each = task.item_scores(predictions, targets)
     are_means = type(task).score is Task.score
     scores = {m: float(v.mean()) for m, v in each.items()} if are_means else task.score(predictions, targets)
-    codes = pd.factorize(groups)[0]
-    chosen = np.random.default_rng(0).integers(0, codes.max() + 1, (BOOTSTRAP_DRAWS, codes.max() + 1))
+    times, rng = np.ones((BOOTSTRAP_DRAWS, len(targets)), np.int64), np.random.default_rng(0)
+    for column in drawn:
+        codes = pd.factorize(column)[0]
+        count = codes.max() + 1
+        chosen = rng.integers(0, count, (BOOTSTRAP_DRAWS, count))
+        times *= np.stack([np.bincount(row, minlength=count) for row in chosen])[:, codes]
     errors, draws = {}, {}
     for metric, values in each.items():
-        deviations = np.bincount(codes, weights=values - values.mean())
-        errors[metric] = float(np.sqrt(np.square(deviations).sum()) / len(values))
-        draws[metric] = np.bincount(codes, weights=values)[chosen].sum(axis=1) / np.bincount(codes)[chosen].sum(axis=1)
+        draws[metric] = _ratio(times @ values, times.sum(axis=1))
+        deviations = np.bincount(pd.factorize(drawn[0])[0], weights=values - values.mean())
+        closed = float(np.sqrt(np.square(deviations).sum()) / len(values))
+        errors[metric] = closed if len(drawn) == 1 else _spread(draws[metric])
     rest = [m for m in scores if m not in errors]
     if rest:
-        members = [np.flatnonzero(codes == g) for g in range(codes.max() + 1)]
-        items = [np.concatenate([members[g] for g in row]) for row in chosen]
-        resampled = task.resampled_scores(predictions, targets, items)
+        items = [np.repeat(np.arange(len(targets)), row) for row in times]
+        some = iter(task.resampled_scores(predictions, targets, [at for at in items if len(at)]))
+        resampled = [next(some) if len(at) else dict.fromkeys(rest, math.nan) for at in items]
         draws |= {metric: np.array([scores[metric] for scores in resampled]) for metric in rest}
         errors |= {metric: _spread(draws[metric]) for metric in rest}
     return scores, errors, in_short(draws[task.metric]).tolist()
+
+
+def _ratio(above: NDArray[Any], below: NDArray[Any]) -> NDArray[np.float64]:
+    """NaN where a draw has nothing at all."""
+    ratio: NDArray[np.float64] = np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)
+    return ratio
 
 
 def in_short(draws: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -28,10 +28,21 @@ def row_loss(z: Tensor, y: Tensor, kind: Loss) -> Tensor:
     return (each * known).sum(-1)
 
 
-def residual(z: Tensor, y: Tensor, kind: Loss) -> tuple[Tensor, Tensor]:
-    """Derivative of `row_loss` by the outputs, and its own derivative's diagonal, (..., C) each."""
+def descent(z: Tensor, y: Tensor, kind: Loss) -> tuple[Tensor, Tensor, Tensor]:
+    """Of `row_loss`: its sum over the rows, derivative by the outputs, and that one's own, summed over the rows.
+
+    Args:
+        z: (S, n, C) outputs; they are written to.
+        y: (S, n, C) targets.
+        kind: the loss, but squares.
+
+    Returns:
+        (S,), (S, n, C) and (S, C).
+    """
     if kind == "softmax":  # a class is always known
-        p = z.softmax(-1)
-        return p - y, p - p.square()
-    p = z if kind == "squares" else z.sigmoid()
-    return torch.where(y.isnan(), 0.0, p - y), torch.ones_like(z) if kind == "squares" else p - p.square()
+        p = z.log_softmax(-1)
+        loss = -torch.linalg.vecdot(p.flatten(1), y.flatten(1))
+        p = p.exp_()
+        return loss, torch.sub(p, y, out=z), p.sum(1) - torch.linalg.vector_norm(p, dim=1).square()
+    loss, p = row_loss(z, y, kind).sum(1), z.sigmoid()
+    return loss, torch.where(y.isnan(), 0.0, p - y), (p - p.square()).sum(1)

@@ -1,20 +1,19 @@
-"""The linear probe: logistic regression, solved by one batched L-BFGS, or ridge regression in closed form."""
+"""The linear probe: logistic regression, solved by batched L-BFGS, or ridge regression in closed form."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmark.probing.layers import Loss, residual, row_loss
+from benchmark.probing.layers import Loss, descent
 
 HISTORY, MAX_EVALUATIONS = 10, 400
-#: stop when the predicted decrease of the loss, relative to the loss, is below this
+#: stop when the predicted decrease of the loss is below this share of it, or of a hundred times this: a weak
+#: regularization of rows that can be told apart leaves next to no loss, and the way there takes hundreds of steps
 TOLERANCE = 1e-5
 #: differences of a float32 loss below this share of it are rounding
 NOISE = 1e-6
@@ -22,31 +21,6 @@ NOISE = 1e-6
 CACHED, LEAST_ROWS = 2**18, 128
 #: a class that is hardly there has hardly any curvature: its steps are no longer than those of one in this many rows
 RARE = 1e-4
-
-
-def fit_linear(x: Tensor, y: Tensor, l2s: list[float], kind: Loss) -> Tensor:
-    """Minimise the mean loss of the rows + l2 / 2 * |W|^2 (bias free) for every subset and every l2.
-
-    The rows are rotated to their principal axes, where the Hessian is nearly diagonal: their spectrum, times
-    the mean variance of each column's predictions, plus l2. Refreshed at every step, that preconditions L-BFGS,
-    which starts from what the labels say without the rows: a rare class would need dozens of steps to get there.
-    (Boehning's constant bound in its place, 1992, takes two to seven times the evaluations.) Fewer rows than
-    dimensions leave only as many axes, so that small fractions cost next to nothing.
-
-    Args:
-        x: (S, n, D) standardised float32 rows.
-        y: (S, n, C) targets.
-        l2s: L regularisations, all positive.
-        kind: the loss.
-
-    Returns:
-        (S, L, D + 1, C) weights, the bias last.
-    """
-    x, basis = _principal_axes(x)
-    l2 = torch.tensor(l2s, device=x.device)[None, :, None].expand(len(x), -1, -1)
-    solve = _ridge if kind == "squares" else partial(_minimise, kind=kind)
-    w = solve(x, y, l2).view(*l2.shape[:2], -1, y.shape[-1])
-    return torch.cat([basis[:, None] @ w[..., :-1, :], w[..., -1:, :]], -2)
 
 
 def fit_path(
@@ -57,15 +31,21 @@ def fit_path(
     start: Tensor | None = None,
     tolerance: float = TOLERANCE,
 ) -> Iterator[Tensor]:
-    """What `fit_linear` minimises, one l2 after the other, each from where the last one ended: for much data.
+    """Minimise the mean loss of the rows + l2 / 2 * |W|^2 (bias free), one l2 after the other, for every subset.
 
-    Where a solution takes many steps, the next one, ten times less regularized, takes a few from there; and whoever has
-    heard enough stops asking.
+    Each begins where the last one ended: a solution that takes many steps takes a few from one that is ten times more
+    regularized; and whoever has heard enough stops asking.
+
+    The rows are rotated to their principal axes, where the Hessian is nearly diagonal: their spectrum, times
+    the mean variance of each column's predictions, plus l2. Refreshed at every step, that preconditions L-BFGS,
+    which starts from what the labels say without the rows: a rare class would need dozens of steps to get there.
+    (Boehning's constant bound in its place, 1992, takes two to seven times the evaluations.) Fewer rows than
+    dimensions leave only as many axes, so that small fractions cost next to nothing.
 
     Args:
-        x: (S, n, D) standardised float32 rows; if there is a `start`, no fewer than dimensions.
+        x: (S, n, D) standardised float32 rows.
         y: (S, n, C) targets.
-        l2s: from strong to weak.
+        l2s: regularizations, all positive, from strong to weak.
         kind: the loss, but squares.
         start: (S, D + 1, C) weights that are near the first solution.
         tolerance: see `TOLERANCE`.
@@ -74,11 +54,31 @@ def fit_path(
         (S, D + 1, C) weights, the bias last, for each l2.
     """
     x, basis = _principal_axes(x)
-    theta = None if start is None else torch.cat([basis.mT @ start[:, :-1], start[:, -1:]], 1).flatten(1)[:, None]
+    theta = None if start is None else torch.cat([basis.mT @ start[:, :-1], start[:, -1:]], 1)
     for l2 in l2s:
-        theta = _minimise(x, y, x.new_full((len(x), 1, 1), l2), kind, theta, tolerance)
-        w = theta.view(len(x), -1, y.shape[-1])
-        yield torch.cat([basis @ w[:, :-1], w[:, -1:]], 1)
+        theta = _minimise(x, y, l2, kind, theta, tolerance)
+        yield torch.cat([basis @ theta[:, :-1], theta[:, -1:]], 1)
+
+
+def fit_ridge(x: Tensor, y: Tensor, l2s: Iterable[float]) -> Tensor:
+    """Minimise the mean squared error / 2 + l2 / 2 * |W|^2, bias free, for every subset and every l2: in closed form.
+
+    Along principal axes of centered rows each weight has a quotient of its own.
+
+    Args:
+        x: (S, n, D) standardised float32 rows.
+        y: (S, n, C) targets.
+        l2s: L regularizations, all positive.
+
+    Returns:
+        (S, L, D + 1, C) weights, the bias last.
+    """
+    x, basis = _principal_axes(x)
+    l2 = torch.tensor(list(l2s), device=x.device)[:, None, None]
+    mean = y.mean(1, keepdim=True)
+    products = (x.mT @ (y - mean) / x.shape[1])[:, None]
+    w = products / (x.square().mean(1)[:, None, :, None] + l2)
+    return torch.cat([basis[:, None] @ w, mean[:, None].expand(-1, len(l2), -1, -1)], -2)
 
 
 def _principal_axes(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -106,35 +106,24 @@ def _eigenvectors(products: Tensor) -> Tensor:
     return axes
 
 
-def _ridge(x: Tensor, y: Tensor, l2: Tensor) -> Tensor:
-    """(S, L, R + 1, C): along principal axes of centered rows each weight has a quotient of its own."""
-    mean = y.mean(1, keepdim=True)
-    products = (x.mT @ (y - mean) / x.shape[1])[:, None]
-    w = products / (x.square().mean(1)[:, None, :, None] + l2[..., None])
-    return torch.cat([w, mean[:, None].expand(-1, w.shape[1], -1, -1)], -2)
+def _objective(x: Tensor, y: Tensor, theta: Tensor, l2: float, kind: Loss) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss (S, 1, 1), gradient (S, R + 1, C) and mean variance of the predictions (S, 1, C) at theta (S, R + 1, C).
 
-
-def _objective(x: Tensor, y: Tensor, theta: Tensor, l2: Tensor, kind: Loss) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss (S, L, 1), gradient (S, L, K) and mean variance of the predictions (S, L, C) at theta (S, L, K).
-
-    K = (R + 1) * C; one matrix product serves all L, and on a CPU so few rows that their outputs stay in its cache.
+    On a CPU so few rows at once that their outputs stay in its cache.
     """
-    (s, n, _), c, count = x.shape, y.shape[-1], l2.shape[1]
-    w = theta.view(s, count, -1, c).transpose(1, 2).flatten(2)
-    grad, loss, variance = torch.zeros_like(w), x.new_zeros(s, count), x.new_zeros(s, count, c)
-    for subsets, rows in _blocks(s, n, count * c, x.is_cuda):
-        part, told = x[subsets, rows], y[subsets, rows, None]
-        z = torch.unflatten(torch.baddbmm(w[subsets, -1:], part, w[subsets, :-1]), 2, (count, c))
-        slope, curvature = residual(z, told, kind)
-        loss[subsets] += row_loss(z, told, kind).sum(1)
-        variance[subsets] += curvature.sum(1)
-        slope = slope.flatten(2)
+    (s, n, _), c = x.shape, y.shape[-1]
+    grad, loss, variance = torch.zeros_like(theta), x.new_zeros(s, 1, 1), x.new_zeros(s, 1, c)
+    for subsets, rows in _blocks(s, n, c, x.is_cuda):
+        part = x[subsets, rows]
+        z = torch.baddbmm(theta[subsets, -1:], part, theta[subsets, :-1])
+        losses, slope, curvature = descent(z, y[subsets, rows], kind)
+        loss[subsets, 0, 0] += losses
+        variance[subsets, 0] += curvature
         grad[subsets, :-1].baddbmm_(part.mT, slope)
         grad[subsets, -1] += slope.sum(1)
-    grad = (grad / n).view(s, -1, count, c).transpose(1, 2).flatten(2)
-    weights = torch.cat([theta[..., :-c], torch.zeros_like(theta[..., -c:])], -1)
-    penalty = l2 / 2 * weights.square().sum(-1, keepdim=True)
-    return (loss / n)[..., None] + penalty, grad + l2 * weights, variance / n
+    weights = functional.pad(theta[:, :-1], (0, 0, 0, 1))
+    penalty = l2 / 2 * weights.square().sum((1, 2), keepdim=True)
+    return loss / n + penalty, grad / n + l2 * weights, variance / n
 
 
 def _blocks(subsets: int, rows: int, outputs: int, whole: bool) -> Iterator[tuple[slice, slice]]:
@@ -148,9 +137,9 @@ def _blocks(subsets: int, rows: int, outputs: int, whole: bool) -> Iterator[tupl
 
 @dataclass
 class _State:
-    """L-BFGS on S x L independent problems; every field is (S, L, ...), or a list of such: pairs, the oldest first."""
+    """L-BFGS on S independent problems; every field is (S, ., .), or a list of such: pairs, the oldest first."""
 
-    l2: Tensor
+    l2: float
     spectrum: Tensor
     theta: Tensor
     loss: Tensor
@@ -163,46 +152,30 @@ class _State:
     y: list[Tensor]
     rho: list[Tensor]
 
-    def take(self, keep: Tensor) -> _State:
-        """Keep some of the L problems."""
-        kept: list[Any] = []
-        for field in fields(self):
-            value = getattr(self, field.name)
-            kept.append([pair[:, keep] for pair in value] if isinstance(value, list) else value[:, keep])
-        return _State(*kept)
 
-
-def _minimise(
-    x: Tensor, y: Tensor, l2: Tensor, kind: Loss, theta: Tensor | None = None, tolerance: float = TOLERANCE
-) -> Tensor:
-    """Minimise, from and to theta (S, L, K); an l2 that has converged on all subsets leaves the batch."""
+def _minimise(x: Tensor, y: Tensor, l2: float, kind: Loss, theta: Tensor | None, tolerance: float) -> Tensor:
+    """Minimise, from and to theta (S, R + 1, C)."""
     state = _start(x, y, l2, kind, theta)
-    result, left = state.theta.clone(), torch.arange(l2.shape[1], device=x.device)
     for _ in range(MAX_EVALUATIONS):
-        found = _objective(x, y, state.theta + state.step * state.direction, state.l2, kind)
+        found = _objective(x, y, state.theta + state.step * state.direction, l2, kind)
         _advance(state, *found, tolerance)
-        result[:, left] = state.theta
-        keep = ~state.done.all(0)[:, 0]
-        if not keep.any():
+        if state.done.all():
             break
-        if not keep.all():
-            state, left = state.take(keep), left[keep]
-    return result
+    return state.theta
 
 
-def _start(x: Tensor, y: Tensor, l2: Tensor, kind: Loss, theta: Tensor | None = None) -> _State:
+def _start(x: Tensor, y: Tensor, l2: float, kind: Loss, theta: Tensor | None) -> _State:
     """By default weights of zero, biases that predict how often each column is true; and the first direction."""
-    axes = functional.pad(x.square().mean(1), (0, 1), value=1.0).repeat_interleave(y.shape[-1], -1)
+    spectrum = functional.pad(x.square().mean(1), (0, 1), value=1.0)[..., None]
     if theta is None:
-        known, c = ~y.isnan(), y.shape[-1]
+        known = ~y.isnan()
         share = (y.nansum(1) + 0.5) / (known.sum(1) + 1)
-        theta = torch.zeros_like(axes)
-        theta[:, -c:] = share.log() if kind == "softmax" else share.logit()
-        theta = theta[:, None].repeat(1, l2.shape[1], 1)
+        theta = spectrum.new_zeros(*spectrum.shape[:2], y.shape[-1])
+        theta[:, -1] = share.log() if kind == "softmax" else share.logit()
     loss, grad, variance = _objective(x, y, theta, l2, kind)
-    one = torch.ones_like(l2)
+    one = torch.ones_like(loss)
     state = _State(
-        *(l2, axes[:, None].expand_as(theta), theta, loss, grad, variance, theta, one, one < 0),
+        *(l2, spectrum, theta, loss, grad, variance, theta, one, one < 0),
         *([torch.zeros_like(like) for _ in range(HISTORY)] for like in (theta, theta, one)),
     )
     state.direction = _direction(state)
@@ -211,7 +184,7 @@ def _start(x: Tensor, y: Tensor, l2: Tensor, kind: Loss, theta: Tensor | None = 
 
 def _advance(st: _State, loss: Tensor, grad: Tensor, variance: Tensor, tolerance: float) -> None:
     """Accept or shorten each problem's step, given the objective at its end; no problem waits for another."""
-    slope = (st.grad * st.direction).sum(-1, keepdim=True)
+    slope = _dot(st.grad, st.direction)
     move = st.step * st.direction
     accept = (loss <= st.loss + 1e-4 * st.step * slope + NOISE * st.loss) & ~st.done
     st.theta = torch.where(accept, st.theta + move, st.theta)
@@ -223,8 +196,8 @@ def _advance(st: _State, loss: Tensor, grad: Tensor, variance: Tensor, tolerance
     st.variance = torch.where(accept, variance, st.variance)
     st.direction = torch.where(accept, _direction(st), st.direction)
     st.step = torch.where(accept, torch.ones_like(st.step), shorter)
-    decrease = -(st.grad * st.direction).sum(-1, keepdim=True)
-    st.done = st.done | (decrease <= tolerance * st.loss.clamp_min(1e-3)) | (st.step < 1e-6)
+    decrease = -_dot(st.grad, st.direction)
+    st.done = st.done | (decrease <= tolerance * st.loss.clamp_min(100 * tolerance)) | (st.step < 1e-6)
 
 
 def _remember(st: _State, accept: Tensor, s: Tensor, y: Tensor) -> None:
@@ -233,11 +206,11 @@ def _remember(st: _State, accept: Tensor, s: Tensor, y: Tensor) -> None:
     Most problems do, so all histories move on by one, which costs nothing, and those of the others back again. What is
     done needs no direction: its history may say anything. `s` and `y` are written to.
     """
-    sy = (s * y).sum(-1, keepdim=True)
-    push = accept & (sy > 1e-6 * s.norm(dim=-1, keepdim=True) * y.norm(dim=-1, keepdim=True))
-    still = (~(push | st.done)[..., 0]).nonzero(as_tuple=True)  # found once: as a mask, by each of all the pairs
+    sy = _dot(s, y)
+    push = accept & (sy > 1e-6 * (_dot(s, s) * _dot(y, y)).sqrt())
+    still = (~(push | st.done)[:, 0, 0]).nonzero()[:, 0]  # found once: as a mask, by each of all the pairs
     for history, new in ((st.s, s), (st.y, y), (st.rho, sy.reciprocal())):
-        kept = [pair[still] for pair in history] if len(still[0]) else []
+        kept = [pair[still] for pair in history] if len(still) else []
         history[:] = [*history[1:], new]
         for pair, own in zip(history, kept, strict=False):
             pair[still] = own
@@ -247,13 +220,18 @@ def _direction(st: _State) -> Tensor:
     """Two-loop recursion; an empty slot has rho = 0 and changes nothing."""
     q, alphas = st.grad.clone(), []
     for k in reversed(range(HISTORY)):
-        alphas.append(st.rho[k] * (st.s[k] * q).sum(-1, keepdim=True))
+        alphas.append(st.rho[k] * _dot(st.s[k], q))
         q -= alphas[-1] * st.y[k]
-    columns = st.variance.clamp_min(RARE).repeat(1, 1, st.theta.shape[-1] // st.variance.shape[-1])
-    scale = (columns * st.spectrum + st.l2).reciprocal()
-    last = st.rho[-1] * (scale * st.y[-1].square()).sum(-1, keepdim=True)
+    scale = (st.variance.clamp_min(RARE) * st.spectrum + st.l2).reciprocal()
+    last = st.rho[-1] * _dot(st.y[-1], scale * st.y[-1])
     q = q * scale * torch.where(last > 0, last.reciprocal(), torch.ones_like(last))
     for k in range(HISTORY):
-        beta = st.rho[k] * (st.y[k] * q).sum(-1, keepdim=True)
+        beta = st.rho[k] * _dot(st.y[k], q)
         q += (alphas.pop() - beta) * st.s[k]
     return -q
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """(S, 1, 1) products of each problem's (R + 1, C)."""
+    products: Tensor = torch.linalg.vecdot(a.flatten(1), b.flatten(1))
+    return products[:, None, None]

@@ -1,4 +1,4 @@
-"""Frozen-embedding probes: all resamples and all regularisations of a label fraction are solved at once.
+"""Frozen-embedding probes: all resamples of a label fraction are solved at once.
 
 Conventions: a probe is a list of layers, each (S, H, in + 1, out) with the bias as its last row, for S
 subsets and H hyper-parameters; a linear probe has one layer, an MLP two with a ReLU between. It learns from single
@@ -23,7 +23,7 @@ from benchmark.interfaces import OutputKind
 from benchmark.probing.features import Features
 from benchmark.probing.fractions import Subset, draw_subsets
 from benchmark.probing.layers import Loss, forward
-from benchmark.probing.linear_probe import fit_linear, fit_path
+from benchmark.probing.linear_probe import fit_path, fit_ridge
 from benchmark.probing.mlp_probe import fit_mlp
 
 #: mean loss + l2 / 2 * |W|^2 on standardised features; strongest first, so that ties go to it
@@ -33,11 +33,12 @@ MLP_GRID = ((1e-3, 10.0), (1e-3, 1e-2))
 #: rows that all candidates learn from, and those that the chosen one then does: neighbouring frames say nearly the
 #: same, but with the former alone an untrained encoder's chord and melody lose 0.02, downbeat 0.01, beat nothing
 TRAIN_ROWS, FINAL_ROWS = 20_000, 80_000
-#: of more than `FEW` classes of frames, whose weakest candidates take minutes each, so many in a row that are not above
-#: the best one end the search; but not before this l2 was tried: under a stronger one, a weak encoder's probe may say
+#: of more than `FEW` classes of frames, whose weakest regularizations take longest, the search ends, from an l2 of
+#: `SEEN_TO` on, with a candidate that is `CLEARLY` below the best, if that one had learned something: was as far above
+#: the first; else, from `ALWAYS_TO` on, with `PATIENCE` in a row that are not above it: a weak encoder's probe may say
 #: the same of every frame, and the next candidate the same again
-FEW, PATIENCE, ALWAYS_TO = 40, 2, 1e-4
-#: and they are solved so far (`TOLERANCE`) before they are compared; the one that is chosen, to its end
+FEW, SEEN_TO, CLEARLY, ALWAYS_TO, PATIENCE = 20, 1e-3, 0.01, 1e-4, 2
+#: candidates are solved so far (`TOLERANCE`) before they are compared; the one that is chosen, to its end
 ROUGHLY = 1e-4
 #: enough to see when an MLP starts to overfit
 STOP_ROWS = 2_000
@@ -72,11 +73,6 @@ class Targets:
     columns: int
     loss: Loss
     of_frames: bool = False
-
-    @property
-    def many(self) -> bool:
-        """Classes of frames: so many rows and columns that a linear probe goes from one candidate to the next."""
-        return self.of_frames and self.loss == "softmax"
 
     def usable(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those of some rows that a probe can learn from."""
@@ -144,11 +140,23 @@ def run_probe(
             yield problem.read(draw.subset, probe, float(score), test, corrupted)
 
 
-def _best(scores: NDArray[np.float64]) -> int:
-    """The candidate with the best mean over the draws in which it has a score, (draws, H); of equal ones the first."""
+def _means(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each candidate, over the draws in which it has a score: of (draws, H), (H,)."""
     defined = ~np.isnan(scores)
     means = np.where(defined, scores, 0.0).sum(axis=0) / np.maximum(1, defined.sum(axis=0))
-    return int(np.argmax(np.where(defined.any(axis=0), means, -np.inf)))
+    return np.where(defined.any(axis=0), means, -np.inf)
+
+
+def _best(scores: NDArray[np.float64]) -> int:
+    """The candidate with the best mean, of equal ones the first."""
+    return int(np.argmax(_means(scores)))
+
+
+def _enough(scores: NDArray[np.float64]) -> bool:
+    """Whether candidates that are less regularized than these, (draws, H), need no look."""
+    last, best, means = scores.shape[1] - 1, _best(scores), _means(scores)
+    learned, past = means[best] > means[0] + CLEARLY, means[last] < means[best] - CLEARLY
+    return (L2S[last] <= SEEN_TO and learned and past) or (L2S[last] <= ALWAYS_TO and last - best >= PATIENCE)
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,11 @@ class _Draw:
     @property
     def size(self) -> tuple[int, int]:
         return len(self.train), len(self.val)
+
+
+def _of_equal_size(draws: list[_Draw]) -> list[list[_Draw]]:
+    """Groups that can be solved together."""
+    return [[draw for draw in draws if draw.size == size] for size in dict.fromkeys(draw.size for draw in draws)]
 
 
 @dataclass(frozen=True)
@@ -201,23 +214,22 @@ class _Problem:
 
     def candidates(self, draws: list[_Draw], select: Select) -> tuple[dict[int, _Probe], NDArray[np.float64]]:
         """Candidates of a fraction's subsets, by resample, and their scores on validation, (draws, H)."""
-        if self.kind == "linear" and self.targets.many:
+        if self.kind == "linear" and self.targets.loss != "squares":
             return self._along_the_path(draws, select)
-        probes = self.fit_all(draws)
+        probes: dict[int, _Probe] = {}
+        for members in _of_equal_size(draws):
+            probes |= zip((draw.subset.resample for draw in members), self.fit(members), strict=True)
         return probes, np.array([self.scores(draw.subset, probes[draw.subset.resample], select) for draw in draws])
 
     def _along_the_path(self, draws: list[_Draw], select: Select) -> tuple[dict[int, _Probe], NDArray[np.float64]]:
-        """From the strongest l2 on; of many classes beyond `ALWAYS_TO` until `PATIENCE` are not above the best."""
-        groups = [[draw for draw in draws if draw.size == size] for size in dict.fromkeys(draw.size for draw in draws)]
+        """From the strongest l2 on; of many classes of frames no further than it takes."""
         found: dict[int, list[_Probe]] = {draw.subset.resample: [] for draw in draws}
         scores: list[list[float]] = []
-        for solved in zip(*map(self._path, groups), strict=True):
+        for solved in zip(*map(self._path, _of_equal_size(draws)), strict=True):
             for draw, probe in itertools.chain(*solved):
                 found[draw.subset.resample].append(probe)
             scores.append([self.scores(draw.subset, found[draw.subset.resample][-1], select)[0] for draw in draws])
-            last = len(scores) - 1
-            dear = self.targets.columns > FEW and L2S[last] <= ALWAYS_TO
-            if dear and last - _best(np.array(scores).T) >= PATIENCE:
+            if self.targets.of_frames and self.targets.columns > FEW and _enough(np.array(scores).T):
                 break
         return {resample: _Probe.joined(probes) for resample, probes in found.items()}, np.array(scores).T
 
@@ -227,24 +239,16 @@ class _Problem:
         for l2, solved in zip(L2S, fit_path(x, y, L2S, self.targets.loss, tolerance=ROUGHLY), strict=True):
             yield [(d, _Probe([solved[i : i + 1]], mean[i], std[i], [{"l2": l2}])) for i, d in enumerate(draws)]
 
-    def fit_all(self, draws: list[_Draw]) -> dict[int, _Probe]:
-        """All candidates of a fraction's subsets, by resample."""
-        probes: dict[int, _Probe] = {}
-        for size in dict.fromkeys(draw.size for draw in draws):
-            members = [draw for draw in draws if draw.size == size]
-            probes |= zip((draw.subset.resample for draw in members), self.fit(members), strict=True)
-        return probes
-
     def settle(self, subset: Subset, probe: _Probe, best: int) -> _Probe:
-        """The candidate that was chosen; a linear one learns from more rows, if there are more than to choose by."""
-        if self.kind != "linear":
+        """The candidate that was chosen; a linear one learns to the end, and from more rows, if there are more."""
+        rows = self.sample(subset, subset.train, FINAL_ROWS)
+        if self.kind != "linear" or (self.targets.loss == "squares" and len(rows) <= TRAIN_ROWS):
             return probe.only(best)
-        rows, l2s = self.sample(subset, subset.train, FINAL_ROWS), L2S[best : best + 1]
-        draw = _Draw(subset, rows, np.arange(0))
-        if not self.targets.many:
-            return probe.only(best) if len(rows) <= TRAIN_ROWS else next(self.fit([draw], l2s))
+        l2s, draw = L2S[best : best + 1], _Draw(subset, rows, np.arange(0))
+        if self.targets.loss == "squares":
+            return next(self.fit([draw], l2s))
         x, y, mean, std = self._standardised([draw])
-        # the candidate's weights, for rows that were scaled a little differently
+        # the candidate's weights, for rows that may be scaled a little differently
         weights = probe.layers[0][best]
         slopes, bias = weights[:-1] / probe.std.T, weights[-1:]
         start = torch.cat([slopes * std[0].T, bias + (mean[0] - probe.mean) @ slopes])[None]
@@ -252,14 +256,13 @@ class _Problem:
         return _Probe([solved], mean[0], std[0], [{"l2": l2s[0]}])
 
     def fit(self, draws: list[_Draw], l2s: Sequence[float] = L2S) -> Iterator[_Probe]:
-        """Fit all candidates of subsets of equal size."""
+        """Fit all candidates of subsets of equal size at once: MLPs, or ridge regression."""
         x, y, mean, std = self._standardised(draws)
         scale = _scaler(y) if self.targets.loss == "squares" else None
         if scale:  # so that a regularisation means the same whatever the unit
             y = (y - scale[0]) / scale[1]
         if self.kind == "linear":
-            layers = [fit_linear(x, y, list(l2s), self.targets.loss)]
-            hypers = [{"l2": l2} for l2 in l2s]
+            layers, hypers = [fit_ridge(x, y, l2s)], [{"l2": l2} for l2 in l2s]
         else:
             x_val, y_val = self._read([d.val for d in draws])
             y_val = (y_val - scale[0]) / scale[1] if scale else y_val

@@ -49,6 +49,15 @@ def test_of_warm_up_stable_decay_a_longer_training_is_a_shorter_one_continued() 
     assert short[80:] == pytest.approx([(20 - i) / 20 for i in range(20)])
 
 
+@pytest.mark.parametrize("step_crops", [128.0, 153.7, 300.0, 999.0])
+def test_a_warm_up_that_ends_where_the_shortest_training_cools_down_is_as_long_in_the_others(step_crops: float) -> None:
+    """125,000 crops: after 100,000 it ends and the rate falls, which may be between two steps."""
+    config = PretrainConfig(crops=1, warmup_crops=100_000, schedule="wsd")
+    short, *longer = (course(config, round(crops / step_crops), step_crops) for crops in (125e3, 250e3, 1e6))
+    until = config.branch(len(short))
+    assert all(rates[:until] == short[:until] for rates in longer)
+
+
 def test_a_long_share_of_warm_up_ends_where_the_rate_falls() -> None:
     rates = course(PretrainConfig(crops=1, warmup=0.9, schedule="wsd"), 100, 128.0)
     assert rates[:80] == pytest.approx([(i + 1) / 80 for i in range(80)])

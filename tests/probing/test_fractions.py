@@ -3,9 +3,12 @@
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from benchmark.probing.evaluate import Trial
 from benchmark.probing.fractions import Subset, draw_subsets, split_hash
+from tasks.emomusic_emotion import EmoMusicEmotion
 
 FRACTIONS = {0.01: 5, 0.1: 3, 1.0: 1}
 #: very uneven classes, the last with 4 training tracks, and 200 tracks without a label
@@ -115,3 +118,19 @@ def test_every_tag_is_heard_and_missed_in_the_smallest_subset() -> None:
     assert set(small.train) <= set(middle.train)
     assert len(small.train) < 15
     assert len(middle.train) == round(0.1 * len(subsets[-1].train))
+
+
+def test_which_training_tracks_are_drawn_is_no_matter_of_test_labels() -> None:
+    """Numbers are drawn by fifths of their scale: of training tracks' scale, wherever test tracks are on it."""
+    rng = np.random.default_rng(0)
+    tracks = pd.DataFrame({"id": map(str, range(600)), "split": np.repeat(["train", "val", "test"], [300, 100, 200])})
+    tracks = tracks.assign(**{name: rng.random(600) for name in EmoMusicEmotion.labels})
+    moved = tracks.assign(
+        **{name: tracks[name].where(tracks["split"] != "test", 0.01) for name in EmoMusicEmotion.labels}
+    )
+    one, other = (Trial.of(EmoMusicEmotion(), known, {0.1: 5}, False).subsets for known in (tracks, moved))
+    for subset, same in zip(one, other, strict=True):
+        np.testing.assert_array_equal(subset.train, same.train)
+        np.testing.assert_array_equal(subset.val, same.val)
+        fifths = np.searchsorted(np.quantile(tracks["arousal"][:300], (0.2, 0.4, 0.6, 0.8)), tracks["arousal"])
+        assert np.bincount(fifths[subset.train]).tolist() == [6] * 5

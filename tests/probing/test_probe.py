@@ -1,6 +1,8 @@
 """Probes against scikit-learn, and against planted structure."""
 
-from collections.abc import Callable
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +19,7 @@ from benchmark.probing import mlp_probe, probe
 from benchmark.probing.features import Features
 from benchmark.probing.fractions import Subset, draw_subsets
 from benchmark.probing.linear_probe import fit_path
-from benchmark.probing.probe import L2S, ProbeResult, Targets, fit_linear
+from benchmark.probing.probe import L2S, ProbeResult, Targets
 
 Floats = NDArray[np.float32]
 Kind = Literal["linear", "mlp"]
@@ -50,9 +52,9 @@ def accuracy(targets: NDArray[Any]) -> Callable[[Floats, NDArray[np.int64]], flo
 
 
 def prefer(candidate: int) -> Callable[[Floats, NDArray[np.int64]], float]:
-    """Choose the n-th candidate, whatever the outputs."""
-    calls = iter(range(10_000))
-    return lambda outputs, tracks: float(next(calls) % len(L2S) == candidate)
+    """Choose the n-th candidate of each subset, whatever the outputs."""
+    calls: defaultdict[bytes, Iterator[int]] = defaultdict(itertools.count)
+    return lambda outputs, tracks: float(next(calls[tracks.tobytes()]) % len(L2S) == candidate)
 
 
 def run_probe(
@@ -138,7 +140,7 @@ def test_loss_reaches_the_minimum_that_sklearn_finds(n: int, dim: int, classes: 
     x = torch.from_numpy(StandardScaler().fit_transform(raw))
     target = torch.from_numpy(labels)
     y = target[:, None].float() if classes == 2 else functional.one_hot(target, classes).float()
-    w = fit_linear(x[None], y[None], [l2], "sigmoid" if classes == 2 else "softmax")[0, 0]
+    w = next(fit_path(x[None], y[None], [l2], "sigmoid" if classes == 2 else "softmax"))[0]
     sk = LogisticRegression(C=1 / (n * l2), tol=1e-8, max_iter=20_000).fit(x.double().numpy(), labels)
     oracle = torch.from_numpy(np.vstack([sk.coef_.T, sk.intercept_]))
     assert double_loss(w, x, y, l2) == pytest.approx(double_loss(oracle, x, y, l2), rel=1e-4)
@@ -149,7 +151,7 @@ def test_soft_activations_weigh_both_classes() -> None:
     rng = np.random.default_rng(0)
     x = torch.from_numpy(StandardScaler().fit_transform(rng.normal(size=(500, 12)))).float()
     a = torch.sigmoid(x @ torch.from_numpy(rng.normal(size=12)).float() + 0.5)
-    w = fit_linear(x[None], a[None, :, None], [1e-2], "sigmoid")[0, 0]
+    w = next(fit_path(x[None], a[None, :, None], [1e-2], "sigmoid"))[0]
     sk = LogisticRegression(C=1 / (500 * 1e-2), tol=1e-8, max_iter=5000)
     both, weight = np.vstack([x, x]), np.concatenate([a, 1 - a])
     sk.fit(both.astype(np.float64), np.repeat([1, 0], 500), sample_weight=weight)
@@ -293,6 +295,7 @@ def test_frames_beyond_the_cap_are_sampled_by_seed(monkeypatch: pytest.MonkeyPat
     np.testing.assert_array_equal(fit(0), fit(0))
     assert not np.allclose(fit(0), fit(1), atol=1e-3)
     monkeypatch.setattr(probe, "TRAIN_ROWS", 10_000)
+    monkeypatch.setattr(probe, "FINAL_ROWS", 10_000)
     np.testing.assert_array_equal(fit(0), fit(1))
 
 
@@ -303,7 +306,7 @@ def test_classes_of_frames_are_solved_one_candidate_after_the_other_to_the_same_
     """As all candidates at once are: the same is chosen, and says the same, whether it learns from more or not."""
     monkeypatch.setattr(probe, "TRAIN_ROWS", cap)
     monkeypatch.setattr(probe, "FINAL_ROWS", 2 * cap)
-    x, labels = embeddings(150 * 40, 16, 9)
+    x, labels = embeddings(150 * 40, 16, 24)
     features, tracks, counted = Features.of(x.reshape(150, 40, 16)), np.arange(150), list[float]()
     test = tracks[places(150) == "test"]
     subsets = draw_subsets(np.zeros(150, np.int64), places(150), {0.1: 3, 1.0: 1}, seed=0)
@@ -312,7 +315,7 @@ def test_classes_of_frames_are_solved_one_candidate_after_the_other_to_the_same_
         counted.append(float(np.mean(np.stack(outputs).argmax(2) == labels.reshape(150, 40)[chosen])))
         return counted[-1]
 
-    targets = Targets(labels, 9, "softmax")
+    targets = Targets(labels, 24, "softmax")
     at_once = list(probe.run_probe("linear", features, targets, subsets, test, right))
     asked = len(counted)
     path = list(probe.run_probe("linear", features, replace(targets, of_frames=True), subsets, test, right))
@@ -328,7 +331,7 @@ def test_a_path_ends_where_each_problem_alone_does() -> None:
     x, labels = embeddings(2000, 16, 9)
     rows = torch.from_numpy((x - x.mean(0)) / x.std(0))[None]
     targets = functional.one_hot(torch.from_numpy(labels), 9).float()[None]
-    alone = fit_linear(rows, targets, list(L2S), "softmax")[0]
+    alone = [next(fit_path(rows, targets, [l2], "softmax"))[0] for l2 in L2S]
     path = torch.cat(list(fit_path(rows, targets, L2S, "softmax")))
     again = next(fit_path(rows, targets, L2S[4:5], "softmax", path[None, 4]))[0]
     for one, other in [*zip(alone, path, strict=True), (alone[4], again)]:

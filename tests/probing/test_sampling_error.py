@@ -61,6 +61,39 @@ def test_draws_are_the_metric_on_resampled_items_and_the_same_for_every_strategy
     assert of_weak[7] == pytest.approx(theirs, abs=0.02)
 
 
+@pytest.mark.parametrize("of", ["tune", "program"])
+def test_what_other_programs_would_change_is_in_the_error_where_they_are_drawn_too(of: str, many: None) -> None:
+    tune, program = (column.ravel() for column in np.meshgrid(np.arange(60), np.arange(23)))
+    of_what = tune if of == "tune" else program
+    right = (np.random.default_rng(4).random(of_what.max() + 1) < 0.6)[of_what]
+    truth: list[Any] = [0] * len(right)
+    guesses: list[Any] = np.where(right, 0, 1).tolist()
+    expected = np.sqrt(right.mean() * (1 - right.mean()) / (of_what.max() + 1))
+    _, errors, draws = scored_with_error(Instrument(), guesses, truth, tune, program)
+    assert errors["accuracy"] == pytest.approx(expected, rel=0.06)
+    assert np.std(draws) == pytest.approx(expected, rel=0.06)
+    blind = scored_with_error(Instrument(), guesses, truth, tune)[1]["accuracy"]
+    assert blind == pytest.approx(expected if of == "tune" else 0, abs=1e-6)
+
+
+def test_what_is_in_the_single_item_counts_three_times_at_most(many: None) -> None:
+    """Once as luck with items, and with each of what is drawn once more: Owen's bound."""
+    rng = np.random.default_rng(5)
+    tune, program = rng.integers(0, 600, 2000), rng.integers(0, 40, 2000)
+    truth: list[Any] = [0] * 2000
+    guesses: list[Any] = (rng.random(2000) < 0.4).astype(int).tolist()
+    expected = np.sqrt(0.6 * 0.4 / 2000)
+    error = scored_with_error(Instrument(), guesses, truth, tune, program)[1]["accuracy"]
+    assert expected < error < np.sqrt(3) * 1.1 * expected
+
+
+def test_of_few_tunes_by_few_programs_some_draws_hold_nothing(many: None) -> None:
+    truth: list[Any] = [0, 1, 0, 1, 1, 0]
+    scores, errors, draws = scored_with_error(Instrument(), [0, 1, 1, 1, 1, 0], truth, np.arange(6), np.arange(6) % 3)
+    assert np.isnan(draws).any()
+    assert np.isfinite([*scores.values(), *errors.values()]).all()
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 400.0])
 def test_draws_in_short_say_the_same(scale: float) -> None:
     """Of each, and of how far two are apart: whatever the metric's unit; what does not move stays to the bit."""

@@ -32,7 +32,8 @@ class Exams:
             if (tracks := corpus.known_tracks()) is not None:
                 check_items(task(), tracks)
         self._labels = {
-            name: read_labels(plan, [task.corpus], (*task.labels, *task.context)) for name, task in self.tasks.items()
+            name: read_labels(plan, [task.corpus], (*task.labels, *task.context, *task.crossed))
+            for name, task in self.tasks.items()
         }
         self.tried = {name: self._try(name) for name in self.tasks}
 
