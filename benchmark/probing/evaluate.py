@@ -73,7 +73,13 @@ class Trial:
             fractions: number of resamples by label fraction.
             shuffle_labels: the control: labels are permuted among the training and validation tracks.
             shuffle: which of the permutations.
+
+        Raises:
+            ValueError: the catalog does not have what the task says that its items are of.
         """
+        if missing := [column for column in task.crossed if column not in tracks]:
+            said = f"{task.info.name}: `crossed` names {missing[0]!r}, which no column of {task.corpus} is"
+            raise ValueError(f"{said}: {', '.join(map(str, tracks.columns))}")
         truth = task.targets(tracks)
         labels = _shuffled(truth, tracks, shuffle) if shuffle_labels else truth
         splits = tracks["split"].to_numpy(str)

@@ -42,11 +42,19 @@ def test_a_loss_that_is_not_finite_is_found():
 def tracks():
     families = np.array(Instrument().classes)[np.arange(120) % len(Instrument().classes)]
     splits = np.repeat(["train", "val", "test", "transfer"], 30)
-    return pd.DataFrame({"id": [f"t{i}" for i in range(120)], "group": range(120), "split": splits, "family": families})
+    known = {"id": [f"t{i}" for i in range(120)], "group": range(120), "split": splits, "family": families}
+    return pd.DataFrame({**known, "program": np.arange(120) % 12})
 
 
 def test_a_task_is_tried_on_its_labels_alone():
     try_task(Instrument(), tracks(), 0.5)
+
+
+def test_what_a_task_says_its_items_are_of_must_be_there():
+    with pytest.raises(
+        ValueError, match="instrument: `crossed` names 'program', which no column of rendered"
+    ):
+        try_task(Instrument(), tracks().drop(columns="program"), 0.5)
 
 
 def test_a_task_whose_metric_fails_is_found():
