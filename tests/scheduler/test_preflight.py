@@ -51,9 +51,7 @@ def test_a_task_is_tried_on_its_labels_alone():
 
 
 def test_what_a_task_says_its_items_are_of_must_be_there():
-    with pytest.raises(
-        ValueError, match="instrument: `crossed` names 'program', which no column of rendered"
-    ):
+    with pytest.raises(ValueError, match="instrument: `crossed` names 'program', which no column of rendered"):
         try_task(Instrument(), tracks().drop(columns="program"), 0.5)
 
 
