@@ -295,18 +295,18 @@ def scored_with_error(
     each = task.item_scores(predictions, targets)
     are_means = type(task).score is Task.score
     scores = {m: float(v.mean()) for m, v in each.items()} if are_means else task.score(predictions, targets)
+    groups, *others = (pd.factorize(column)[0] for column in drawn)
     times, rng = np.ones((BOOTSTRAP_DRAWS, len(targets)), np.int64), np.random.default_rng(0)
-    for column in drawn:
-        codes = pd.factorize(column)[0]
+    for codes in (groups, *others):
         count = codes.max() + 1
         chosen = rng.integers(0, count, (BOOTSTRAP_DRAWS, count))
         times *= np.stack([np.bincount(row, minlength=count) for row in chosen])[:, codes]
     errors, draws = {}, {}
     for metric, values in each.items():
         draws[metric] = _ratio(times @ values, times.sum(axis=1))
-        deviations = np.bincount(pd.factorize(drawn[0])[0], weights=values - values.mean())
+        deviations = np.bincount(groups, weights=values - values.mean())
         closed = float(np.sqrt(np.square(deviations).sum()) / len(values))
-        errors[metric] = closed if len(drawn) == 1 else _spread(draws[metric])
+        errors[metric] = _spread(draws[metric]) if others else closed
     rest = [m for m in scores if m not in errors]
     if rest:
         items = [np.repeat(np.arange(len(targets)), row) for row in times]

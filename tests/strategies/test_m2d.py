@@ -134,6 +134,17 @@ def test_the_teacher_starts_from_weights_of_its_own(encoder: type[Encoder]) -> N
     assert not any(p.requires_grad for p in strategy.teacher.parameters())
 
 
+def test_what_a_preset_would_fill_is_not_to_be_predicted_unless_asked() -> None:
+    """Without gain, noise and filter, a view is the crop up to its sign, bands and frames all there."""
+    still: dict[str, Any] = {"preset": "pretext", "gain_db": 0.0, "noise_p": 0.0, "filter_p": 0.0}
+    plain, asked = (_strategy(CNNSmall, **still, **more) for more in ({}, {"mask_frequency": 0.5, "mask_time": 0.5}))
+    batch = random_batch(plain.crops(plain.config), plain.encoder.sample_rate, 6)
+    whole = plain.encoder.features(batch.crops[:, 0])
+    view, holed = (each.views(batch, torch.Generator().manual_seed(0))["features"] for each in (plain, asked))
+    torch.testing.assert_close(view, whole, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(holed, whole, atol=0.1)
+
+
 def test_the_student_embeds_the_patches_of_both() -> None:
     def target(whose: str) -> Tensor:
         strategy = _strategy()
